@@ -1,0 +1,1 @@
+"""Ready-made playbooks, shipped as package data and printed by `dnsrun schema --example NAME`."""
