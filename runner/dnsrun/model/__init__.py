@@ -1,0 +1,1 @@
+"""Frozen values that everything else speaks in: RRsets, zones, playbooks, plans, journal entries. No I/O."""

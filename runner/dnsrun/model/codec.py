@@ -1,0 +1,179 @@
+"""Values to JSON and back, by their annotations: the form of plans and journal entries on disk.
+
+Members of a union of dataclasses carry their class name under `is`. Names are absolute text, RRsets are
+`{"of": "www.example. A", "ttl": 600, "values": [...]}`, times are ISO 8601 UTC with `Z`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import dns.name
+import dns.rdatatype
+from dns.name import Name
+from dns.rdata import Rdata
+from dns.rdatatype import RdataType
+
+from .rrset import RRset, RRsetKey, from_texts, rdata_text
+
+T = TypeVar("T")
+
+
+def encode(value: object) -> Any:
+    """Return `value` as JSON data (dict, list, str, int, bool, None). Pure."""
+    special = _ENCODERS.get(type(value))
+    if special:
+        return special(value)
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {_as_text(name): encode(item) for name, item in value.items()}
+    if isinstance(value, (frozenset, set)):
+        return sorted((encode(item) for item in value), key=str)
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    if isinstance(value, Rdata):
+        return f"{dns.rdatatype.to_text(value.rdtype)} {rdata_text(value)}"
+    if dataclasses.is_dataclass(value):
+        fields = dataclasses.fields(value)
+        return {"is": type(value).__name__} | {f.name: encode(getattr(value, f.name)) for f in fields}
+    raise TypeError(f"cannot encode {type(value).__name__}")
+
+
+def decode(kind: type[T] | Any, data: Any) -> T:
+    """Return the value of type `kind` (a class, union or container annotation) from JSON data.
+
+    Raises `ValueError`, `KeyError` or `TypeError` when the data does not fit.
+    """
+    annotation: Any = kind
+    result: T = _decoder(annotation)(data)
+    return result
+
+
+def _as_text(name: object) -> str:
+    return str(encode(name))
+
+
+def _rrset_data(value: RRset) -> dict[str, object]:
+    data: dict[str, object] = {"of": _key_text(value.key), "ttl": value.ttl_s, "values": list(value.texts())}
+    return data | ({"extras": [list(pair) for pair in value.extras]} if value.extras else {})
+
+
+def _rrset(data: Any) -> RRset:
+    extras = tuple((str(name), str(fact)) for name, fact in data.get("extras", ()))
+    return from_texts(_key(data["of"]), int(data["ttl"]), data["values"], extras)
+
+
+def _key_text(value: RRsetKey) -> str:
+    return f"{value.owner.to_text()} {dns.rdatatype.to_text(value.rdtype)}"
+
+
+def _key(text: str) -> RRsetKey:
+    owner, _, rdtype = text.rpartition(" ")
+    return RRsetKey(dns.name.from_text(owner), dns.rdatatype.from_text(rdtype))
+
+
+def _time_text(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_ENCODERS: dict[type, Callable[[Any], Any]] = {
+    RRset: _rrset_data,
+    RRsetKey: _key_text,
+    Name: Name.to_text,
+    RdataType: dns.rdatatype.to_text,
+    datetime: _time_text,
+    date: date.isoformat,
+}
+_DECODERS: dict[Any, Callable[[Any], Any]] = {
+    RRset: _rrset,
+    RRsetKey: _key,
+    Name: dns.name.from_text,
+    RdataType: dns.rdatatype.from_text,
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+}
+
+
+def _same(kind: type) -> Callable[[Any], Any]:
+    def check(data: Any) -> Any:
+        if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
+            raise TypeError(f"expected {kind.__name__}, got {type(data).__name__}")
+        return data
+
+    return check
+
+
+@cache
+def _decoder(kind: Any) -> Callable[[Any], Any]:
+    if kind in _DECODERS:
+        return _DECODERS[kind]
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _union(get_args(kind))
+    if origin is Literal:
+        return lambda data: _one_of(data, get_args(kind))
+    if origin in (tuple, frozenset):
+        return _container(origin, get_args(kind))
+    if origin in (dict, Mapping) or kind is Mapping:
+        return _mapping(*get_args(kind))
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(kind)
+    if kind in (str, int, bool, float):
+        return _same(kind)
+    return _freeze
+
+
+def _one_of(data: object, allowed: tuple[object, ...]) -> object:
+    if data not in allowed:
+        raise ValueError(f"{data!r} is not one of {allowed}")
+    return data
+
+
+def _union(members: tuple[Any, ...]) -> Callable[[Any], Any]:
+    named = {
+        member.__name__: member for member in members if isinstance(member, type) and dataclasses.is_dataclass(member)
+    }
+    plain = [member for member in members if member is not types.NoneType and member not in named.values()]
+
+    def decode_member(data: Any) -> Any:
+        if data is None:
+            return None
+        if isinstance(data, dict) and data.get("is") in named:
+            return _decoder(named[data["is"]])(data)
+        return _decoder(plain[0])(data) if len(plain) == 1 else _freeze(data)
+
+    return decode_member
+
+
+def _container(origin: Any, args: tuple[Any, ...]) -> Callable[[Any], Any]:
+    if origin is tuple and args[-1] is not Ellipsis:
+        return lambda data: tuple(_decoder(arg)(item) for arg, item in zip(args, data, strict=True))
+    return lambda data: origin(_decoder(args[0])(item) for item in data)
+
+
+def _mapping(key_kind: Any, value_kind: Any) -> Callable[[Any], Any]:
+    return lambda data: {_decoder(key_kind)(k): _decoder(value_kind)(v) for k, v in data.items()}
+
+
+def _dataclass(kind: Any) -> Callable[[Any], Any]:
+    hints = get_type_hints(kind)
+
+    def build(data: Any) -> Any:
+        values = {name: value for name, value in data.items() if name != "is"}
+        if unknown := values.keys() - hints.keys():
+            raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
+        return kind(**{name: _decoder(hints[name])(value) for name, value in values.items()})
+
+    return build
+
+
+def _freeze(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _freeze(item) for name, item in data.items()}
+    return tuple(_freeze(item) for item in data) if isinstance(data, list) else data

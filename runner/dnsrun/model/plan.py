@@ -1,0 +1,92 @@
+"""A plan: a phase compiled into acts and the moves that surround them. Data; printed, digested, refused, resumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from .act import Act, WriteZone
+from .playbook import GateSpec
+from .rrset import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Run a gate until it is decided.
+
+    `when`: `before` a write (in the future view), `after` it, or in a rollback: `safe` (may we go back?) and
+    `back` (are we back?). `acts` are the indexes of the acts it speaks of: their changes make the overlay of
+    the future view and the expectation afterwards.
+    """
+
+    gate: GateSpec
+    when: Literal["before", "after", "safe", "back"]
+    acts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """Perform one act: intend, call, observe, settle."""
+
+    act: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Stay until a time, gates running: `wait` counts `for_s` from t_all; `watch` as well, or until caches are clean.
+
+    `for_s` None: until no honest cache can hold the old data (T5).
+    """
+
+    kind: Literal["wait", "watch"]
+    for_s: int | None
+    gates: tuple[GateSpec, ...]
+    acts: tuple[int, ...]
+
+
+Move = Check | Do | Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """A named risk that a person accepts singly, with a reason."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One phase, forward or back.
+
+    `checkpoint` is the digest of the zone captured straight before. `earliest` (UTC) is when the phase may start,
+    with `earliest_because`. `worst_recovery_s`: seconds for which clients suffer at worst when it fails and is
+    rolled back. `covers` lists the phases that a rollback undoes.
+    """
+
+    run: str
+    phase: int
+    phase_name: str
+    direction: Literal["forward", "back"]
+    acts: tuple[Act, ...]
+    moves: tuple[Move, ...]
+    checkpoint: str
+    earliest: datetime | None = None
+    earliest_because: tuple[str, ...] = ()
+    worst_recovery_s: int = 0
+    hazards: tuple[Hazard, ...] = ()
+    notes: tuple[str, ...] = ()
+    covers: tuple[int, ...] = ()
+    raises_ttls: bool = False
+
+    def changes(self, acts: tuple[int, ...] | None = None) -> tuple[Change, ...]:
+        """Return the RRset changes of the given acts (all when None), in order."""
+        chosen = range(len(self.acts)) if acts is None else acts
+        writes = (self.acts[index] for index in chosen)
+        return tuple(change for act in writes if isinstance(act, WriteZone) for change in act.changes)
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether anything outside changes."""
+        return bool(self.acts)

@@ -1,0 +1,192 @@
+"""A checked playbook: what is wanted, by whom it is written, in which phases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+from dns.name import Name
+from dns.rdata import Rdata
+from dns.rdatatype import RdataType
+
+from .rrset import RRsetKey
+
+Json = bool | int | str | None | tuple["Json", ...] | Mapping[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a file; `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is, never what it is."""
+
+    kind: Literal["env", "file", "keyring", "command"]
+    where: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {' '.join(self.where)}"
+
+
+@dataclass(frozen=True, slots=True)
+class NameServer:
+    """A host's name server; `addresses` only where DNS cannot tell them (glue of in-zone names)."""
+
+    name: Name
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """One entry below `providers:`: the plugin (`use`) and its options, secrets still as references."""
+
+    name: str
+    use: str
+    options: Mapping[str, Json | SecretRef]
+    name_servers: tuple[NameServer, ...]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSpec:
+    """Where the truth about the zone comes from, when not from the provider.
+
+    Either `file` (zone file or CSV, attested by `given_by` `on` a day) or `transfer_from` (a server name or address).
+    """
+
+    file: str | None = None
+    given_by: str | None = None
+    on: date | None = None
+    covers_all: bool = False
+    transfer_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSpec:
+    """The zone that stays: who writes it (`provider`), who copies from whom, what changes by itself."""
+
+    provider: str
+    secondaries: Mapping[str, tuple[str, ...]]
+    capture: CaptureSpec | None
+    volatile: frozenset[Name]
+    ttl_low_since: datetime | None
+    require_v6: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A host that sends the domain's mail."""
+
+    address: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailSpec:
+    """What the playbook says about the domain's mail."""
+
+    mailboxes: tuple[Name, ...] = ()
+    submission: tuple[Name, ...] = ()
+    front: tuple[Name, ...] = ()
+    senders: tuple[Sender, ...] = ()
+    clients_by_address: int = 0
+    moves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSpec:
+    """The desired state of the RRsets of one type at some names.
+
+    Exactly one of `values`, `replaces` and `absent` is set. `was` is what may stand there now.
+    `ttl_s` is None when the TTL is not stated. `keeps` lists twin types that stay on purpose (`aaaa: keep`).
+    """
+
+    names: tuple[Name, ...]
+    rdtype: RdataType
+    was: frozenset[Rdata] | None
+    values: frozenset[Rdata] | None
+    replaces: tuple[tuple[Rdata, Rdata], ...]
+    absent: bool
+    ttl_s: int | None
+    keeps: frozenset[RdataType]
+    affects_mail: bool
+    mark: Mark
+
+    def keys(self) -> tuple[RRsetKey, ...]:
+        """Return the keys of the RRsets this entry speaks of."""
+        return tuple(RRsetKey(name, self.rdtype) for name in self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """A gate as written, with its defaults filled in.
+
+    Times are seconds. `at` None means before and after. `off` is the reason why the gate does not run.
+    `name` is unique within its phase and stable between runs of the same playbook.
+    """
+
+    kind: str
+    name: str
+    options: Mapping[str, Json]
+    at: Literal["before", "after"] | None = None
+    every_s: int = 10
+    within_s: int = 300
+    successes: int = 3
+    failures: int = 3
+    on_fail: Literal["rollback", "pause"] = "rollback"
+    advisory: bool = False
+    off: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as written; `options` are the keys that belong to its kind."""
+
+    kind: str
+    options: Mapping[str, Json]
+    gates: tuple[GateSpec, ...]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase; `number` counts from 1 and is the default number where it means the same."""
+
+    number: int
+    name: str
+    steps: tuple[Step, ...]
+    gates: tuple[GateSpec, ...]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """A checked playbook. `digest` is that of `text`."""
+
+    path: str
+    text: str
+    digest: str
+    domain: Name
+    goal: str
+    providers: Mapping[str, ProviderSpec]
+    zone: ZoneSpec
+    mail: MailSpec | None
+    records: tuple[RecordSpec, ...]
+    phases: tuple[Phase, ...]
+    low_ttl_s: int = 600
+    warnings: tuple[str, ...] = field(default=())
+
+    def phase(self, number: int) -> Phase:
+        """Return the phase with this number; raises `KeyError` when there is none."""
+        return {phase.number: phase for phase in self.phases}[number]

@@ -1,0 +1,131 @@
+"""RRsets, and changes of RRsets that know their opposite.
+
+Owner names are absolute `dns.name.Name`; equality is that of names (RFC 4343), RDATA is compared in
+canonical wire form (RFC 4034 section 6.2), so that TXT chunk boundaries count and letter case of names does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+from dns.exception import DNSException
+from dns.name import Name
+from dns.rdata import GenericRdata, Rdata
+from dns.rdatatype import RdataType
+
+IN = dns.rdataclass.IN
+TTL_MAX_S = 2**31 - 1  # RFC 2181 section 8
+
+# Types whose text form dnspython reads back to the same octets; others are checked one by one.
+_FAITHFUL = frozenset({RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.MX, RdataType.NS, RdataType.PTR})
+
+
+@dataclass(frozen=True, slots=True)
+class RRsetKey:
+    """Owner name and RR type: what names an RRset within class IN."""
+
+    owner: Name
+    rdtype: RdataType
+
+    def __str__(self) -> str:
+        return f"{self.owner.to_text(omit_final_dot=True)} {dns.rdatatype.to_text(self.rdtype)}"
+
+    def order(self) -> tuple[Name, int]:
+        """Return a sort key: canonical name order, then type number."""
+        return (self.owner, int(self.rdtype))
+
+
+@dataclass(frozen=True, slots=True)
+class RRset:
+    """All data of one owner name and type.
+
+    `ttl_s` is 0 to 2**31 - 1. `extras` holds facts that only the provider knows (disabled, comment,
+    proxied) and that are written back as they came.
+    """
+
+    key: RRsetKey
+    ttl_s: int
+    rdatas: frozenset[Rdata]
+    extras: tuple[tuple[str, str], ...] = ()
+
+    def with_ttl(self, ttl_s: int) -> RRset:
+        """Return the same data with another TTL, in seconds."""
+        return replace(self, ttl_s=ttl_s)
+
+    def same_data(self, other: RRset | None) -> bool:
+        """Tell whether the RDATA are the same; TTL and extras aside."""
+        return other is not None and self.key == other.key and self.rdatas == other.rdatas
+
+    def texts(self) -> tuple[str, ...]:
+        """Return the RDATA in master-file form, sorted."""
+        return tuple(sorted(rdata_text(rdata) for rdata in self.rdatas))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One RRset before and after; `None` says that it is absent. Never the SOA."""
+
+    key: RRsetKey
+    before: RRset | None
+    after: RRset | None
+
+    def reverse(self) -> Change:
+        """Return the change that undoes this one."""
+        return Change(self.key, before=self.after, after=self.before)
+
+    @property
+    def ttl_only(self) -> bool:
+        """Tell whether the RDATA stay as they are."""
+        return self.before is not None and self.after is not None and self.before.rdatas == self.after.rdatas
+
+
+def key(owner: Name | str, rdtype: RdataType | str) -> RRsetKey:
+    """Return the key for an absolute owner name (text needs no final dot) and a type (text or number)."""
+    name = dns.name.from_text(owner) if isinstance(owner, str) else owner
+    if not name.is_absolute():
+        raise ValueError(f"owner name {name} is not absolute")
+    kind = dns.rdatatype.from_text(rdtype) if isinstance(rdtype, str) else rdtype
+    return RRsetKey(name, kind)
+
+
+def rrset(owner: Name | str, ttl_s: int, rdtype: RdataType | str, *values: str) -> RRset:
+    """Return an RRset from master-file texts; names in `values` must be absolute."""
+    return from_texts(key(owner, rdtype), ttl_s, values)
+
+
+def from_texts(
+    rrset_key: RRsetKey, ttl_s: int, values: Iterable[str], extras: tuple[tuple[str, str], ...] = ()
+) -> RRset:
+    """Return the RRset with these RDATA in master-file form (RFC 1035 section 5, RFC 3597 for unknown types).
+
+    Raises `dns.exception.DNSException` when a value cannot be read.
+    """
+    rdatas = frozenset(rdata_from_text(rrset_key.rdtype, value) for value in values)
+    return RRset(rrset_key, ttl_s, rdatas, extras)
+
+
+def rdata_from_text(rdtype: RdataType, text: str) -> Rdata:
+    """Read one RDATA in master-file form; relative names are taken as below the root."""
+    return dns.rdata.from_text(IN, rdtype, text, origin=dns.name.root, relativize=False)
+
+
+def rdata_text(rdata: Rdata) -> str:
+    """Return the RDATA in master-file form such that reading it gives the same octets.
+
+    Where the type's own form loses something, the generic form of RFC 3597 section 5 is used.
+    """
+    text = rdata.to_text()
+    if rdata.rdtype in _FAITHFUL:
+        return text
+    wire = rdata.to_wire()
+    try:
+        if rdata_from_text(rdata.rdtype, text).to_wire() == wire:
+            return text
+    except (DNSException, ValueError):
+        pass
+    return GenericRdata(rdata.rdclass, rdata.rdtype, wire or b"").to_text()

@@ -1,0 +1,85 @@
+"""A zone as it was captured, and a delegation as the parent serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from dns.name import Name
+from dns.rdatatype import RdataType
+from dns.rdtypes.ANY.SOA import SOA
+
+from .rrset import Change, RRset, RRsetKey
+
+Completeness = Literal["complete", "listed", "attested", "probed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSnapshot:
+    """What a zone held at `taken_at` (UTC), and how true that is.
+
+    `completeness`: `complete` (transfer, or an API that lists everything), `listed` (an API that lists
+    some types), `attested` (a file given by a named person), `probed` (public questions).
+    `unmodelled` holds what could not be read, raw. `source` says where it came from, in words.
+    `sources` names the source of single RRsets where it differs. `blind` are types the source never lists.
+    """
+
+    apex: Name
+    rrsets: Mapping[RRsetKey, RRset]
+    source: str
+    taken_at: datetime
+    completeness: Completeness
+    unmodelled: tuple[str, ...] = ()
+    blind: frozenset[RdataType] = frozenset()
+    sources: Mapping[RRsetKey, str] = field(default_factory=dict)
+
+    @property
+    def soa(self) -> RRset | None:
+        """The SOA RRset, if the source shows it."""
+        return self.rrsets.get(RRsetKey(self.apex, RdataType.SOA))
+
+    @property
+    def serial(self) -> int | None:
+        """The SOA serial (0 to 2**32 - 1), if the source shows it."""
+        rdata = next(iter(self.soa.rdatas), None) if self.soa else None
+        return rdata.serial if isinstance(rdata, SOA) else None
+
+    @property
+    def negative_ttl_s(self) -> int | None:
+        """Seconds for which caches keep a negative answer: min(SOA TTL, MINIMUM) (RFC 2308 section 5)."""
+        rdata = next(iter(self.soa.rdatas), None) if self.soa else None
+        return min(self.soa.ttl_s, rdata.minimum) if self.soa and isinstance(rdata, SOA) else None
+
+    def owners(self) -> frozenset[Name]:
+        """Return every owner name."""
+        return frozenset(key.owner for key in self.rrsets)
+
+    def at(self, owner: Name) -> tuple[RRset, ...]:
+        """Return the RRsets at one owner name, by type number."""
+        found = (rrset for key, rrset in self.rrsets.items() if key.owner == owner)
+        return tuple(sorted(found, key=lambda rrset: int(rrset.key.rdtype)))
+
+    def apply(self, changes: Iterable[Change]) -> ZoneSnapshot:
+        """Return this zone with the changes laid over it."""
+        rrsets = dict(self.rrsets)
+        for change in changes:
+            if change.after is None:
+                rrsets.pop(change.key, None)
+            else:
+                rrsets[change.key] = change.after
+        return replace(self, rrsets=rrsets)
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """The delegation as the parent serves it: NS names, glue addresses, DS in master-file form.
+
+    `ttl_s` is the TTL of the NS RRset in the parent's referral, in seconds.
+    """
+
+    ns: frozenset[Name]
+    glue: Mapping[Name, tuple[str, ...]]
+    ds: frozenset[str]
+    ttl_s: int

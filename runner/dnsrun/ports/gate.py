@@ -1,0 +1,58 @@
+"""What a gate is: one bounded round of questions, and a pure judgement of what came back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from dns.name import Name
+
+from dnsrun.model.observation import Observation, Verdict
+from dnsrun.model.playbook import GateSpec
+from dnsrun.model.rrset import Change
+from dnsrun.model.zone import ZoneSnapshot
+
+from .kinds import Fragment
+from .net import Net, View
+
+
+@dataclass(frozen=True, slots=True)
+class GateCase:
+    """What a gate may know besides its own words.
+
+    `changes`: what was written, or will be. `checkpoint`: the zone straight before. `volatile`: owner names that
+    change by themselves. `waits_for`: server names that a later step of the same phase refreshes; what they
+    answer is shown but not judged. `first_round`: no earlier round of this gate has passed since the write.
+    `commands_allowed`: the person allowed programs for this very playbook. `answer`: what a person answered.
+    """
+
+    apex: Name
+    changes: tuple[Change, ...]
+    checkpoint: ZoneSnapshot
+    volatile: frozenset[Name] = frozenset()
+    waits_for: frozenset[Name] = frozenset()
+    first_round: bool = True
+    commands_allowed: bool = False
+    answer: str | None = None
+
+
+class Gate(Protocol):
+    """A gate kind. `observe` touches the network and is bounded; `judge` is pure."""
+
+    @property
+    def kind(self) -> str:
+        """The word used in playbooks."""
+        ...
+
+    @property
+    def fragment(self) -> Fragment:
+        """Summary, keys and default timing, for the playbook schema."""
+        ...
+
+    def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
+        """Ask one round; never raises for what the network does, it observes `NoReply`."""
+        ...
+
+    def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:
+        """Judge one round; pure."""
+        ...
