@@ -1,0 +1,143 @@
+"""Answer one question from one zone, as RFC 1034 section 4.3.2 tells an authoritative server to.
+
+With the later parts: wildcards (RFC 4592), DNAME (RFC 6672), DS at the parent side (RFC 4035
+section 3.1.4.1), negative answers (RFC 2308). Pure functions over a `ZoneContent`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import dns.name
+import dns.rcode
+import dns.rrset
+from dns.name import Name
+from dns.rcode import Rcode
+from dns.rdatatype import RdataType
+from dns.rdtypes.ANY.CNAME import CNAME
+from dns.rdtypes.ANY.DNAME import DNAME
+from dns.rdtypes.ANY.NS import NS
+from dns.rrset import RRset
+
+from dnsrun.rehearse.zonestore import (
+    CNAME_KEY,
+    DNAME_KEY,
+    DS_KEY,
+    NS_KEY,
+    SOA_KEY,
+    Node,
+    ZoneContent,
+    ancestry,
+)
+
+_MAX_CHAIN = 16  # links of one alias chain; a longer one is a loop or a joke
+_ADDRESS_KEYS = ((RdataType.A, RdataType.NONE), (RdataType.AAAA, RdataType.NONE))
+# Types that may stand beside a CNAME, so that asking for them does not follow it (RFC 4034, RFC 2535).
+_BESIDE_CNAME = frozenset({RdataType.CNAME, RdataType.ANY, RdataType.RRSIG, RdataType.NSEC, RdataType.KEY})
+
+
+@dataclass(slots=True)
+class Lookup:
+    """The sections of an answer; the RRsets are new and may be changed by the caller."""
+
+    rcode: Rcode = Rcode.NOERROR
+    authoritative: bool = True
+    answer: list[RRset] = field(default_factory=list)
+    authority: list[RRset] = field(default_factory=list)
+    additional: list[RRset] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    kind: Literal["data", "nodata", "nxdomain", "alias", "referral", "too-long"]
+    rrsets: tuple[RRset, ...] = ()
+    target: Name = dns.name.root  # alias: where to go on; referral: the zone cut
+
+
+def look_up(zone: ZoneContent, qname: Name, qtype: RdataType, *, want_dnssec: bool = False) -> Lookup:
+    """Answer `qname`/`qtype` from `zone`; `qname` is at or below its apex.
+
+    Aliases are followed as long as they stay inside the zone. `want_dnssec` (the DO bit) adds
+    the DS RRset to referrals; there are no other signatures.
+    """
+    found = Lookup()
+    name, seen = qname, {qname}
+    while True:
+        match = _match(zone, name, qtype)
+        if match.kind != "alias":
+            _conclude(zone, found, match, want_dnssec=want_dnssec)
+            return found
+        found.answer.extend(match.rrsets)
+        name = match.target
+        if name in seen or len(seen) > _MAX_CHAIN or not name.is_subdomain(zone.apex):
+            return found
+        seen.add(name)
+
+
+def _conclude(zone: ZoneContent, found: Lookup, match: _Match, *, want_dnssec: bool) -> None:
+    if match.kind == "data":
+        found.answer.extend(match.rrsets)
+    elif match.kind == "referral":
+        found.authoritative = bool(found.answer)
+        found.authority, found.additional = _referral(zone, match.target, want_dnssec=want_dnssec)
+    elif match.kind == "too-long":
+        found.answer.extend(match.rrsets)
+        found.rcode = Rcode.YXDOMAIN
+    else:
+        found.rcode = Rcode.NXDOMAIN if match.kind == "nxdomain" else Rcode.NOERROR
+        found.authority = [negative_soa(zone)]
+
+
+def negative_soa(zone: ZoneContent) -> RRset:
+    """Return the SOA of a negative answer, its TTL the lower of SOA TTL and MINIMUM (RFC 2308 section 3)."""
+    stored = zone.nodes[zone.apex][SOA_KEY]
+    return dns.rrset.from_rdata_list(zone.apex, min(stored.ttl_s, zone.soa.minimum), stored.rdatas)
+
+
+def _referral(zone: ZoneContent, cut: Name, *, want_dnssec: bool) -> tuple[list[RRset], list[RRset]]:
+    node = zone.nodes[cut]
+    keys = [NS_KEY, DS_KEY] if want_dnssec and DS_KEY in node else [NS_KEY]
+    targets = sorted(rdata.target for rdata in node[NS_KEY].rdatas if isinstance(rdata, NS))
+    glue = [zone.rrset(target, key) for target in targets for key in _ADDRESS_KEYS]
+    return [node[key].rrset(cut) for key in keys], [rrset for rrset in glue if rrset is not None]
+
+
+def _match(zone: ZoneContent, name: Name, qtype: RdataType) -> _Match:
+    for owner in reversed(ancestry(name, zone.apex)):
+        node = zone.nodes.get(owner)
+        if node is None:
+            continue
+        if NS_KEY in node and owner != zone.apex and not (owner == name and qtype == RdataType.DS):
+            return _Match("referral", target=owner)
+        if DNAME_KEY in node and owner != name:
+            return _through_dname(node, owner, name)
+    if zone.exists(name):
+        return _at_node(zone.nodes.get(name, {}), name, qtype)
+    encloser = next(above for above in ancestry(name, zone.apex) if zone.exists(above))
+    wildcard = Name((b"*", *encloser.labels))
+    if zone.exists(wildcard):
+        return _at_node(zone.nodes.get(wildcard, {}), name, qtype)
+    return _Match("nxdomain")
+
+
+def _through_dname(node: Node, owner: Name, name: Name) -> _Match:
+    stored = node[DNAME_KEY]
+    dname = stored.rdatas[0]
+    assert isinstance(dname, DNAME)  # noqa: S101 - the key says so; this tells mypy
+    shown = stored.rrset(owner)
+    try:
+        target = name.relativize(owner).concatenate(dname.target)
+    except dns.name.NameTooLong:
+        return _Match("too-long", (shown,))
+    alias = dns.rrset.from_text(name, stored.ttl_s, dname.rdclass, RdataType.CNAME, target.to_text())
+    return _Match("alias", (shown, alias), target)
+
+
+def _at_node(node: Node, name: Name, qtype: RdataType) -> _Match:
+    if CNAME_KEY in node and qtype not in _BESIDE_CNAME:
+        alias = node[CNAME_KEY].rdatas[0]
+        assert isinstance(alias, CNAME)  # noqa: S101 - the key says so; this tells mypy
+        return _Match("alias", (node[CNAME_KEY].rrset(name),), alias.target)
+    wanted = tuple(stored.rrset(name) for key, stored in node.items() if qtype in (key[0], RdataType.ANY))
+    return _Match("data", wanted) if wanted else _Match("nodata")
