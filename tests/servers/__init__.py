@@ -9,7 +9,7 @@ from .running import RunningServer
 from .starter import Starter
 from .unbound import Unbound
 from .waiting import eventually
-from .zones import Key, Primary, Secondary, Zone, small_zone
+from .zones import Key, Primary, Secondary, Zone, root_zone, small_zone
 
 __all__ = [
     "Bind",
@@ -27,5 +27,6 @@ __all__ = [
     "free_port",
     "is_ci",
     "need_program",
+    "root_zone",
     "small_zone",
 ]

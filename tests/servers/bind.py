@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Sequence
 
 from .needs import need_program
@@ -38,8 +37,7 @@ class Bind(RunningServer):
         self._control("retransfer", plain(origin))
 
     def _control(self, *words: str) -> None:
-        config = self.directory / "rndc.conf"
-        subprocess.run([self._rndc, "-c", config, *words], check=True, capture_output=True, timeout=20)
+        self._run_tool(self._rndc, "-c", str(self.directory / "rndc.conf"), *words)
 
     def _command(self) -> Sequence[str]:
         (self.directory / "rndc.conf").write_text(self._rndc_config())

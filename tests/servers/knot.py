@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -37,8 +36,7 @@ class Knot(RunningServer):
         self._control("zone-retransfer", plain(origin))
 
     def _control(self, *words: str) -> None:
-        command = [self._knotc, "-s", str(self.directory / "knot.sock"), "-t", "20", *words]
-        subprocess.run(command, check=True, capture_output=True, timeout=25)
+        self._run_tool(self._knotc, "-s", str(self.directory / "knot.sock"), "-t", "20", *words)
 
     def _command(self) -> Sequence[str]:
         (self.directory / "db").mkdir(exist_ok=True)
@@ -86,7 +84,7 @@ database:
     catalog-db-max-size: 5M
 log:
   - target: stderr
-    any: info
+    any: debug
 """
 
 
@@ -132,4 +130,4 @@ def _primary(number: int, zone: Primary) -> str:
 
 
 def _secondary(number: int) -> str:
-    return f"    master: remote-{number}-0\n    refresh-min-interval: 1\n"
+    return f"    master: remote-{number}-0\n"

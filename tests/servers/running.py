@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -29,6 +30,7 @@ from .zones import Key, absolute
 _START_S = 15.0
 _STOP_S = 10.0
 _ASK_S = 2.0
+_TOOL_S = 30.0
 _LOG_LINES = 40
 
 
@@ -44,9 +46,15 @@ class RunningServer(ABC):
         self.name = name or f"{self.software}.test."
         self.address = LOOPBACK
         self.port = port or free_port()
-        self._folder = tempfile.TemporaryDirectory(prefix=f"{self.software}-", ignore_cleanup_errors=True)
-        self.directory = Path(self._folder.name)
+        self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def directory(self) -> Path:
+        """The server's folder; a short path, since sockets lie in it."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix=f"{self.software}-"))
+        return self._folder
 
     @property
     def endpoint(self) -> Endpoint:
@@ -161,7 +169,14 @@ class RunningServer(ABC):
 
     def _end(self) -> None:
         self.stop()
-        self._folder.cleanup()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _run_tool(self, *command: str) -> None:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TOOL_S, check=False)
+        said = (done.stdout + done.stderr).strip()
+        assert done.returncode == 0, f"{' '.join(command)}: {said}\n{self._log_tail()}"
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None, f"{self} is not running"

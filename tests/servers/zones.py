@@ -91,3 +91,8 @@ def small_zone(*records: str, serial: int = 1, ttl_s: int = 3600, ns: str = "ns1
         *records,
     ]
     return "\n".join(lines) + "\n"
+
+
+def root_zone(*records: str) -> str:
+    """The text of a root zone: an SOA, its own name server (192.0.2.1) and the given record lines."""
+    return small_zone("a.root. IN A 192.0.2.1", *records, ns="a.root.")
