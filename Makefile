@@ -1,0 +1,43 @@
+# make demo   a migration on this machine, start to automatic rollback
+# make test   everything that is checked before a change is taken
+# make check  the linters alone
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+SOURCES := $(shell find runner providers playbooks -type f -not -name '*.pyc')
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.PHONY: demo test check servers clean
+
+# A checkout that is being worked on runs its own source; a fresh one installs what a user would.
+demo: $(if $(wildcard .venv/.installed-dev),.venv/.installed-dev,.venv/.installed)
+	$(BIN)/dnsrun demo
+
+test: .venv/.installed-dev servers check
+	$(PYTEST) -m 'not long'
+ifneq ($(CI),)
+	$(PYTEST) -m long || [ $$? = 5 ]  # 5: there are none
+endif
+
+check: .venv/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+servers:
+	tests/setup-servers.sh
+
+.venv/.installed: pyproject.toml $(SOURCES) | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	touch $@
+
+.venv/.installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv
