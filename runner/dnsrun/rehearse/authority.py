@@ -15,7 +15,6 @@ from threading import Lock, RLock, Thread
 from types import TracebackType
 from typing import Literal, Self
 
-import dns.flags
 import dns.name
 import dns.serial
 import dns.tsig
@@ -28,15 +27,16 @@ from dns.rdatatype import RdataType
 from dns.update import UpdateMessage
 
 from dnsrun.errors import OutsideError
+from dnsrun.model.observation import Endpoint
 from dnsrun.rehearse.lookup import Lookup, look_up
 from dnsrun.rehearse.responses import Faults, bare, render, spoil
 from dnsrun.rehearse.serverloop import Reply, ServerLoop, Transport
 from dnsrun.rehearse.signing import UnreadableError, read_request
-from dnsrun.rehearse.transfer import Primary, incoming, outgoing, serial_at
+from dnsrun.rehearse.transfer import TransferSource, incoming, outgoing, serial_at
 from dnsrun.rehearse.update import RRsetChange, apply_update
 from dnsrun.rehearse.zonestore import SOA_KEY, ZoneContent, ancestry
 
-__all__ = ["Authority", "Faults", "LogRecord", "Primary", "RRsetChange"]
+__all__ = ["Authority", "Faults", "LogRecord", "RRsetChange", "TransferSource"]
 
 Kind = Literal["query", "update", "transfer", "notify"]
 
@@ -88,7 +88,7 @@ class Authority:
         self,
         zones: Mapping[Name, str],
         *,
-        secondaries: Mapping[Name, Primary] | None = None,
+        secondaries: Mapping[Name, TransferSource] | None = None,
         key: dns.tsig.Key | None = None,
         on_notify: Callable[[Name], None] | None = None,
         address: str = "127.0.0.1",
@@ -126,6 +126,11 @@ class Authority:
         if self._refresher:
             self._to_refresh.put(None)
             self._refresher.join()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it listens; the name is the root, since a server does not know what it is called."""
+        return Endpoint(dns.name.root, self.address, self.port)
 
     @property
     def log(self) -> list[LogRecord]:
@@ -190,13 +195,13 @@ class Authority:
             KeyError: `apex` is not among the secondaries.
             OutsideError: The primary gave no serial or no zone; the old version stays.
         """
-        primary = self._secondaries[apex]
+        source = self._secondaries[apex]
         with self._refresh_lock:
             held = self._zones[apex]
-            serial = serial_at(apex, primary)
+            serial = serial_at(apex, source)
             if held is not None and not dns.serial.Serial(serial) > dns.serial.Serial(held.soa.serial):
                 return False
-            content = incoming(apex, primary)
+            content = incoming(apex, source)
             with self._lock:
                 self._zones[apex] = content
             return True
@@ -258,8 +263,7 @@ class Authority:
             return _simple("query", request, Rcode.REFUSED)
         if content is None:
             return _simple("query", request, Rcode.SERVFAIL)
-        wants_dnssec = bool(request.ednsflags & dns.flags.DO)
-        found = look_up(content, question.name, question.rdtype, want_dnssec=wants_dnssec)
+        found = look_up(content, question.name, question.rdtype)
         spoil(found, faults)
         return _Answered("query", found.rcode, (render(request, found, transport),))
 

@@ -23,7 +23,6 @@ from dns.rrset import RRset
 from dnsrun.rehearse.zonestore import (
     CNAME_KEY,
     DNAME_KEY,
-    DS_KEY,
     NS_KEY,
     SOA_KEY,
     Node,
@@ -31,7 +30,7 @@ from dnsrun.rehearse.zonestore import (
     ancestry,
 )
 
-_MAX_CHAIN = 16  # links of one alias chain; a longer one is a loop or a joke
+_MAX_CHAIN = 11  # links of one alias chain, as BIND's max-query-restarts
 _ADDRESS_KEYS = ((RdataType.A, RdataType.NONE), (RdataType.AAAA, RdataType.NONE))
 # Types that may stand beside a CNAME, so that asking for them does not follow it (RFC 4034, RFC 2535).
 _BESIDE_CNAME = frozenset({RdataType.CNAME, RdataType.ANY, RdataType.RRSIG, RdataType.NSEC, RdataType.KEY})
@@ -55,32 +54,34 @@ class _Match:
     target: Name = dns.name.root  # alias: where to go on; referral: the zone cut
 
 
-def look_up(zone: ZoneContent, qname: Name, qtype: RdataType, *, want_dnssec: bool = False) -> Lookup:
+def look_up(zone: ZoneContent, qname: Name, qtype: RdataType) -> Lookup:
     """Answer `qname`/`qtype` from `zone`; `qname` is at or below its apex.
 
-    Aliases are followed as long as they stay inside the zone. `want_dnssec` (the DO bit) adds
-    the DS RRset to referrals; there are no other signatures.
+    Aliases are followed as long as they stay inside the zone; a loop is SERVFAIL, as at BIND.
     """
     found = Lookup()
     name, seen = qname, {qname}
     while True:
         match = _match(zone, name, qtype)
         if match.kind != "alias":
-            _conclude(zone, found, match, want_dnssec=want_dnssec)
+            _conclude(zone, found, match)
             return found
         found.answer.extend(match.rrsets)
         name = match.target
-        if name in seen or len(seen) > _MAX_CHAIN or not name.is_subdomain(zone.apex):
+        if qtype in (RdataType.CNAME, RdataType.ANY) or not name.is_subdomain(zone.apex):
+            return found  # a CNAME that DNAME made is what was asked for
+        if name in seen or len(seen) > _MAX_CHAIN:
+            found.rcode = Rcode.SERVFAIL
             return found
         seen.add(name)
 
 
-def _conclude(zone: ZoneContent, found: Lookup, match: _Match, *, want_dnssec: bool) -> None:
+def _conclude(zone: ZoneContent, found: Lookup, match: _Match) -> None:
     if match.kind == "data":
         found.answer.extend(match.rrsets)
     elif match.kind == "referral":
         found.authoritative = bool(found.answer)
-        found.authority, found.additional = _referral(zone, match.target, want_dnssec=want_dnssec)
+        found.authority, found.additional = _referral(zone, match.target)
     elif match.kind == "too-long":
         found.answer.extend(match.rrsets)
         found.rcode = Rcode.YXDOMAIN
@@ -95,12 +96,11 @@ def negative_soa(zone: ZoneContent) -> RRset:
     return dns.rrset.from_rdata_list(zone.apex, min(stored.ttl_s, zone.soa.minimum), stored.rdatas)
 
 
-def _referral(zone: ZoneContent, cut: Name, *, want_dnssec: bool) -> tuple[list[RRset], list[RRset]]:
-    node = zone.nodes[cut]
-    keys = [NS_KEY, DS_KEY] if want_dnssec and DS_KEY in node else [NS_KEY]
-    targets = sorted(rdata.target for rdata in node[NS_KEY].rdatas if isinstance(rdata, NS))
+def _referral(zone: ZoneContent, cut: Name) -> tuple[list[RRset], list[RRset]]:
+    servers = zone.nodes[cut][NS_KEY]
+    targets = sorted(rdata.target for rdata in servers.rdatas if isinstance(rdata, NS))
     glue = [zone.rrset(target, key) for target in targets for key in _ADDRESS_KEYS]
-    return [node[key].rrset(cut) for key in keys], [rrset for rrset in glue if rrset is not None]
+    return [servers.rrset(cut)], [rrset for rrset in glue if rrset is not None]
 
 
 def _match(zone: ZoneContent, name: Name, qtype: RdataType) -> _Match:

@@ -21,6 +21,7 @@ from dns.rdtypes.ANY.SOA import SOA
 from dns.rrset import RRset
 
 from dnsrun.errors import OutsideError
+from dnsrun.model.observation import Endpoint
 from dnsrun.rehearse.signing import MAX_SIZE, PAYLOAD
 from dnsrun.rehearse.zonestore import SOA_KEY, Stored, ZoneContent
 
@@ -29,11 +30,10 @@ _FIXED_OCTETS = 10  # type, class, TTL, RDLENGTH
 
 
 @dataclass(frozen=True, slots=True)
-class Primary:
+class TransferSource:
     """Where a secondary takes its zone from; `key` signs both the question and the answer."""
 
-    address: str
-    port: int
+    primary: Endpoint
     key: dns.tsig.Key | None = field(default=None, repr=False)  # its repr shows the secret
 
 
@@ -72,44 +72,43 @@ def _stream(zone: ZoneContent) -> Iterator[tuple[Name, Stored]]:
     yield zone.apex, zone.nodes[zone.apex][SOA_KEY]
 
 
-def incoming(apex: Name, primary: Primary, *, timeout_s: float = 5.0) -> ZoneContent:
-    """Transfer `apex` from `primary`, over TCP. Touches the network.
+def incoming(apex: Name, source: TransferSource, *, timeout_s: float = 5.0) -> ZoneContent:
+    """Transfer `apex` from the primary, over TCP. Touches the network.
 
     Raises:
         OutsideError: The primary did not give the whole zone within `timeout_s` seconds.
     """
     zone = dns.zone.Zone(apex, relativize=False)
-    query, _ = dns.xfr.make_query(zone, serial=None, keyring=primary.key)
+    query, _ = dns.xfr.make_query(zone, serial=None, keyring=source.key)
     try:
-        dns.query.inbound_xfr(primary.address, zone, query, port=primary.port, lifetime=timeout_s)
+        dns.query.inbound_xfr(source.primary.address, zone, query, port=source.primary.port, lifetime=timeout_s)
     except (dns.exception.DNSException, OSError, EOFError) as err:
-        raise _failed(apex, primary, err) from err
+        raise _failed(apex, source, err) from err
     return ZoneContent.from_zone(zone)
 
 
-def serial_at(apex: Name, primary: Primary, *, timeout_s: float = 5.0) -> int:
-    """Ask `primary` for the SOA serial of `apex`, over TCP. Touches the network.
+def serial_at(apex: Name, source: TransferSource, *, timeout_s: float = 5.0) -> int:
+    """Ask the primary for the SOA serial of `apex`, over TCP. Touches the network.
 
     Raises:
         OutsideError: There is no authoritative SOA to be had within `timeout_s` seconds.
     """
     query = dns.message.make_query(apex, RdataType.SOA)
-    if primary.key:
-        query.use_tsig(primary.key)
+    if source.key:
+        query.use_tsig(source.key)
     try:
-        response = dns.query.tcp(query, primary.address, timeout_s, port=primary.port)
+        response = dns.query.tcp(query, source.primary.address, timeout_s, port=source.primary.port)
     except (dns.exception.DNSException, OSError, EOFError) as err:
-        raise _failed(apex, primary, err) from err
+        raise _failed(apex, source, err) from err
     rrset = response.get_rrset(response.answer, apex, query.question[0].rdclass, RdataType.SOA)
     if rrset is None or not isinstance(rrset[0], SOA):
-        raise _failed(apex, primary, ValueError("no SOA in the answer"))
+        raise _failed(apex, source, ValueError("no SOA in the answer"))
     return rrset[0].serial
 
 
-def _failed(apex: Name, primary: Primary, why: Exception) -> OutsideError:
-    where = f"{primary.address} port {primary.port}"
+def _failed(apex: Name, source: TransferSource, why: Exception) -> OutsideError:
     return OutsideError(
-        f"no transfer of {apex} from {where}: {str(why) or type(why).__name__}",
+        f"no transfer of {apex} from {source.primary}: {str(why) or type(why).__name__}",
         retryable=True,
         certainty="not-applied",
     )

@@ -52,7 +52,6 @@ SOA_KEY: TypeKey = (RdataType.SOA, RdataType.NONE)
 NS_KEY: TypeKey = (RdataType.NS, RdataType.NONE)
 CNAME_KEY: TypeKey = (RdataType.CNAME, RdataType.NONE)
 DNAME_KEY: TypeKey = (RdataType.DNAME, RdataType.NONE)
-DS_KEY: TypeKey = (RdataType.DS, RdataType.NONE)
 
 
 class ZoneContent:
