@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -100,6 +101,8 @@ class RunningServer(ABC):
     def freeze(self) -> None:
         """Stop the process without ending it (SIGSTOP): questions are not answered, sockets stay open."""
         self._signal(signal.SIGSTOP)
+        # The signal takes effect some time later, and until then the server may still answer.
+        os.waitpid(self.pid, os.WUNTRACED)
 
     def thaw(self) -> None:
         """Let a frozen process go on (SIGCONT)."""
