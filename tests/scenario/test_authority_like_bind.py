@@ -104,13 +104,14 @@ def seen(response: Message) -> dict[str, object]:
     """What a resolver makes use of; BIND is set to add the apex NS, which is left out here."""
     flags = response.flags & (dns.flags.AA | dns.flags.TC | dns.flags.RA | dns.flags.RD | dns.flags.QR)
     is_referral = not response.flags & dns.flags.AA
+    shows_servers = is_referral or response.question[0].rdtype == dns.rdatatype.NS
     authority = [rrset for rrset in response.authority if is_referral or rrset.rdtype != dns.rdatatype.NS]
     return {
         "rcode": dns.rcode.to_text(response.rcode()),
         "flags": dns.flags.to_text(flags),
         "answer": [] if response.flags & dns.flags.TC else lines(response.answer),
         "authority": [] if response.flags & dns.flags.TC else lines(authority),
-        "additional": lines(response.additional) if is_referral else [],
+        "additional": lines(response.additional) if shows_servers else [],
     }
 
 

@@ -1,8 +1,8 @@
 """An authoritative DNS server inside this process, for the demo, rehearsal and quick tests.
 
 It serves whole zones over UDP and TCP, takes dynamic updates, gives and takes transfers, keeps a
-log of what was asked and written, and fails in chosen ways on request. It answers to the letter
-of minimal responses: no additional data beyond glue. It does not sign.
+log of what was asked and written, and fails in chosen ways on request. It answers with
+minimal responses: no additional data beyond the addresses of name servers. It does not sign.
 """
 
 from __future__ import annotations

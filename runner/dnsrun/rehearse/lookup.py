@@ -79,9 +79,12 @@ def look_up(zone: ZoneContent, qname: Name, qtype: RdataType) -> Lookup:
 def _conclude(zone: ZoneContent, found: Lookup, match: _Match) -> None:
     if match.kind == "data":
         found.answer.extend(match.rrsets)
+        if len(match.rrsets) == 1:
+            found.additional = _addresses(zone, match.rrsets[0])
     elif match.kind == "referral":
+        servers = zone.nodes[match.target][NS_KEY].rrset(match.target)
         found.authoritative = bool(found.answer)
-        found.authority, found.additional = _referral(zone, match.target)
+        found.authority, found.additional = [servers], _addresses(zone, servers)
     elif match.kind == "too-long":
         found.answer.extend(match.rrsets)
         found.rcode = Rcode.YXDOMAIN
@@ -96,11 +99,11 @@ def negative_soa(zone: ZoneContent) -> RRset:
     return dns.rrset.from_rdata_list(zone.apex, min(stored.ttl_s, zone.soa.minimum), stored.rdatas)
 
 
-def _referral(zone: ZoneContent, cut: Name) -> tuple[list[RRset], list[RRset]]:
-    servers = zone.nodes[cut][NS_KEY]
-    targets = sorted(rdata.target for rdata in servers.rdatas if isinstance(rdata, NS))
-    glue = [zone.rrset(target, key) for target in targets for key in _ADDRESS_KEYS]
-    return [servers.rrset(cut)], [rrset for rrset in glue if rrset is not None]
+def _addresses(zone: ZoneContent, servers: RRset) -> list[RRset]:
+    """Return what the zone knows of the addresses of an NS RRset; nothing for other types."""
+    targets = sorted(rdata.target for rdata in servers if isinstance(rdata, NS))
+    found = [zone.rrset(target, key) for target in targets for key in _ADDRESS_KEYS]
+    return [rrset for rrset in found if rrset is not None]
 
 
 def _match(zone: ZoneContent, name: Name, qtype: RdataType) -> _Match:

@@ -1,0 +1,339 @@
+"""A caching resolver as users sit behind one: iterates from the roots, keeps what it learns for its TTL.
+
+It speaks real messages through a function that it is given, and ages what it keeps on a clock that
+it is given, so that a day of caching can be lived through in a second. For one thread at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import dns.flags
+import dns.message
+import dns.name
+from dns.message import Message
+from dns.name import Name
+from dns.rcode import Rcode
+from dns.rdataclass import RdataClass
+from dns.rdatatype import RdataType
+from dns.rdtypes.ANY.CNAME import CNAME
+from dns.rdtypes.ANY.NS import NS
+from dns.rdtypes.ANY.SOA import SOA
+from dns.rrset import RRset
+
+Send = Callable[[str, Message], Message | None]
+"""Ask the server at an address; None for no answer. Truncated answers are fetched again by the callee."""
+
+_MAX_SENDS = 64  # messages for one question of a user
+_MAX_CHAIN = 11  # links of one alias chain
+_MAX_DEPTH = 3  # addresses of name servers of addresses of name servers ...
+_PAYLOAD = 1232
+_ADDRESS_TYPES = (RdataType.A, RdataType.AAAA)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKind:
+    """How a make of resolver treats TTLs, in seconds; the child's NS RRset wins over the parent's."""
+
+    name: str
+    min_ttl_s: int = 0
+    max_ttl_s: int = 86_400
+    max_negative_ttl_s: int = 3_600
+
+    def positive_s(self, ttl_s: int) -> int:
+        """Return how long an RRset with this TTL is kept."""
+        return max(self.min_ttl_s, min(ttl_s, self.max_ttl_s))
+
+    def negative_s(self, soa_ttl_s: int, minimum_s: int) -> int:
+        """Return how long an absence is kept: RFC 2308 section 5, then the cap."""
+        return min(soa_ttl_s, minimum_s, self.max_negative_ttl_s)
+
+
+ORDINARY = CacheKind("ordinary")
+"""The caps of Unbound 1.17 as it comes: a day for data, an hour for absences."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheAnswer:
+    """What the user gets.
+
+    `rrset` is the RRset asked for, at the end of its alias chain, with the TTL it was fetched with;
+    None when there is none, and `rcode` tells why. `remaining_ttl_s` is how many whole seconds the
+    shortest-lived link may still be served. `from_cache`: nobody was asked.
+    """
+
+    rcode: Rcode
+    rrset: RRset | None
+    remaining_ttl_s: int
+    from_cache: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    rcode: Rcode
+    rrset: RRset | None
+    expires_at: datetime
+
+    def alias(self) -> Name | None:
+        target = self.rrset[0] if self.rrset is not None else None
+        return target.target if isinstance(target, CNAME) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A zone and the names of the servers to ask about it."""
+
+    zone: Name
+    servers: tuple[Name, ...]
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one question of a user may still cost."""
+
+    sends: int = _MAX_SENDS
+    depth: int = 0
+
+
+_Store = dict[Name, dict[RdataType, _Entry]]
+# The type under which NXDOMAIN is kept: it holds for every type of the name.
+_WHOLE_NAME = RdataType.NONE
+
+
+class CachingResolver:
+    """Answer questions from cache, or by iteration from `root_addresses` through `send`.
+
+    Data of authoritative answers and what comes with referrals (NS, glue) are kept apart: the
+    latter only lead to servers and are never given to users (RFC 2181 section 5.4.1).
+    """
+
+    def __init__(
+        self,
+        root_addresses: Sequence[str],
+        send: Send,
+        clock_now: Callable[[], datetime],
+        kind: CacheKind = ORDINARY,
+    ) -> None:
+        self.kind = kind
+        self._root_addresses = tuple(root_addresses)
+        self._send = send
+        self._now = clock_now
+        self._data: _Store = {}
+        self._hints: _Store = {}
+
+    def resolve(self, name: Name, rdtype: RdataType) -> CacheAnswer:
+        """Answer one question of a user; `name` is absolute.
+
+        Asks at most 64 messages through `send`; a question that cannot be answered is SERVFAIL,
+        which is not kept. Never raises for what servers say.
+        """
+        return self._resolve(name, rdtype, _Work())
+
+    def _resolve(self, name: Name, rdtype: RdataType, work: _Work) -> CacheAnswer:
+        now = self._now()
+        from_cache = True
+        expires_at = None
+        for _ in range(_MAX_CHAIN + 1):
+            entry = self._find(name, rdtype, now)
+            if entry is None:
+                from_cache = False
+                entry = self._fetch(name, rdtype, work)
+            if entry is None:
+                break
+            expires_at = entry.expires_at if expires_at is None else min(expires_at, entry.expires_at)
+            target = None if rdtype == RdataType.CNAME else entry.alias()
+            if target is None:
+                remaining_s = max(0, int((expires_at - now).total_seconds()))
+                return CacheAnswer(entry.rcode, entry.rrset, remaining_s, from_cache)
+            name = target
+        return CacheAnswer(Rcode.SERVFAIL, None, 0, from_cache=False)
+
+    def _find(self, name: Name, rdtype: RdataType, now: datetime) -> _Entry | None:
+        kept = self._data.get(name)
+        if kept is not None:
+            for wanted in (rdtype, RdataType.CNAME, _WHOLE_NAME):
+                entry = kept.get(wanted)
+                # An absent CNAME says nothing about other types.
+                if (
+                    entry is not None
+                    and now < entry.expires_at
+                    and (wanted != RdataType.CNAME or entry.rrset is not None or rdtype == RdataType.CNAME)
+                ):
+                    return entry
+        return None
+
+    def _fetch(self, name: Name, rdtype: RdataType, work: _Work) -> _Entry | None:
+        """Ask from the nearest known zone cut downward until somebody answers."""
+        cut = self._nearest_cut(name, rdtype)
+        without_address = set()
+        while True:
+            if cut is None:
+                zone, addresses = dns.name.root, iter(self._root_addresses)
+            else:
+                zone, addresses = cut.zone, self._addresses(cut, work)
+            tried, found = self._ask(zone, addresses, name, rdtype, work)
+            if not tried and cut is not None and zone not in without_address:
+                without_address.add(zone)
+                cut = self._nearest_cut(zone, RdataType.DS)  # the parent may have glue
+            elif isinstance(found, _Cut):
+                cut = found
+            else:
+                return found
+
+    def _nearest_cut(self, name: Name, rdtype: RdataType) -> _Cut | None:
+        """Return the deepest zone above or at `name` whose servers are known; for DS, strictly above."""
+        now = self._now()
+        while name != dns.name.root:
+            if rdtype != RdataType.DS:
+                for store in (self._data, self._hints):
+                    entry = store.get(name, {}).get(RdataType.NS)
+                    if entry is not None and entry.rrset is not None and now < entry.expires_at:
+                        return _Cut(name, _targets(entry.rrset))
+            name, rdtype = name.parent(), RdataType.NS
+        return None
+
+    def _addresses(self, cut: _Cut, work: _Work) -> Iterator[str]:
+        """Yield addresses of the cut's servers: known ones first, then those that must be looked up."""
+        now = self._now()
+        unknown = []
+        for server in cut.servers:
+            known = list(self._known_addresses(server, now))
+            yield from known
+            # The address of a server inside the zone comes from the zone's own servers, or as glue.
+            if not known and not server.is_subdomain(cut.zone):
+                unknown.append(server)
+        if work.depth < _MAX_DEPTH:
+            for server in unknown:
+                work.depth += 1
+                answer = self._resolve(server, RdataType.A, work)
+                work.depth -= 1
+                yield from _address_texts(answer.rrset)
+
+    def _known_addresses(self, server: Name, now: datetime) -> Iterator[str]:
+        for rdtype in _ADDRESS_TYPES:
+            for store in (self._data, self._hints):
+                entry = store.get(server, {}).get(rdtype)
+                if entry is not None and now < entry.expires_at:
+                    yield from _address_texts(entry.rrset)
+                    break
+
+    def _ask(
+        self, zone: Name, addresses: Iterable[str], name: Name, rdtype: RdataType, work: _Work
+    ) -> tuple[bool, _Entry | _Cut | None]:
+        """Ask one server after the other until one is of use; say whether there was one to ask."""
+        tried = False
+        for address in addresses:
+            if work.sends <= 0:
+                return True, None
+            work.sends -= 1
+            tried = True
+            query = dns.message.make_query(name, rdtype, flags=0, use_edns=0, payload=_PAYLOAD)
+            response = self._send(address, query)
+            if response is not None and query.is_response(response):
+                found = self._learn(zone, name, rdtype, response)
+                if found is not None:
+                    return True, found
+        return tried, None
+
+    def _learn(self, zone: Name, name: Name, rdtype: RdataType, response: Message) -> _Entry | _Cut | None:
+        """Keep what the servers of `zone` may say; None when the answer is of no use (a lame server)."""
+        if response.flags & dns.flags.TC or response.rcode() not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+            return None
+        if not response.flags & dns.flags.AA:
+            return self._learn_referral(zone, name, response)
+        self._learn_apex_ns(zone, name, response)
+        first, owner = self._learn_chain(zone, name, rdtype, response)
+        if owner is None or not owner.is_subdomain(zone):
+            return first
+        absence = self._learn_absence(zone, owner, rdtype, response)
+        return first or absence
+
+    def _learn_chain(
+        self, zone: Name, name: Name, rdtype: RdataType, response: Message
+    ) -> tuple[_Entry | None, Name | None]:
+        """Keep the links of the answer section that belong to `zone`.
+
+        Returns the first link, and the name at which the answer ends without data (None: it has data).
+        """
+        first = None
+        owner = name
+        for _ in range(_MAX_CHAIN):
+            wanted = _rrset(response.answer, owner, rdtype)
+            link = wanted if wanted is not None else _rrset(response.answer, owner, RdataType.CNAME)
+            if link is None or not owner.is_subdomain(zone):
+                return first, owner
+            entry = self._keep(self._data, link)
+            first = first or entry
+            target = None if wanted is not None else entry.alias()
+            if target is None:
+                return first, None
+            owner = target
+        return first, None
+
+    def _learn_absence(self, zone: Name, owner: Name, rdtype: RdataType, response: Message) -> _Entry | None:
+        soa = next((r for r in response.authority if r.rdtype == RdataType.SOA), None)
+        ttl_s = 0  # RFC 2308 section 5: without an SOA it is not to be kept
+        if soa is not None and owner.is_subdomain(soa.name) and soa.name.is_subdomain(zone):
+            rdata = soa[0]
+            ttl_s = self.kind.negative_s(soa.ttl, rdata.minimum if isinstance(rdata, SOA) else 0)
+        elif response.answer:
+            return None  # neither data nor denial for this name: a wrong owner, or the end of a chain
+        rcode = response.rcode()
+        entry = _Entry(rcode, None, self._now() + timedelta(seconds=ttl_s))
+        self._data.setdefault(owner, {})[_WHOLE_NAME if rcode == Rcode.NXDOMAIN else rdtype] = entry
+        return entry
+
+    def _learn_apex_ns(self, zone: Name, name: Name, response: Message) -> None:
+        """Take the child's own NS RRset in or beside an answer; it never lengthens one that is kept."""
+        now = self._now()
+        for rrset in (*response.answer, *response.authority):
+            if rrset.rdtype != RdataType.NS or not _is_between(rrset.name, zone, name):
+                continue
+            kept = self._data.get(rrset.name, {}).get(RdataType.NS)
+            if kept is None or kept.expires_at <= now:
+                self._keep(self._data, rrset)
+                self._learn_glue(zone, _targets(rrset), response)
+
+    def _learn_referral(self, zone: Name, name: Name, response: Message) -> _Cut | None:
+        for rrset in response.authority:
+            downward = rrset.name != zone and _is_between(rrset.name, zone, name)
+            if rrset.rdtype == RdataType.NS and downward:
+                self._keep(self._hints, rrset)
+                self._learn_glue(zone, _targets(rrset), response)
+                return _Cut(rrset.name, _targets(rrset))
+        return None
+
+    def _learn_glue(self, zone: Name, servers: tuple[Name, ...], response: Message) -> None:
+        for rrset in response.additional:
+            if rrset.rdtype in _ADDRESS_TYPES and rrset.name in servers and rrset.name.is_subdomain(zone):
+                self._keep(self._hints, rrset)
+
+    def _keep(self, store: _Store, rrset: RRset) -> _Entry:
+        lifetime = timedelta(seconds=self.kind.positive_s(rrset.ttl))
+        entry = _Entry(Rcode.NOERROR, rrset, self._now() + lifetime)
+        kept = store.setdefault(rrset.name, {})
+        kept.pop(_WHOLE_NAME, None)
+        kept[rrset.rdtype] = entry
+        return entry
+
+
+def _rrset(section: list[RRset], owner: Name, rdtype: RdataType) -> RRset | None:
+    for rrset in section:
+        if rrset.rdtype == rdtype and rrset.rdclass == RdataClass.IN and rrset.name == owner:
+            return rrset
+    return None
+
+
+def _targets(rrset: RRset) -> tuple[Name, ...]:
+    return tuple(sorted(rdata.target for rdata in rrset if isinstance(rdata, NS)))
+
+
+def _address_texts(rrset: RRset | None) -> Iterator[str]:
+    for rdata in rrset or ():
+        yield rdata.to_text()
+
+
+def _is_between(cut: Name, zone: Name, name: Name) -> bool:
+    return cut.is_subdomain(zone) and name.is_subdomain(cut)
