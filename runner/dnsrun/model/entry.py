@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from .rrset import RRsetKey
+from .rrset import RRset, RRsetKey
 from .zone import Completeness, Delegation
 
 SCHEMA_VERSION = 1
@@ -107,11 +107,15 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The act of this move shows at the servers it can move."""
+    """The act of this move shows at the servers it can move.
+
+    `served` are RRsets that are served with another TTL than was asked for: the host clamps (T7, fault 32).
+    """
 
     move: int
     how: Literal["applied", "already", "by-hand", "left"]
     note: tuple[str, ...] = ()
+    served: tuple[RRset, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +154,11 @@ class RollbackAsked:
 
 @dataclass(frozen=True, slots=True)
 class RollbackBegun:
-    """The rollback of these phases (newest first) begins."""
+    """The rollback of these phases (newest first) begins; `raise_ttls`: lowered TTLs are raised again, last."""
 
     phases: tuple[int, ...]
     because: str
+    raise_ttls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

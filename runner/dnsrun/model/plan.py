@@ -15,13 +15,14 @@ from .rrset import Change
 class Check:
     """Run a gate until it is decided.
 
-    `when`: `before` a write (in the future view), `after` it, or in a rollback: `safe` (may we go back?) and
-    `back` (are we back?). `acts` are the indexes of the acts it speaks of: their changes make the overlay of
+    `when`: `baseline` (what the live side says straight before, never decides), `before` a write (in the future
+    view), `after` it, or in a rollback: `safe` (does the old side answer as at the baseline?) and `back`.
+    `acts` are the indexes of the acts it speaks of: their changes make the overlay of
     the future view and the expectation afterwards.
     """
 
     gate: GateSpec
-    when: Literal["before", "after", "safe", "back"]
+    when: Literal["baseline", "before", "after", "safe", "back"]
     acts: tuple[int, ...]
 
 
@@ -62,7 +63,9 @@ class Plan:
 
     `checkpoint` is the digest of the zone captured straight before. `earliest` (UTC) is when the phase may start,
     with `earliest_because`. `worst_recovery_s`: seconds for which clients suffer at worst when it fails and is
-    rolled back. `covers` lists the phases that a rollback undoes.
+    rolled back. `covers` lists the phases that a rollback undoes. `guards` are the standing changes of earlier
+    phases: what must go on being served. `closes`: the run ends with this phase. `left` are RRsets that a rollback
+    does not touch because somebody else has changed them, as sentences.
     """
 
     run: str
@@ -78,7 +81,9 @@ class Plan:
     hazards: tuple[Hazard, ...] = ()
     notes: tuple[str, ...] = ()
     covers: tuple[int, ...] = ()
-    raises_ttls: bool = False
+    guards: tuple[Change, ...] = ()
+    closes: bool = False
+    left: tuple[str, ...] = ()
 
     def changes(self, acts: tuple[int, ...] | None = None) -> tuple[Change, ...]:
         """Return the RRset changes of the given acts (all when None), in order."""

@@ -123,7 +123,7 @@ class RecordSpec:
     affects_mail: bool
     mark: Mark
 
-    def keys(self) -> tuple[RRsetKey, ...]:
+    def rrset_keys(self) -> tuple[RRsetKey, ...]:
         """Return the keys of the RRsets this entry speaks of."""
         return tuple(RRsetKey(name, self.rdtype) for name in self.names)
 

@@ -1,0 +1,359 @@
+"""What to do next, from the journal alone. Pure: the same state, plan and time give the same decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from dnsrun.journal.fold import Active, MoveState, Outcome, Rounds, RunState
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand
+from dnsrun.model.plan import Check, Do, Hold, Plan
+from dnsrun.model.playbook import GateSpec
+from dnsrun.plan.ttl import caches_clean_at
+
+MAX_TRIES = 10
+EQUAL_ROUNDS = 3  # k: timers count from the first of k equal rounds
+ROUND_SPACING_S = 10
+SETTLE_AT_LEAST_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Run one round of a gate."""
+
+    move: int
+    gate: GateSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Perform the act of a move."""
+
+    move: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Ask whether the act of a move shows."""
+
+    move: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetDue:
+    """A hold begins; it ends at `until` (UTC)."""
+
+    move: int
+    until: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Nothing to do before `when` (UTC)."""
+
+    when: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskPerson:
+    """Only a person can go on; `text` says what is to be done or answered."""
+
+    move: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeginBack:
+    """Begin to roll back these phases, newest first."""
+
+    phases: tuple[int, ...]
+    because: str
+    raise_ttls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBack:
+    """A rollback has begun and is not planned yet."""
+
+    phases: tuple[int, ...]
+    raise_ttls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The phase, or the rollback, is over."""
+
+    outcome: Outcome
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is nothing to do for this domain."""
+
+    because: str
+
+
+Decision = Look | Call | Settle | SetDue | Until | AskPerson | BeginBack | PlanBack | End | Nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What decide may know besides the state.
+
+    `called`: moves whose call this very process made and got an answer for. `delays_s`: a provider's declared delay.
+    `settled_at`: when what earlier phases wrote was seen everywhere (UTC).
+    """
+
+    plan: Plan | None
+    called: frozenset[int] = frozenset()
+    delays_s: dict[str, int] = field(default_factory=dict)
+    settled_at: datetime | None = None
+
+
+def decide(state: RunState, case: Case, now: datetime) -> Decision:
+    """Return the next thing to do."""
+    if state.asked_back:
+        return _asked_back(state)
+    if state.going_back and state.active is None:
+        return PlanBack(state.going_back.phases, state.going_back.raise_ttls)
+    if state.active is None or case.plan is None:
+        return Nothing("no phase is open")
+    return _Walk(state, state.active, case.plan, case, now).next()
+
+
+def _asked_back(state: RunState) -> Decision:
+    asked = state.asked_back
+    wrote = state.wrote()
+    phases = wrote if asked is None or asked.scope == "all" else wrote[:1]
+    if asked and asked.scope == "to-phase":
+        phases = tuple(number for number in wrote if number > (asked.to_phase or 0))
+    who = f"asked for by {asked.by}" if asked else ""
+    return BeginBack(phases, who, raise_ttls=asked is not None and asked.scope == "all")
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One pass over the moves of the active plan: the first that is not complete decides."""
+
+    state: RunState
+    active: Active
+    plan: Plan
+    case: Case
+    now: datetime
+
+    @property
+    def back(self) -> bool:
+        return self.plan.direction == "back"
+
+    def next(self) -> Decision:
+        for index, move in enumerate(self.plan.moves):
+            known = self.active.move(index)
+            if isinstance(move, Do):
+                decision = None if known.done else self._do(index, self.plan.acts[move.act], known)
+            elif isinstance(move, Check):
+                decision = self._check(index, move, known.rounds.get(move.gate.name))
+            else:
+                decision = self._hold(index, move, known)
+            if decision:
+                return decision
+        return self._over()
+
+    def _over(self) -> End:
+        if not self.back:
+            return End("done", "done")
+        open_acts = [
+            _words(self.plan.acts[move.act])
+            for index, move in enumerate(self.plan.moves)
+            if isinstance(move, Do) and not self.active.move(index).done
+        ]
+        if open_acts:
+            return End("rollback-incomplete", "not taken back: " + "; ".join(open_acts))
+        return End("rolled-back", "; ".join(self.plan.left))
+
+    # Acts
+
+    def _do(self, index: int, act: Act, known: MoveState) -> Decision | None:
+        if known.answer and known.answer.answer == "declined":
+            return self._stop(f"declined: {_words(act)}")
+        if known.failed:
+            return self._after_failure(index, act, known)
+        if not known.attempts:
+            return Call(index, 1)
+        if known.asked:
+            return Settle(index)
+        if index in self.case.called:
+            return self._awaited(index, act, known)
+        if isinstance(act, RunCommand):
+            return self._stop(f"`{' '.join(act.argv)}` was begun and nobody saw its end; find out, then go on by hand")
+        return Settle(index)
+
+    def _awaited(self, index: int, act: Act, known: MoveState) -> Decision | None:
+        """The host took the write: its servers must show it within its declared delay."""
+        begun = known.intended_at or self.now
+        if self.now < begun + timedelta(seconds=self._patience_s(act)):
+            return Settle(index)
+        return self._failed_for_good(f"{_words(act)}: accepted, but the servers do not show it")
+
+    def _patience_s(self, act: Act) -> int:
+        provider = getattr(act, "provider", "")
+        return max(SETTLE_AT_LEAST_S, self.case.delays_s.get(provider, 0)) + (300 if isinstance(act, Refresh) else 240)
+
+    def _after_failure(self, index: int, act: Act, known: MoveState) -> Decision | None:
+        failed = known.failed
+        if failed is None:
+            return Call(index, known.attempts + 1)
+        begun = known.intended_at or self.now
+        if failed.in_doubt and self.now < begun + timedelta(seconds=self._doubt_s(act)):
+            return Settle(index)
+        if not failed.retryable or known.tries >= MAX_TRIES:
+            return self._failed_for_good(f"{_words(act)}: {failed.because}")
+        if failed.not_before and self.now < failed.not_before:
+            return Until(failed.not_before, f"trying again: {failed.because}")
+        return Call(index, known.attempts + 1)
+
+    def _doubt_s(self, act: Act) -> int:
+        """A call that timed out may still take effect: look for its effect that long before calling again."""
+        return self.case.delays_s.get(getattr(act, "provider", ""), 0)
+
+    def _failed_for_good(self, because: str) -> Decision | None:
+        return None if self.back else self._stop(because)
+
+    def _stop(self, because: str) -> Decision:
+        if self.back:
+            return End("rollback-incomplete", because)
+        wrote = any(move.attempts for move in self.active.moves.values())
+        return End("paused", because) if wrote else End("refused", because)
+
+    # Gates
+
+    def _check(self, index: int, move: Check, rounds: Rounds | None) -> Decision | None:
+        gate = move.gate
+        if rounds is None:
+            return Look(index, gate)
+        if move.when == "baseline" or gate.advisory or self._excused(move, rounds):
+            return None
+        if rounds.successes >= (gate.successes if move.when == "after" else 1):
+            return None
+        failed = self._is_over(gate, rounds, in_time_s=gate.within_s if move.when != "before" else 0)
+        if failed:
+            return self._gate_failed(move, rounds)
+        if gate.kind == "confirm":
+            return AskPerson(index, rounds.last.because)
+        return self._later(index, gate, rounds, gate.every_s)
+
+    def _later(self, index: int, gate: GateSpec, rounds: Rounds, every_s: int) -> Decision:
+        due = rounds.last_at + timedelta(seconds=every_s)
+        return Look(index, gate) if self.now >= due else Until(due, f"{gate.name}: {rounds.last.because}")
+
+    def _is_over(self, gate: GateSpec, rounds: Rounds, *, in_time_s: int) -> bool:
+        """Tell whether a gate that has not passed will not: failures in a row, or its time is up."""
+        expired = self.now >= rounds.first_at + timedelta(seconds=in_time_s)
+        if rounds.last.outcome == "pass" or gate.kind == "confirm":
+            return rounds.last.outcome == "fail"
+        if rounds.last.not_yet:
+            return expired
+        if rounds.last.outcome == "unknown":
+            return expired and rounds.failures >= gate.failures
+        return rounds.failures >= gate.failures
+
+    def _gate_failed(self, move: Check | Hold, rounds: Rounds, gate: GateSpec | None = None) -> Decision:
+        because = rounds.last.because
+        spec = gate or (move.gate if isinstance(move, Check) else None)
+        when = move.when if isinstance(move, Check) else "after"
+        if when == "before":
+            return self._stop(because)
+        if when == "safe":
+            return End("paused", f"not going back: {because}; the old side does not answer as it did before")
+        if when == "back":
+            return End("rollback-incomplete", because)
+        if rounds.last.outcome == "unknown" or (spec and spec.on_fail == "pause"):
+            return End("paused", because)
+        return self._back(because)
+
+    def _back(self, because: str) -> Decision:
+        """A gate fails back to the checkpoint of the newest phase that wrote."""
+        wrote = self.state.wrote()
+        return BeginBack(wrote[:1], because, raise_ttls=False) if wrote else End("paused", because)
+
+    def _excused(self, move: Check | Hold, rounds: Rounds, gate: GateSpec | None = None) -> bool:
+        """A gate that failed in the same way straight before, and has never passed, is not our doing."""
+        name = gate.name if gate else move.gate.name if isinstance(move, Check) else ""
+        if (isinstance(move, Check) and move.when != "after") or rounds.last.outcome != "fail":
+            return False
+        earlier = list(self._rounds_of(name, ("baseline",)))
+        passed = any(each.successes for each in self._rounds_of(name, ("before",)))
+        facts = rounds.last.facts
+        return not passed and bool(facts) and any(e.last.outcome == "fail" and e.last.facts == facts for e in earlier)
+
+    def _rounds_of(self, name: str, when: tuple[str, ...]) -> Iterable[Rounds]:
+        for index, move in enumerate(self.plan.moves):
+            if isinstance(move, Check) and move.when in when and name in self.active.move(index).rounds:
+                yield self.active.move(index).rounds[name]
+
+    # Holds
+
+    def _hold(self, index: int, move: Hold, known: MoveState) -> Decision | None:
+        if known.due is None:
+            return self._begin_hold(index, move)
+        for gate in move.gates:
+            rounds = known.rounds.get(gate.name)
+            if rounds and not gate.advisory and self._fails_in_hold(move, gate, rounds):
+                return self._gate_failed(move, rounds, gate)
+        return self._next_in_hold(index, move, known, known.due.until)
+
+    def _fails_in_hold(self, move: Hold, gate: GateSpec, rounds: Rounds) -> bool:
+        return self._is_over(gate, rounds, in_time_s=gate.within_s) and not self._excused(move, rounds, gate)
+
+    def _next_in_hold(self, index: int, move: Hold, known: MoveState, until: datetime) -> Decision | None:
+        spacing = ROUND_SPACING_S if self.now >= until else None
+        nexts: list[tuple[datetime, GateSpec]] = []
+        for gate in move.gates:
+            rounds = known.rounds.get(gate.name)
+            if self.now >= until and rounds and (gate.advisory or rounds.successes >= self._needed(gate)):
+                continue
+            every_s = spacing or gate.every_s
+            nexts.append((rounds.last_at + timedelta(seconds=every_s) if rounds else self.now, gate))
+        if not nexts:
+            return None if self.now >= until else self._idle(until, known)
+        when, gate = min(nexts, key=lambda item: item[0])
+        if when <= self.now:
+            return Look(index, gate)
+        return self._idle(when if self.now >= until else min(when, until), known)
+
+    def _idle(self, when: datetime, known: MoveState) -> Until:
+        return Until(when, known.due.because if known.due else "")
+
+    def _needed(self, gate: GateSpec) -> int:
+        return EQUAL_ROUNDS if gate.kind == "records" else 1
+
+    def _begin_hold(self, index: int, move: Hold) -> Decision:
+        t_all = self._t_all(index) or self.case.settled_at or self.now
+        changes = (*self.plan.guards, *self.plan.changes(move.acts))
+        if move.for_s is not None:
+            return SetDue(index, t_all + timedelta(seconds=move.for_s), f"{move.kind} for {move.for_s} s")
+        ttls = [change.before.ttl_s for change in changes if change.before and not change.ttl_only]
+        return SetDue(index, caches_clean_at(t_all, ttls), "until no cache can hold the old records")
+
+    def _t_all(self, index: int) -> datetime | None:
+        """Return when every server first showed what this plan wrote: the first of the equal rounds."""
+        times = [
+            self.active.move(number).rounds[move.gate.name].passed_at
+            for number, move in enumerate(self.plan.moves[:index])
+            if isinstance(move, Check) and move.gate.kind == "records" and self.active.move(number).rounds
+        ]
+        return max((time for time in times if time), default=None)
+
+
+def _words(act: Act) -> str:
+    if isinstance(act, Refresh):
+        return f"refresh of {act.provider}"
+    if isinstance(act, RunCommand):
+        return f"`{' '.join(act.argv)}`"
+    if isinstance(act, Instruct):
+        return f'"{act.text}" by {act.operator}'
+    return f"{', '.join(str(change.key) for change in act.changes[:5])} at {act.provider}"

@@ -1,0 +1,171 @@
+"""The journal of one domain as files: `journal.jsonl`, and blobs by digest below `captures/`.
+
+One record a line, each with the SHA-256 of the one before, so that a changed line is found (fault 58). A line
+without its newline is a torn tail (fault 4): it was never acknowledged, and is cut by the next append.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dnsrun.clock import Clock
+from dnsrun.errors import JournalError, Lost
+from dnsrun.model.codec import decode, encode
+from dnsrun.model.entry import SCHEMA_VERSION, Entry, Record, RollbackAsked, RollbackBegun
+from dnsrun.ports.journal import Head
+
+from .files import open_private, private_folder, sync_folder, write_once
+
+EMPTY: Head = (0, "")
+RESERVE_OCTETS = 512 * 1024  # room for a rollback's records on a disk that has filled up (fault 11)
+
+
+class FileJournal:
+    """A journal in a folder. Every method touches the disk; none the network."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.folder = folder
+        self._clock = clock
+        self._path = folder / "journal.jsonl"
+        self._reserve = folder / ".reserve"
+        self._head: Head = EMPTY
+        self._offset = 0
+
+    def read(self, after: int = 0) -> Iterator[Record]:
+        """Yield the records with seq > `after`; raise `JournalError` at the first line that does not fit."""
+        if after != self._head[0]:
+            self._head, self._offset = EMPTY, 0
+        for line in self._lines():
+            record = _parse(line, self._head, self._path)
+            self._head = (record.seq, record.digest)
+            self._offset += len(line)
+            if record.seq > after:
+                yield record
+
+    def head(self) -> Head:
+        """Return seq and digest of the last durable record, reading only what is new."""
+        for _ in self.read(self._head[0]):
+            pass
+        return self._head
+
+    def append(self, entry: Entry, *, head: Head) -> Record:
+        """Append durably and return the record.
+
+        Raises `Lost` when the journal's head is not `head`, `JournalError` when it cannot be written.
+        """
+        private_folder(self.folder)
+        handle = open_private(self._path, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if self.head() != head:
+                raise Lost(f"{self._path}: another process has written since; nothing was done")
+            self._prepare_room(entry)
+            record, line = _line(entry, head, self._clock)
+            self._write(handle, line)
+        finally:
+            os.close(handle)
+        self._head = (record.seq, record.digest)
+        self._offset += len(line)
+        return record
+
+    def put(self, blob: str, *, suffix: str) -> str:
+        """Store text durably under its digest; storing it again changes nothing."""
+        digest = hashlib.sha256(blob.encode()).hexdigest()
+        path = private_folder(private_folder(self.folder) / "captures") / f"{digest}.{suffix}"
+        if not path.exists():
+            write_once(path, blob)
+        return digest
+
+    def get(self, digest: str) -> str:
+        """Return stored text; raise `JournalError` when it is missing or was changed (threat 15)."""
+        found = next(iter((self.folder / "captures").glob(f"{digest}.*")), None)
+        if found is None:
+            raise JournalError(f"{self.folder}: captured state {digest[:12]} is missing; nothing was changed")
+        handle = open_private(found, os.O_RDONLY)
+        with os.fdopen(handle, encoding="utf-8", newline="") as file:
+            text = file.read()
+        if hashlib.sha256(text.encode()).hexdigest() != digest:
+            raise JournalError(f"{found}: has been changed since it was captured; nothing was changed")
+        return text
+
+    def _lines(self) -> Iterator[bytes]:
+        if not self._path.exists():
+            return
+        handle = open_private(self._path, os.O_RDONLY)
+        with os.fdopen(handle, "rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                yield line
+
+    def _prepare_room(self, entry: Entry) -> None:
+        """Keep a reserve on disk while going forward; give it up when a rollback begins."""
+        if isinstance(entry, (RollbackAsked, RollbackBegun)):
+            self._reserve.unlink(missing_ok=True)
+        elif not self._reserve.exists() and self._head == EMPTY:
+            write_once(self._reserve, "\0" * RESERVE_OCTETS)
+
+    def _write(self, handle: int, line: bytes) -> None:
+        new_file = self._offset == 0
+        try:
+            os.ftruncate(handle, self._offset)
+            _write_whole(handle, line, self._offset)
+            os.fsync(handle)
+            if new_file:
+                sync_folder(self.folder)
+        except OSError as err:
+            os.ftruncate(handle, self._offset)
+            raise JournalError(f"{self._path}: cannot be written: {err.strerror}; nothing was done outside") from err
+
+
+def _write_whole(handle: int, line: bytes, offset: int) -> None:
+    if os.pwrite(handle, line, offset) != len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _line(entry: Entry, head: Head, clock: Clock) -> tuple[Record, bytes]:
+    seq, previous = head
+    now = clock.now()
+    body = {"v": SCHEMA_VERSION, "seq": seq + 1, "at": encode(now), "previous": previous, "entry": encode(entry)}
+    digest = _digest(body)
+    text = json.dumps(body | {"digest": digest}, ensure_ascii=False, separators=(", ", ": "))
+    return Record(seq + 1, now, previous, entry, digest), text.encode() + b"\n"
+
+
+def _digest(body: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def _parse(line: bytes, head: Head, path: Path) -> Record:
+    """Return the record of a line, or raise `JournalError` that names the last good one."""
+    good = f"the last good record is {head[0]}" if head[0] else "no record is good"
+    try:
+        body = json.loads(line)
+        digest = body.pop("digest")
+        version = body["v"]
+        if version == SCHEMA_VERSION:
+            return _chained(body, digest, head)
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
+        raise JournalError(
+            f"{path}: line {head[0] + 1} is damaged or was changed ({good}); nothing was changed. "
+            "Put the file back from a copy, or restore the zone by hand from captures/"
+        ) from err
+    raise JournalError(
+        f"{path}: line {head[0] + 1} was written by another version of dnsrun (journal version {version}, "
+        f"this one reads {SCHEMA_VERSION}); nothing was changed. Use the version that began the run"
+    )
+
+
+def _chained(body: dict[str, Any], digest: str, head: Head) -> Record:
+    if _digest(body) != digest or (body["seq"], body["previous"]) != (head[0] + 1, head[1]):
+        raise ValueError("the chain is broken")
+    del body["v"]
+    return decode(Record, body | {"digest": digest})

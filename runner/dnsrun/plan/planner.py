@@ -1,0 +1,305 @@
+"""A phase becomes a plan: acts, and the moves around them, in the order in which they are safe. Pure.
+
+Order within a phase: what the live side says now (baseline) · gates on the future view · the write · refresh of
+secondaries · the same answers at every server (t_all) · gates · waits, gates running on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from dns.name import Name
+
+from dnsrun.errors import Conflict, Refused
+from dnsrun.model.act import Act, Refresh, WriteZone
+from dnsrun.model.plan import Check, Do, Hazard, Hold, Move, Plan
+from dnsrun.model.playbook import GateSpec, Phase, Playbook, Step
+from dnsrun.model.rrset import Change, RRsetKey
+from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.ports.kinds import DNS_TIMING
+from dnsrun.ports.provider import Capabilities
+
+from .mail import mail_names
+from .steps import STEP_KINDS
+from .steps.kind import Compiled, Scene, number_of
+from .ttl import Held, Samples, caches_clean_at, earliest_change
+
+DNS_GATES = ("records", "untouched")
+PERSON_GATES = ("confirm",)
+WATCH_EVERY_S = 60
+WATCH_FAILURES = 2
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything a plan rests on. `zone` is the checkpoint, `checkpoint` its digest.
+
+    `done` are the phases that ended well; `standing` the changes of earlier phases that are being served.
+    `settled_at` (UTC) is when the newest of them was seen at every server.
+    """
+
+    run: str
+    playbook: Playbook
+    zone: ZoneSnapshot
+    checkpoint: str
+    capabilities: Mapping[str, Capabilities]
+    now: datetime
+    samples: Samples = field(default_factory=dict)
+    done: frozenset[int] = frozenset()
+    standing: tuple[Change, ...] = ()
+    settled_at: datetime | None = None
+
+
+def plan_phase(number: int, situation: Situation) -> Plan:
+    """Compile a phase.
+
+    Raises `Conflict` when a live value is in the way (all of them listed), `Refused` when an earlier phase is open.
+    Whether it is too early is for the caller: `Plan.earliest`.
+    """
+    phase = situation.playbook.phase(number)
+    _require_earlier(phase, situation)
+    draft = _Draft(situation, phase)
+    for index, step in enumerate(phase.steps):
+        draft.add(step, phase.steps[index + 1 :])
+    return draft.finish()
+
+
+def has_work(phase: Phase, situation: Situation) -> bool:
+    """Tell whether a phase would write anything, wait or close the run, judged from the live zone."""
+    compiled = [_compile(step, situation.zone, situation) for step in phase.steps]
+    return any(step.acts or step.conflicts for step in compiled)
+
+
+def _require_earlier(phase: Phase, situation: Situation) -> None:
+    for earlier in situation.playbook.phases:
+        if earlier.number < phase.number and earlier.number not in situation.done and has_work(earlier, situation):
+            raise Refused(
+                f'phase {phase.number} "{phase.name}" comes after phase {earlier.number} "{earlier.name}", which has '
+                f"not been done; nothing was changed. Run `dnsrun apply --phase {earlier.number}` first"
+            )
+
+
+def _compile(step: Step, zone: ZoneSnapshot, situation: Situation) -> Compiled:
+    scene = Scene(situation.playbook, zone, situation.capabilities, original_ttls(situation.standing))
+    return STEP_KINDS[step.kind].compile(step, scene)
+
+
+def original_ttls(standing: Iterable[Change]) -> Mapping[RRsetKey, int]:
+    """Return the TTLs, in seconds, that RRsets had before the first change that lowered them."""
+    originals: dict[RRsetKey, int] = {}
+    for change in standing:
+        if change.ttl_only and change.before and change.after and change.after.ttl_s < change.before.ttl_s:
+            originals.setdefault(change.key, change.before.ttl_s)
+    return originals
+
+
+def built_in(kind: str) -> GateSpec:
+    """Return a built-in DNS gate with its default timing."""
+    timing = DNS_TIMING
+    return GateSpec(
+        kind,
+        kind,
+        {},
+        every_s=timing["every_s"],
+        within_s=timing["within_s"],
+        successes=timing["successes"],
+        failures=timing["failures"],
+    )
+
+
+class _Draft:
+    """A plan in the making: the only mutable thing here, gone when the plan is made."""
+
+    def __init__(self, situation: Situation, phase: Phase) -> None:
+        self.situation = situation
+        self.phase = phase
+        self.zone = situation.zone
+        self.acts: list[Act] = []
+        self.moves: list[Move] = []
+        self.unproved: list[GateSpec] = []
+        self.pending = False
+        self.notes: list[str] = []
+        self.conflicts: list[str] = []
+        self.hazards: list[Hazard] = []
+        self.closes = False
+        self.off = {gate.kind for step in phase.steps for gate in step.gates if gate.off}
+        self.off |= {gate.kind for gate in phase.gates if gate.off}
+
+    def add(self, step: Step, following: tuple[Step, ...]) -> None:
+        compiled = _compile(step, self.zone, self.situation)
+        self.conflicts += compiled.conflicts
+        self.hazards += compiled.hazards
+        self.notes += (
+            compiled.notes
+            if compiled.acts
+            else (f"{step.kind}: nothing to do: {compiled.nothing}",) * bool(compiled.nothing)
+        )
+        self.closes = self.closes or compiled.closes
+        if compiled.stay:
+            self._flush()
+            gates = self._after_gates((*self.phase.gates, *step.gates))
+            self.moves.append(Hold(compiled.stay.kind, compiled.stay.for_s, _watching(gates), self._all()))
+        if compiled.acts:
+            self._do(step, compiled.acts, following)
+
+    def _do(self, step: Step, acts: tuple[Act, ...], following: tuple[Step, ...]) -> None:
+        writes = any(isinstance(act, WriteZone) for act in acts)
+        if writes and self.pending:
+            self._flush()
+        first = not self.acts
+        indexes = tuple(range(len(self.acts), len(self.acts) + len(acts)))
+        gates = (*(self.phase.gates if first else ()), *step.gates)
+        if first and writes:
+            self.moves += [Check(gate, "baseline", ()) for gate in self._service_gates()]
+        self.moves += [Check(gate, "before", indexes) for gate in gates if gate.at != "after" and not gate.off]
+        self.acts += acts
+        self.moves += [Do(index) for index in indexes]
+        for act in acts:
+            if isinstance(act, WriteZone):
+                self.zone = self.zone.apply(act.changes)
+                self._refresh(act, following)
+        self.unproved += step.gates
+        self.pending = True
+
+    def _refresh(self, act: WriteZone, following: tuple[Step, ...]) -> None:
+        """Insert a refresh for each secondary that copies from this host, unless the playbook does it next."""
+        explicit: set[str] = set()
+        for step in following:
+            if step.kind != "refresh-secondary":
+                break
+            explicit.add(str(step.options["provider"]))
+        for secondary in self.situation.playbook.zone.secondaries.get(act.provider, ()):
+            if secondary not in explicit:
+                self.acts.append(Refresh(secondary, act.apex))
+                self.moves.append(Do(len(self.acts) - 1))
+
+    def _service_gates(self) -> list[GateSpec]:
+        gates = [gate for gate in self.phase.gates if gate.at != "before"]
+        gates += [gate for step in self.phase.steps for gate in step.gates if gate.at != "before"]
+        return [gate for gate in gates if not gate.off and gate.kind not in (*DNS_GATES, *PERSON_GATES, "serial")]
+
+    def _after_gates(self, written: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
+        own = [gate for gate in written if gate.at != "before" and not gate.off and gate.kind not in PERSON_GATES]
+        named = {gate.kind for gate in own}
+        default = [built_in(kind) for kind in DNS_GATES if kind not in self.off and kind not in named]
+        return (*default, *own)
+
+    def _flush(self) -> None:
+        """Everything written so far must show at every server, and the gates must pass, before going on."""
+        if not self.pending:
+            return
+        gates = self._after_gates((*self.phase.gates, *self.unproved))
+        self.moves += [Check(gate, "after", self._all()) for gate in gates]
+        self.pending = False
+        self.unproved = []
+
+    def _all(self) -> tuple[int, ...]:
+        return tuple(range(len(self.acts)))
+
+    def finish(self) -> Plan:
+        self._flush()
+        if self.conflicts:
+            raise Conflict("\n".join(self.conflicts))
+        situation = self.situation
+        acts = tuple(self.acts)
+        plan = Plan(
+            run=situation.run,
+            phase=self.phase.number,
+            phase_name=self.phase.name,
+            direction="forward",
+            acts=acts,
+            moves=tuple(self.moves),
+            checkpoint=situation.checkpoint,
+            notes=(*_mail_note(situation, acts), *self.notes),
+            hazards=(*self.hazards, *_by_hand(situation, acts)),
+            guards=situation.standing,
+            closes=self.closes,
+        )
+        earliest = _earliest(plan, situation)
+        return replace(
+            plan,
+            earliest=max((held.until for _, held in earliest), default=None),
+            earliest_because=tuple(f"{what}: {held.because}" for what, held in earliest if held.until > situation.now),
+            worst_recovery_s=_worst_recovery_s(plan.changes(), situation.zone),
+        )
+
+
+def _watching(gates: tuple[GateSpec, ...]) -> tuple[GateSpec, ...]:
+    return tuple(replace(gate, every_s=WATCH_EVERY_S, successes=1, failures=WATCH_FAILURES) for gate in gates)
+
+
+def _by_hand(situation: Situation, acts: tuple[Act, ...]) -> tuple[Hazard, ...]:
+    """Going back needs a person wherever going forward does."""
+    hands = [
+        act.provider
+        for act in acts
+        if isinstance(act, (WriteZone, Refresh)) and situation.capabilities[act.provider].needs_person
+    ]
+    if not hands:
+        return ()
+    names = ", ".join(dict.fromkeys(hands))
+    return (Hazard("manual-rollback", f"to go back, a person must act at {names}, as for going forward"),)
+
+
+def _mail_note(situation: Situation, acts: tuple[Act, ...]) -> tuple[str, ...]:
+    """Say that mail stays, when it does and there is any."""
+    changed = {change.key.owner for act in acts if isinstance(act, WriteZone) for change in act.changes}
+    names = mail_names(situation.playbook.mail, situation.zone)
+    if not names or changed & names.keys() or not changed:
+        return ()
+    mailboxes = situation.playbook.mail.mailboxes if situation.playbook.mail else ()
+    shown = ", ".join(_where(name, situation.zone) for name in mailboxes or sorted(names))
+    what = "mailboxes are on" if mailboxes else "mail goes to"
+    return (f"Mail does not change: {what} {shown}, and that stays.",)
+
+
+def _where(name: Name, zone: ZoneSnapshot) -> str:
+    addresses = [text for rrset in zone.at(name) if rrset.key.rdtype.name in {"A", "AAAA"} for text in rrset.texts()]
+    shown = name.to_text(omit_final_dot=True)
+    return f"{shown} ({', '.join(addresses)})" if addresses else shown
+
+
+def _earliest(plan: Plan, situation: Situation) -> list[tuple[str, Held]]:
+    """Return, for each RRset that the phase changes, when it may be changed (T1); for a closing phase, T5."""
+    lowered = _lowering(situation.playbook)
+    if lowered is None:
+        return _closing(plan, situation)
+    step, low_s = lowered
+    held: list[tuple[str, Held]] = []
+    for change in plan.changes():
+        if change.ttl_only or change.before is None:
+            continue
+        samples = [s for (key, _), series in situation.samples.items() if key == change.key for s in series]
+        found = earliest_change(
+            samples,
+            low_ttl_s=max(low_s, change.before.ttl_s),
+            low_since=situation.playbook.zone.ttl_low_since,
+            wait_at_least_s=number_of(step.options, "wait_at_least", DAY_S),
+        )
+        if found:
+            held.append((str(change.key), found))
+    return held + _closing(plan, situation)
+
+
+def _closing(plan: Plan, situation: Situation) -> list[tuple[str, Held]]:
+    """The run closes only when no honest cache holds what was served before the last change (T5)."""
+    changed = [change for change in situation.standing if not change.ttl_only and change.before]
+    if not plan.closes or not changed or situation.settled_at is None:
+        return []
+    until = caches_clean_at(situation.settled_at, [change.before.ttl_s for change in changed if change.before])
+    return [("the old records", Held(until, "caches may hold them until then"))]
+
+
+def _lowering(playbook: Playbook) -> tuple[Step, int] | None:
+    steps = [step for phase in playbook.phases for step in phase.steps if step.kind == "lower-ttl"]
+    return (steps[0], number_of(steps[0].options, "ttl", playbook.low_ttl_s)) if steps else None
+
+
+def _worst_recovery_s(changes: Iterable[Change], zone: ZoneSnapshot) -> int:
+    """Return for how long, in seconds, a cache can hold the new answer after it was taken back (D4)."""
+    negative = zone.negative_ttl_s or 0
+    held = [change.after.ttl_s if change.after else negative for change in changes if not change.ttl_only]
+    return max(held, default=0)

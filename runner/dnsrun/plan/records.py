@@ -1,0 +1,153 @@
+"""Desired records against the live zone: changes, conflicts, and what stays behind. Pure.
+
+An entry declares the whole RRset. A live value that is neither expected (`was`) nor wanted is a conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dns.name import Name
+from dns.rdata import Rdata
+from dns.rdatatype import RdataType
+
+from dnsrun.model.playbook import RecordSpec
+from dnsrun.model.rrset import Change, RRset, RRsetKey, rdata_text
+from dnsrun.model.zone import ZoneSnapshot
+
+ADDRESSES = (RdataType.A, RdataType.AAAA)
+WITH_HINTS = (RdataType.HTTPS, RdataType.SVCB)
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a set of record entries means for one live zone.
+
+    `conflicts` and `already` are sentences. `stay_behind` are RRsets elsewhere that hold a value being replaced.
+    """
+
+    changes: tuple[Change, ...]
+    already: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    stay_behind: tuple[str, ...]
+
+
+def desired(
+    specs: Iterable[RecordSpec], zone: ZoneSnapshot, *, new_ttl_s: int, names: frozenset[Name] | None = None
+) -> Desired:
+    """Compare entries with the live zone, those of `names` only when given.
+
+    `new_ttl_s` is the TTL of RRsets that do not exist yet.
+    """
+    changes: list[Change] = []
+    already: list[str] = []
+    conflicts: list[str] = []
+    wanted = [(spec, key) for spec in specs for key in spec.rrset_keys() if names is None or key.owner in names]
+    for spec, key in wanted:
+        live = zone.rrsets.get(key)
+        target, problem = _target(spec, key, live, new_ttl_s)
+        if problem:
+            conflicts.append(f"{spec.mark}: {problem}")
+        elif live == target or (live and target and live.same_data(target) and spec.ttl_s is None):
+            already.append(f"{key} is already {_values(live)}")
+        else:
+            changes.append(Change(key, live, target))
+    keys = frozenset(key for _, key in wanted)
+    conflicts += [f"{spec.mark}: {text}" for spec, key in wanted for text in _twins(spec, key, zone, keys, changes)]
+    conflicts += _cname_clashes(changes, zone)
+    return Desired(tuple(changes), tuple(already), tuple(conflicts), tuple(_stay_behind(changes, zone, keys)))
+
+
+def _target(spec: RecordSpec, key: RRsetKey, live: RRset | None, new_ttl_s: int) -> tuple[RRset | None, str | None]:
+    """Return the RRset to be there (None: absent), or what stands against it."""
+    held = live.rdatas if live else frozenset()
+    ttl_s = spec.ttl_s if spec.ttl_s is not None else live.ttl_s if live else new_ttl_s
+    extras = live.extras if live else ()
+    if spec.replaces:
+        return _replaced(spec, key, live)
+    goal = spec.values or frozenset()
+    strangers = held - (spec.was or frozenset()) - goal
+    if strangers:
+        return None, (
+            f"{key} is {_texts(strangers)} now, which is neither what the playbook expects "
+            f"({_texts(spec.was) if spec.was else 'no `was`'}) nor what it wants; nothing was changed. "
+            "Find out who set it, then put it into `was` or take it out"
+        )
+    if not held and spec.was and goal:
+        return None, f"{key} does not exist, but the playbook expects {_texts(spec.was)}; nothing was changed"
+    return (RRset(key, ttl_s, goal, extras) if goal else None), None
+
+
+def _replaced(spec: RecordSpec, key: RRsetKey, live: RRset | None) -> tuple[RRset | None, str | None]:
+    held = live.rdatas if live else frozenset()
+    rdatas = set(held)
+    for old, new in spec.replaces:
+        if old not in held and new not in held:
+            return None, f"{key} holds neither {rdata_text(old)} nor {rdata_text(new)}; nothing was changed"
+        rdatas -= {old}
+        rdatas |= {new}
+    ttl_s = spec.ttl_s if spec.ttl_s is not None or live is None else live.ttl_s
+    return RRset(key, ttl_s or 0, frozenset(rdatas), live.extras if live else ()), None
+
+
+def _twins(
+    spec: RecordSpec, key: RRsetKey, zone: ZoneSnapshot, declared: frozenset[RRsetKey], changes: list[Change]
+) -> Iterable[str]:
+    """An address that moves while its twin of the other family, or a hint, stays: clients would still go there."""
+    if key.rdtype not in ADDRESSES or not any(change.key == key and not change.ttl_only for change in changes):
+        return
+    other = RdataType.AAAA if key.rdtype == RdataType.A else RdataType.A
+    for rdtype in (other, *WITH_HINTS):
+        twin = RRsetKey(key.owner, rdtype)
+        live = zone.rrsets.get(twin)
+        if live is None or twin in declared or rdtype in spec.keeps or not _leads_somewhere(live):
+            continue
+        word = "aaaa" if rdtype == RdataType.AAAA else "a" if rdtype == RdataType.A else "https"
+        yield (
+            f"{key} changes, but {twin} stays {_values(live)}: some clients would go on using it; "
+            f"add an entry for it, or say `{word}: keep`"
+        )
+
+
+def _leads_somewhere(rrset: RRset) -> bool:
+    if rrset.key.rdtype not in WITH_HINTS:
+        return True
+    return any("ipv4hint" in rdata_text(rdata) or "ipv6hint" in rdata_text(rdata) for rdata in rrset.rdatas)
+
+
+def _cname_clashes(changes: list[Change], zone: ZoneSnapshot) -> list[str]:
+    """A CNAME stands alone at its name, and never at the apex (N4; RFC 1034 section 3.6.2)."""
+    after = zone.apply(changes)
+    problems = []
+    for change in changes:
+        if change.after is None:
+            continue
+        beside = [rrset.key for rrset in after.at(change.key.owner) if rrset.key.rdtype not in _BESIDE_CNAME]
+        if RRsetKey(change.key.owner, RdataType.CNAME) in beside and len(beside) > 1:
+            others = ", ".join(str(key) for key in beside if key != change.key)
+            problems.append(
+                f"{change.key} cannot stand beside {others}: a CNAME is alone at its name; remove the other"
+            )
+    return problems
+
+
+_BESIDE_CNAME = frozenset({RdataType.RRSIG, RdataType.NSEC, RdataType.KEY})
+
+
+def _stay_behind(changes: list[Change], zone: ZoneSnapshot, declared: frozenset[RRsetKey]) -> Iterable[str]:
+    leaving: set[Rdata] = set()
+    for change in changes:
+        if change.key.rdtype in ADDRESSES and change.before:
+            leaving |= change.before.rdatas - (change.after.rdatas if change.after else frozenset())
+    for key in sorted(zone.rrsets, key=RRsetKey.order):
+        if key not in declared and zone.rrsets[key].rdatas & leaving:
+            yield f"{key} stays {_values(zone.rrsets[key])}"
+
+
+def _texts(rdatas: Iterable[Rdata] | None) -> str:
+    return ", ".join(sorted(rdata_text(rdata) for rdata in rdatas or ()))
+
+
+def _values(rrset: RRset | None) -> str:
+    return ", ".join(rrset.texts()) if rrset else "absent"

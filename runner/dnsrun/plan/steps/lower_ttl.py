@@ -1,0 +1,81 @@
+"""`lower-ttl`: make caches forget sooner, before anything else changes. Never raises a TTL, never changes data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from dnsrun.model.playbook import Playbook, Step
+from dnsrun.model.rrset import Change, RRsetKey
+from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.ports.kinds import Fragment
+
+from .kind import Compiled, Scene, StepKind, names_of, number_of
+
+POINTERS = frozenset({RdataType.CNAME, RdataType.MX, RdataType.SRV})
+DAY_S = 86_400
+
+
+def compile_step(step: Step, scene: Scene) -> Compiled:
+    """Lower every RRset that the playbook changes, and every link that leads to one (T4), to the low TTL."""
+    wanted_s = number_of(step.options, "ttl", scene.playbook.low_ttl_s)
+    floor_s = scene.capabilities[scene.playbook.zone.provider].min_ttl_s
+    low_s = max(wanted_s, floor_s)
+    names = names_of(step.options)
+    keys = _chosen(names, scene.zone) if names is not None else lowered_keys(scene.playbook, scene.zone)
+    live = [scene.zone.rrsets[key] for key in sorted(keys, key=RRsetKey.order) if key in scene.zone.rrsets]
+    changes = tuple(Change(rrset.key, rrset, rrset.with_ttl(low_s)) for rrset in live if rrset.ttl_s > low_s)
+    notes = (f"this host does not go below {floor_s} s, so {low_s} s is used",) if floor_s > wanted_s else ()
+    nothing = "" if changes else f"every TTL that matters is already {low_s} s or less"
+    return Compiled(scene.write(changes), notes=notes, nothing=nothing)
+
+
+def lowered_keys(playbook: Playbook, zone: ZoneSnapshot) -> frozenset[RRsetKey]:
+    """Return the RRsets that the records change, and the CNAME, MX and SRV RRsets that lead to them."""
+    changed = {key for spec in playbook.records for key in spec.rrset_keys()}
+    names = {key.owner for key in changed}
+    keys = set(changed)
+    while found := set(_pointing_at(names, zone)) - keys:
+        keys |= found
+        names |= {key.owner for key in found}
+    return frozenset(keys)
+
+
+def _pointing_at(names: set[Name], zone: ZoneSnapshot) -> Iterable[RRsetKey]:
+    for key, rrset in zone.rrsets.items():
+        if key.rdtype in POINTERS and any(_target(rdata) in names for rdata in rrset.rdatas):
+            yield key
+
+
+def _target(rdata: object) -> Name | None:
+    target = getattr(rdata, "target", None) or getattr(rdata, "exchange", None)
+    return target if isinstance(target, Name) else None
+
+
+def _chosen(names: frozenset[Name], zone: ZoneSnapshot) -> frozenset[RRsetKey]:
+    untouchable = {RdataType.SOA, RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3, RdataType.DNSKEY}
+    return frozenset(key for key in zone.rrsets if key.owner in names and key.rdtype not in untouchable)
+
+
+KIND = StepKind(
+    "lower-ttl",
+    Fragment(
+        "Lower TTLs so that caches follow quickly later; phases that change these records wait for the old TTL",
+        {
+            "names": {
+                "type": "array",
+                "items": {"type": "string", "format": "owner-name"},
+                "description": "Names whose records get the low TTL; without it all records that this playbook changes",
+            },
+            "ttl": {"type": "integer", "minimum": 60, "maximum": DAY_S, "description": "The low TTL in seconds"},
+            "wait_at_least": {
+                "type": "string",
+                "format": "duration",
+                "description": "How long to wait after lowering before a record is changed (24h)",
+            },
+        },
+    ),
+    compile_step,
+)
