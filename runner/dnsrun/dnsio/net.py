@@ -23,6 +23,7 @@ from dnsrun.ports.net import POLITE, UNLIMITED, Rate
 from .answers import AnswerReader
 from .bulk import Round
 from .lanes import TRIES, Pace, Target
+from .transfermessage import read_transfer_message
 
 _TRANSFERS = (RdataType.AXFR, RdataType.IXFR)
 
@@ -202,16 +203,14 @@ def _exactly(server: Endpoint, sock: socket.socket, count: int, deadline_s: floa
 
 
 def _read(wire: bytes, message: Message, *, after: Message | None = None, in_transfer: bool = False) -> Message:
-    """Read one response; raises `DNSException` or `_NotOursError` when it is not to be believed."""
-    answer = dns.message.from_wire(
-        wire,
-        keyring=message.keyring,
-        request_mac=message.mac,
-        xfr=in_transfer,
-        tsig_ctx=after.tsig_ctx if after else None,
-        multi=in_transfer,
-        one_rr_per_rrset=in_transfer and message.question[0].rdtype == RdataType.IXFR,
-    )
+    """Read one response, of a transfer only header and signature.
+
+    Raises `DNSException` or `_NotOursError` when it is not to be believed.
+    """
+    if in_transfer:
+        answer = read_transfer_message(wire, message, after=after)
+    else:
+        answer = dns.message.from_wire(wire, keyring=message.keyring, request_mac=message.mac)
     # Later messages of a transfer may leave the question out (RFC 5936 section 2.2.1).
     continues = after is not None and answer.id == message.id and not answer.question
     if not continues and not message.is_response(answer):

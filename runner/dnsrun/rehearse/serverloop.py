@@ -155,8 +155,9 @@ class ServerLoop:
 
     def stop(self) -> None:
         """End the thread and close every socket; answers not yet sent are lost."""
-        self._stopping = True
+        # The byte first: a busy thread that sees the flag closes both ends of the pair.
         self._wake_writer.send(b"x")
+        self._stopping = True
         self._thread.join()
 
     def later(self, delay_s: float, act: Callable[[], None]) -> None:
