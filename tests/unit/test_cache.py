@@ -12,7 +12,9 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
+import dns.rrset
 import dns.update
 import pytest
 from dns.message import Message
@@ -240,6 +242,14 @@ def test_ns_kept_longer_than_glue_fetches_the_glue_again(world: World) -> None:
     assert world.sent == [TLD_ADDRESS, OLD_ADDRESS]
 
 
+def test_the_childs_ns_wins_over_the_parents_while_both_are_kept(world: World) -> None:
+    world.old.set_zone(CLIENT_APEX, NEW_CLIENT)
+    world.ask(CLIENT_APEX, NS)
+    world.sent.clear()
+    world.ask()
+    assert world.sent == [NEW_ADDRESS]
+
+
 def test_ns_of_a_referral_is_never_given_to_users(world: World) -> None:
     world.ask()
     answer = world.ask(CLIENT_APEX, NS)
@@ -292,6 +302,38 @@ def test_data_outside_the_zone_asked_is_not_kept(world: World) -> None:
     world.sent.clear()
     assert resolver.resolve(name("www.other.test."), A).rcode == dns.rcode.NXDOMAIN
     assert world.sent == [TLD_ADDRESS]
+
+
+def test_glue_for_a_server_outside_the_zone_asked_is_not_used(world: World) -> None:
+    world.tld.set_zone(name("test."), TLD + "far 3600 NS ns.elsewhere.\n")
+
+    def forge(address: str, message: Message) -> Message | None:
+        response = world.send(address, message)
+        if response is not None and address == TLD_ADDRESS:
+            response.additional.append(dns.rrset.from_text("ns.elsewhere.", 300, "IN", "A", "198.51.100.66"))
+        return response
+
+    resolver = CachingResolver([ROOT_ADDRESS], forge, world.clock.now)
+    assert resolver.resolve(name("www.far.test."), A).rcode == dns.rcode.SERVFAIL
+    assert "198.51.100.66" not in world.sent
+
+
+def test_threat_18_an_answer_with_another_id_or_question_is_not_believed(world: World) -> None:
+    def other_id(address: str, message: Message) -> Message | None:
+        response = world.send(address, message)
+        assert response is not None
+        response.id ^= 1
+        return response
+
+    def other_question(address: str, message: Message) -> Message | None:
+        response = world.send(address, message)
+        assert response is not None
+        response.question = [dns.rrset.RRset(CLIENT_APEX, dns.rdataclass.IN, TXT)]
+        return response
+
+    for send in (other_id, other_question):
+        resolver = CachingResolver([ROOT_ADDRESS], send, world.clock.now)
+        assert resolver.resolve(WWW, A).rcode == dns.rcode.SERVFAIL
 
 
 @pytest.mark.parametrize("owner", ["loop1.client.test.", "www.ring.test.", "www.lost.test."])

@@ -245,7 +245,7 @@ class CachingResolver:
             return self._learn_referral(zone, name, response)
         self._learn_apex_ns(zone, name, response)
         first, owner = self._learn_chain(zone, name, rdtype, response)
-        if owner is None or not owner.is_subdomain(zone):
+        if owner is None:
             return first
         absence = self._learn_absence(zone, owner, rdtype, response)
         return first or absence
