@@ -1,0 +1,16 @@
+"""Rules beyond the schema that the playbook alone can show; what needs the live zone belongs to the planner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from . import cname, mail, phases, rrsets, together
+from .facts import Facts, Finding
+
+RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+    rrsets.check,
+    cname.check,
+    mail.check,
+    phases.check,
+    together.check,
+)

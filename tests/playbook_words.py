@@ -1,0 +1,119 @@
+"""The words that tests of the playbook reader know, and how they read: fixed here, so that plugins may change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from dnsrun.errors import PlaybookError
+from dnsrun.model.playbook import Playbook
+from dnsrun.playbook.read import read_playbook
+from dnsrun.ports.kinds import DNS_TIMING, Fragment, Kinds
+
+TODAY = date(2026, 11, 22)
+EXAMPLES = Path(__file__).parents[1] / "playbooks" / "dnsrun_playbooks"
+
+_NAMES: Mapping[str, Any] = {
+    "type": "array",
+    "items": {"type": "string", "format": "owner-name"},
+    "description": "Only these names",
+}
+_TEXT: Mapping[str, Any] = {"type": "string", "description": "A text"}
+_ARGV: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "Program"}
+_DURATION: Mapping[str, Any] = {"type": "string", "format": "duration", "description": "How long"}
+
+PROVIDERS: Mapping[str, Fragment] = {
+    "public": Fragment("Nobody of us can write there"),
+    "manual": Fragment("By hand", {"panel": {"type": "string", "enum": ["other"], "description": "Which panel"}}),
+    "powerdns": Fragment(
+        "PowerDNS by its API",
+        {
+            "url": {"type": "string", "format": "url", "description": "Address of the API"},
+            "api_key": {"type": "string", "format": "secret", "description": "Key of the API"},
+        },
+        ("url", "api_key"),
+    ),
+    "rfc2136": Fragment(
+        "DNS UPDATE",
+        {
+            "server": {"type": "string", "format": "address", "description": "The primary"},
+            "port": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "Its port"},
+            "tsig_secret": {"type": "string", "format": "secret", "description": "The key"},
+        },
+        ("server",),
+    ),
+}
+STEPS: Mapping[str, Fragment] = {
+    "lower-ttl": Fragment(
+        "Lower TTLs",
+        {
+            "names": _NAMES,
+            "ttl": {"type": "integer", "minimum": 60, "maximum": 86400, "description": "Seconds"},
+            "wait_at_least": _DURATION,
+        },
+    ),
+    "switch-records": Fragment("Switch the records", {"names": _NAMES}),
+    "refresh-secondary": Fragment(
+        "Refresh", {"provider": {"type": "string", "format": "provider", "description": "Who"}}, ("provider",)
+    ),
+    "wait": Fragment("Wait", {"for": _DURATION}, ("for",)),
+    "watch": Fragment(
+        "Watch",
+        {
+            "for": {
+                "anyOf": [{"const": "all-caches"}, {"type": "string", "format": "duration"}],
+                "description": "How long",
+            }
+        },
+        ("for",),
+    ),
+    "manual": Fragment(
+        "A person does something",
+        {
+            "operator": _TEXT,
+            "text": _TEXT,
+            "undo": _TEXT,
+            "irreversible": _TEXT,
+            "proof": {"type": "object", "format": "gate", "description": "The gate that shows it is done"},
+        },
+        ("operator", "text"),
+    ),
+    "command": Fragment("Run a program", {"run": _ARGV, "undo": _ARGV, "irreversible": _TEXT}, ("run",)),
+    "restore-ttl": Fragment("Raise TTLs again"),
+    "finish": Fragment("Close the run"),
+}
+GATES: Mapping[str, Fragment] = {
+    "records": Fragment("The records are as planned", defaults=DNS_TIMING),
+    "untouched": Fragment("Nothing else has changed", defaults=DNS_TIMING),
+    "serial": Fragment("All servers have the serial", defaults=DNS_TIMING),
+    "http": Fragment(
+        "A web page",
+        {
+            "url": {"type": "string", "format": "url", "description": "What is asked for"},
+            "status": {"type": "integer", "minimum": 100, "maximum": 599, "description": "Expected status"},
+            "contains": _TEXT,
+            "verify": {"type": "boolean", "description": "Check the certificate"},
+        },
+        ("url",),
+    ),
+    "tls": Fragment("A certificate", {"host": {"type": "string", "format": "host-name", "description": "Host"}}, ("host",)),
+    "command": Fragment("A program", {"run": _ARGV}, ("run",)),
+    "confirm": Fragment("A person says go", {"text": _TEXT}, ("text",)),
+}
+KINDS = Kinds(PROVIDERS, STEPS, GATES)
+
+
+def read(text: str, path: str = "client.yaml") -> Playbook:
+    """Read a playbook's text with the words above."""
+    return read_playbook(text, path, KINDS, today=TODAY)
+
+
+def problems(text: str) -> list[str]:
+    """Return the messages for a text, without the file name; none when it is good."""
+    try:
+        read(text)
+    except PlaybookError as err:
+        return [str(problem).removeprefix("client.yaml:") for problem in err.problems]
+    return []
