@@ -1,0 +1,255 @@
+"""Performing one act: look first, intend durably, check the hold, call once; and asking whether it shows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Literal, cast
+
+from dns.rdatatype import RdataType
+from dns.rdtypes.ANY.SOA import SOA
+
+from dnsrun.errors import OutsideError, WriteConflict
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
+from dnsrun.model.entry import Done, Failed, Intended, PersonAsked
+from dnsrun.model.observation import Answer, Endpoint, Observation
+from dnsrun.model.plan import Do, Plan
+from dnsrun.model.rrset import Change, RRset, RRsetKey
+from dnsrun.model.text import escape
+from dnsrun.ports.journal import Hold
+from dnsrun.ports.provider import Receipt, SecondaryHost
+
+from .eyes import ask_at, current, own_servers
+from .progress import AskedPerson, CallFailed, Calling, Shown
+from .rounds import gate_case, judge_once
+from .run import Run
+from .shown import Showing, showing
+
+COMMAND_TIMEOUT_S = 600
+ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "HOME")  # what a program may see (threat 3)
+
+
+How = Literal["applied", "already", "by-hand", "left"]
+
+
+class Stranger(OutsideError):
+    """Somebody else's value stands where ours was to go (P3)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False, certainty="not-applied")
+
+
+def call(run: Run, plan: Plan, index: int, attempt: int, hold: Hold) -> None:
+    """Perform the act of a move, journaled around. Touches the network, the disk and the outside.
+
+    Ends in a `Done` (it showed already), an accepted call, or a `Failed` entry. Raises `Lost` before the call when
+    another process has acted; then nothing was done.
+    """
+    act = _act(plan, index)
+    try:
+        left = _left_to_do(run, plan, act)
+    except OutsideError as err:
+        _journal_failure(run, index, act, attempt - 1, err)
+        return
+    if left is None:
+        _journal_done(run, index, act, plan, "already", ())
+        return
+    run.append(Intended(index, attempt))
+    hold.check(run.state.head)
+    run.tell(Calling(act, attempt, back=plan.direction == "back"))
+    try:
+        receipt = _perform(run, left)
+    except OutsideError as err:
+        _journal_failure(run, index, act, attempt, err)
+        return
+    run.called.add(index)
+    if receipt.ask_person:
+        operator = act.operator if isinstance(act, Instruct) else getattr(act, "provider", "")
+        run.append(PersonAsked(index, operator, receipt.ask_person))
+        run.tell(AskedPerson(operator, receipt.ask_person))
+    if isinstance(act, RunCommand):
+        _journal_done(run, index, act, plan, "applied", ())
+
+
+def _act(plan: Plan, index: int) -> Act:
+    return plan.acts[cast("Do", plan.moves[index]).act]
+
+
+def _left_to_do(run: Run, plan: Plan, act: Act) -> Act | None:
+    """Return the act without what shows already, None when all of it does.
+
+    Raises `Stranger` when an RRset is neither what it was nor what it is to be.
+    """
+    if not isinstance(act, WriteZone):
+        return act
+    found = _look(run, plan, act)
+    if found.strangers:
+        raise Stranger("; ".join(found.strangers) + ": somebody else has changed it; it was left alone")
+    if found.whole:
+        return None
+    missing = {change.key for change in found.missing}
+    return WriteZone(act.provider, act.apex, tuple(change for change in act.changes if change.key in missing))
+
+
+def _look(run: Run, plan: Plan, act: WriteZone) -> Showing:
+    keys = [change.key for change in act.changes]
+    servers = own_servers(run, act.provider, current(run))
+    if not servers:
+        raise OutsideError(
+            f"{act.provider}: none of its name servers serves the domain; nothing was written",
+            retryable=False,
+            certainty="not-applied",
+        )
+    return showing(act.changes, ask_at(run, keys, servers), run.zone(plan.checkpoint))
+
+
+def _perform(run: Run, act: Act) -> Receipt:
+    if isinstance(act, WriteZone):
+        return run.ports.providers[act.provider].apply(act.apex, act.changes)
+    if isinstance(act, Refresh):
+        return cast("SecondaryHost", run.ports.providers[act.provider]).refresh(act.apex)
+    if isinstance(act, Instruct):
+        return Receipt(ask_person=act.text)
+    return _run_program(run, act.argv)
+
+
+def _run_program(run: Run, argv: tuple[str, ...]) -> Receipt:
+    """Run a program to its end, without a shell, with an allow-listed environment (threats 3, 9)."""
+    if not run.ports.commands_allowed:
+        raise _program_failed("commands are not allowed; run again with --allow-commands")
+    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    environment["DNSRUN_DOMAIN"] = run.apex.to_text(omit_final_dot=True)
+    try:
+        with subprocess.Popen(  # noqa: S603 - argv of the playbook, consent was asked for
+            argv,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process:
+            try:
+                output, _ = process.communicate(timeout=COMMAND_TIMEOUT_S)
+            except subprocess.TimeoutExpired as err:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise _program_failed(f"did not end within {COMMAND_TIMEOUT_S} s and was killed") from err
+    except OSError as err:
+        raise _program_failed(f"cannot be run: {err.strerror}") from err
+    if process.returncode:
+        words = escape(output.decode(errors="replace").strip()[-300:])
+        raise _program_failed(f"ended with status {process.returncode}: {words}")
+    return Receipt()
+
+
+def _program_failed(because: str) -> OutsideError:
+    return OutsideError(because, retryable=False, certainty="not-applied")
+
+
+def _journal_failure(run: Run, index: int, act: Act, attempt: int, err: OutsideError) -> None:
+    now = run.ports.clock.now()
+    known = run.state.active.move(index) if run.state.active else None
+    tries = known.tries if known else 0
+    pause_s = err.retry_after_s if err.retry_after_s is not None else min(60.0, 2.0**tries)
+    again = now + timedelta(seconds=pause_s) if err.retryable else None
+    conflict = isinstance(err, WriteConflict)
+    in_doubt = err.certainty == "in-doubt" and not conflict
+    run.append(Failed(index, attempt, str(err), err.retryable, in_doubt, again))
+    run.tell(CallFailed(act, str(err), again))
+
+
+def _journal_done(run: Run, index: int, act: Act, plan: Plan, how: How, served: tuple[RRset, ...]) -> None:
+    note = tuple(f"{rrset.key} is served with TTL {rrset.ttl_s}: this host raises it" for rrset in served)
+    run.append(Done(index, how, note, served))
+    run.tell(Shown(act, how, note, back=plan.direction == "back"))
+
+
+def settle(run: Run, plan: Plan, index: int) -> bool:
+    """Ask whether an act shows at the servers that it moves; journal `Done` and return True when it does.
+
+    Raises `OutsideError` when the servers cannot be asked. Touches the network and the disk.
+    """
+    act = _act(plan, index)
+    if isinstance(act, WriteZone):
+        return _settle_write(run, plan, index, act)
+    if isinstance(act, Refresh):
+        return _settle_refresh(run, plan, index, act)
+    if isinstance(act, Instruct):
+        return _settle_instruction(run, plan, index, act)
+    return False
+
+
+def _settle_write(run: Run, plan: Plan, index: int, act: WriteZone) -> bool:
+    found = _look(run, plan, act)
+    if found.strangers:
+        _journal_failure(run, index, act, 0, Stranger("; ".join(found.strangers) + ": set by somebody else"))
+        return False
+    if not found.whole:
+        _again_when_lost(run, index, act)
+        return False
+    _journal_done(run, index, act, plan, _how(run, index), found.served)
+    return True
+
+
+def _again_when_lost(run: Run, index: int, act: Act) -> None:
+    """An intent of another process that does not show was not applied: say so, so that the call is made again."""
+    known = run.state.active.move(index) if run.state.active else None
+    if known and not known.asked and not known.failed and index not in run.called:
+        lost = OutsideError("begun and not finished; it does not show", retryable=True, certainty="not-applied")
+        _journal_failure(run, index, act, known.attempts, lost)
+
+
+def _how(run: Run, index: int) -> How:
+    known = run.state.active.move(index) if run.state.active else None
+    return "by-hand" if known and known.asked else "applied"
+
+
+def _settle_refresh(run: Run, plan: Plan, index: int, act: Refresh) -> bool:
+    """A refresh is proved by serial and content: the secondary's answers, and a serial not below the primary's."""
+    view = current(run)
+    servers = own_servers(run, act.provider, view)
+    primary = own_servers(run, run.playbook.zone.provider, view)
+    written = _written_before(plan, index)
+    found = showing(written, ask_at(run, [change.key for change in written], servers), run.zone(plan.checkpoint))
+    soa = RRsetKey(act.apex, RdataType.SOA)
+    if found.whole and servers and _serials_follow(ask_at(run, [soa], (*primary, *servers)), primary, servers):
+        _journal_done(run, index, act, plan, _how(run, index), ())
+        return True
+    _again_when_lost(run, index, act)
+    return False
+
+
+def _written_before(plan: Plan, index: int) -> tuple[Change, ...]:
+    acts = tuple(move.act for move in plan.moves[:index] if isinstance(move, Do))
+    return tuple({change.key: change for change in plan.changes(acts)}.values())
+
+
+def _serials_follow(
+    seen: Iterable[Observation], primary: tuple[Endpoint, ...], secondary: tuple[Endpoint, ...]
+) -> bool:
+    """Compare by the serial arithmetic of RFC 1982."""
+    serials = {each.server: _serial(each) for each in seen}
+    newest = [serials.get(server) for server in primary]
+    mine = [serials.get(server) for server in secondary]
+    return all(own is not None and (other is None or (own - other) % 2**32 < 2**31) for own in mine for other in newest)
+
+
+def _serial(each: Observation) -> int | None:
+    rrset = each.got.rrset if isinstance(each.got, Answer) else None
+    rdata = next(iter(rrset.rdatas), None) if rrset else None
+    return rdata.serial if isinstance(rdata, SOA) else None
+
+
+def _settle_instruction(run: Run, plan: Plan, index: int, act: Instruct) -> bool:
+    known = run.state.active.move(index) if run.state.active else None
+    if act.proof is None:
+        done = known is not None and known.answer is not None and known.answer.answer == "done"
+    else:
+        case = gate_case(run, plan, index, act.proof)
+        verdict, _ = judge_once(run, act.proof, case, current(run))
+        done = verdict.outcome == "pass"
+    if done:
+        _journal_done(run, index, act, plan, "by-hand", ())
+    return done

@@ -1,0 +1,205 @@
+"""`advance`: at most one act, or one round of one gate; everything that waits is in the journal.
+
+The loop of `apply`, `resume` and cron calls it. The hold on the domain is taken for one advance and released while
+waiting, so that a rollback from a second terminal can act at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dnsrun.errors import Lost, OutsideError
+from dnsrun.journal.fold import Outcome
+from dnsrun.journal.lock import Busy as HeldError
+from dnsrun.model.act import WriteZone
+from dnsrun.model.entry import DueSet, PhaseEnded, RollbackBegun, RunEnded
+from dnsrun.model.plan import Do, Hold, Plan
+from dnsrun.ports.journal import Hold as HoldOnDomain
+
+from .acts import call, settle
+from .back import plan_back
+from .decide import (
+    AskPerson,
+    BeginBack,
+    Call,
+    Case,
+    Decision,
+    End,
+    Look,
+    Nothing,
+    PlanBack,
+    SetDue,
+    Settle,
+    Until,
+    decide,
+)
+from .progress import GoingBack, Staying
+from .rounds import look
+from .run import Run
+
+POLL_S = 1.0
+POLL_PERSON_S = 15.0
+BUSY_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The phase, or the rollback, is over; None: there was nothing to do."""
+
+    outcome: Outcome | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class DueAt:
+    """Nothing to do before `when` (UTC)."""
+
+    when: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Another process is acting for the domain; try again at `when` (UTC)."""
+
+    when: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsPerson:
+    """A person is to do or answer `text` (move `move`); looks again at `when` (UTC) whether it shows.
+
+    `question`: it cannot be seen from outside, so it must be answered.
+    """
+
+    move: int
+    text: str
+    when: datetime
+    question: bool
+
+
+Advance = Ended | DueAt | Busy | NeedsPerson
+
+
+def advance(run: Run) -> Advance:
+    """Do the next thing and say what comes then. Touches the network, the disk and the outside; safe to kill anywhere.
+
+    Raises `JournalError` when the journal cannot be trusted or written, `OutsideError` when nothing can be found out.
+    """
+    try:
+        with run.ports.holds.take(_doing(run)) as hold:
+            run.catch_up()
+            decision = decide(run.state, _case(run), run.ports.clock.now())
+            return _perform(run, decision, hold)
+    except HeldError as err:
+        return Busy(run.ports.clock.now() + timedelta(seconds=BUSY_AGAIN_S), str(err))
+    except Lost as err:
+        return DueAt(run.ports.clock.now(), str(err))
+
+
+def _doing(run: Run) -> str:
+    active = run.state.active
+    if active is None:
+        return "looking"
+    return f"phase {active.planned.phase}, {'rolling back' if active.planned.direction == 'back' else 'going forward'}"
+
+
+def _case(run: Run) -> Case:
+    delays = {name: capability.declared_delay_s for name, capability in run.ports.capabilities.items()}
+    settled_at = run.settled_at()
+    return Case(run.active_plan(), frozenset(run.called), delays, settled_at)
+
+
+def _perform(run: Run, decision: Decision, hold: HoldOnDomain) -> Advance:
+    now = run.ports.clock.now()
+    if isinstance(decision, Until):
+        return DueAt(decision.when, decision.because)
+    if isinstance(decision, Nothing):
+        return Ended(_last_outcome(run), decision.because)
+    if isinstance(decision, End):
+        return _end(run, decision)
+    if isinstance(decision, (BeginBack, PlanBack)):
+        return _go_back(run, decision)
+    plan = run.active_plan()
+    if plan is None:
+        raise Lost("the plan is gone")
+    if isinstance(decision, AskPerson):
+        return NeedsPerson(decision.move, decision.text, now, question=True)
+    if isinstance(decision, SetDue):
+        return _set_due(run, plan, decision)
+    if isinstance(decision, Look):
+        look(run, plan, decision.move, decision.gate)
+        return DueAt(run.ports.clock.now(), "")
+    if isinstance(decision, Call):
+        call(run, plan, decision.move, decision.attempt, hold)
+        return DueAt(run.ports.clock.now(), "")
+    return _settle(run, plan, decision)
+
+
+def _last_outcome(run: Run) -> Outcome | None:
+    """Return how the newest phase ended, when somebody else ended it meanwhile."""
+    ended = [phase for phase in run.state.phases.values() if phase.ended_at and phase.outcome not in {None, "open"}]
+    newest = max(ended, key=lambda phase: phase.ended_at or run.ports.clock.now(), default=None)
+    return newest.outcome if newest and newest.outcome != "open" else None
+
+
+def _settle(run: Run, plan: Plan, decision: Settle) -> Advance:
+    try:
+        shown = settle(run, plan, decision.move)
+    except OutsideError as err:
+        return DueAt(run.ports.clock.now() + timedelta(seconds=POLL_S), str(err))
+    now = run.ports.clock.now()
+    known = run.state.active.move(decision.move) if run.state.active else None
+    if shown or known is None or known.failed:
+        return DueAt(now, "")
+    if known.asked:
+        move = plan.moves[decision.move]
+        act = plan.acts[move.act] if isinstance(move, Do) else None
+        question = act is not None and not isinstance(act, WriteZone) and getattr(act, "proof", act) is None
+        return NeedsPerson(decision.move, known.asked.text, now + timedelta(seconds=POLL_PERSON_S), question=question)
+    return DueAt(now + timedelta(seconds=POLL_S), "asking whether it shows")
+
+
+def _set_due(run: Run, plan: Plan, decision: SetDue) -> Advance:
+    run.append(DueSet(decision.move, decision.until, decision.because))
+    move = plan.moves[decision.move]
+    if isinstance(move, Hold):
+        run.tell(Staying(move, decision.until, decision.because))
+    return DueAt(run.ports.clock.now(), "")
+
+
+def _go_back(run: Run, decision: BeginBack | PlanBack) -> Advance:
+    if isinstance(decision, BeginBack):
+        if not decision.phases:
+            return _nothing_to_undo(run)
+        run.append(RollbackBegun(decision.phases, decision.because, decision.raise_ttls))
+    because = run.state.going_back.because if run.state.going_back else ""
+    plan = plan_back(run, decision.phases, raise_ttls=decision.raise_ttls)
+    run.tell(GoingBack(plan, because))
+    return DueAt(run.ports.clock.now(), "")
+
+
+def _nothing_to_undo(run: Run) -> Advance:
+    """Answer a request to roll back when no phase has written: close what is open, change nothing."""
+    number = run.state.active.planned.phase if run.state.active else 0
+    run.append(RollbackBegun((), "nothing to take back"))
+    run.append(PhaseEnded(number, "rolled-back", "nothing had been written"))
+    return Ended("rolled-back", "nothing had been written")
+
+
+def _end(run: Run, decision: End) -> Ended:
+    active = run.state.active
+    plan = run.active_plan()
+    if active is None or plan is None:
+        raise Lost("the plan is gone")
+    phases = active.planned.covers if active.planned.direction == "back" else (active.planned.phase,)
+    if decision.outcome == "rolled-back":
+        for number in phases:
+            run.append(PhaseEnded(number, "rolled-back", decision.because))
+    elif active.paused != decision.because:
+        run.append(PhaseEnded(phases[0], decision.outcome, decision.because))
+    if plan.closes and decision.outcome == "done":
+        run.append(RunEnded("finished"))
+    return Ended(decision.outcome, decision.because)

@@ -1,0 +1,160 @@
+"""A run in hand: its playbook, its journal and what that folds into; and the ports it works through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from dns.name import Name
+
+from dnsrun.clock import Clock
+from dnsrun.dnsio.walk import Roots
+from dnsrun.journal.fold import MoveState, RunState, fold
+from dnsrun.model.codec import decode, encode
+from dnsrun.model.entry import Entry, Record
+from dnsrun.model.plan import Do, Plan
+from dnsrun.model.playbook import Playbook
+from dnsrun.model.rrset import Change, RRsetKey
+from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.model.zonetext import from_text, to_text
+from dnsrun.ports.gate import Gate
+from dnsrun.ports.journal import Holds, Journal
+from dnsrun.ports.net import Net
+from dnsrun.ports.provider import Capabilities, ZoneProvider
+
+from .progress import Event, Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The engine's whole view of the world.
+
+    `providers` and `capabilities` go by the playbook's names. `files` holds what the playbook's `capture: {file}`
+    says, read beforehand. `commands_allowed`: the person allowed programs for this very playbook.
+    """
+
+    net: Net
+    clock: Clock
+    holds: Holds
+    providers: Mapping[str, ZoneProvider]
+    gates: Mapping[str, Gate]
+    roots: Roots
+    tell: Listener
+    commands_allowed: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def capabilities(self) -> Mapping[str, Capabilities]:
+        """What each provider can do."""
+        return {name: provider.capabilities for name, provider in self.providers.items()}
+
+
+class Run:
+    """A cursor over one journal: folds what is new, appends at the head. Keeps nothing that the journal does not say,
+    but for which calls this process made.
+    """
+
+    def __init__(self, playbook: Playbook, journal: Journal, ports: Ports) -> None:
+        self.playbook = playbook
+        self.journal = journal
+        self.ports = ports
+        self.state = RunState()
+        self.called: set[int] = set()
+        self._plans: dict[str, Plan] = {}
+        self._zones: dict[str, ZoneSnapshot] = {}
+
+    @property
+    def apex(self) -> Name:
+        """The domain's name."""
+        return self.playbook.domain
+
+    def catch_up(self) -> RunState:
+        """Fold what has been appended since, by whomever. Touches the disk; raises `JournalError`."""
+        for record in self.journal.read(self.state.head[0]):
+            self._take(record)
+        return self.state
+
+    def append(self, entry: Entry) -> RunState:
+        """Append durably and fold. Raises `Lost` or `JournalError`."""
+        self._take(self.journal.append(entry, head=self.state.head))
+        return self.state
+
+    def _take(self, record: Record) -> None:
+        before = self.state.active.planned if self.state.active else None
+        self.state = fold(self.state, record)
+        after = self.state.active.planned if self.state.active else None
+        if after != before:
+            self.called.clear()
+
+    def tell(self, event: Event) -> None:
+        """Let the listener know."""
+        self.ports.tell(self.ports.clock.now(), event)
+
+    def store_plan(self, plan: Plan) -> str:
+        """Store a plan and return its digest. Touches the disk."""
+        digest = self.journal.put(json.dumps(encode(plan), indent=1, ensure_ascii=False) + "\n", suffix="plan.json")
+        self._plans[digest] = plan
+        return digest
+
+    def plan(self, digest: str) -> Plan:
+        """Return a stored plan. Touches the disk; raises `JournalError`."""
+        if digest not in self._plans:
+            self._plans[digest] = decode(Plan, json.loads(self.journal.get(digest)))
+        return self._plans[digest]
+
+    def store_zone(self, zone: ZoneSnapshot) -> str:
+        """Store a captured zone as master-file text and return its digest. Touches the disk."""
+        digest = self.journal.put(to_text(zone), suffix="zone")
+        self._zones[digest] = zone
+        return digest
+
+    def zone(self, digest: str) -> ZoneSnapshot:
+        """Return a stored zone. Touches the disk; raises `JournalError`."""
+        if digest not in self._zones:
+            self._zones[digest] = from_text(self.journal.get(digest))
+        return self._zones[digest]
+
+    def active_plan(self) -> Plan | None:
+        """Return the plan that is being carried out."""
+        return self.plan(self.state.active.planned.plan) if self.state.active else None
+
+    def settled_at(self) -> datetime | None:
+        """Return when the newest phase that wrote was over: every server had shown it by then."""
+        phases = [self.state.phase(number) for number in self.state.wrote()]
+        return max((phase.ended_at for phase in phases if phase.ended_at), default=None)
+
+    def standing(self, below: int | None = None) -> tuple[Change, ...]:
+        """Return what earlier phases changed and what stands, oldest first; only phases below a number if given."""
+        changes: list[Change] = []
+        for number in sorted(self.state.wrote()):
+            if below is None or number < below:
+                phase = self.state.phase(number)
+                changes += settled(self.plan(phase.plan), phase.moves)
+        return tuple(changes)
+
+
+def settled(plan: Plan, moves: Mapping[int, MoveState], acts: Iterable[int] | None = None) -> tuple[Change, ...]:
+    """Return the changes of the acts (all when None) that were at least intended, with the TTLs served (T7)."""
+    chosen = None if acts is None else set(acts)
+    changes: list[Change] = []
+    for index, move in enumerate(plan.moves):
+        known = moves.get(index)
+        if not isinstance(move, Do) or known is None or not (known.attempts or known.done):
+            continue
+        if chosen is None or move.act in chosen:
+            served = {rrset.key: rrset.ttl_s for rrset in known.done.served} if known.done else {}
+            changes += (_as_served(change, served) for change in plan.changes((move.act,)))
+    return tuple(changes)
+
+
+def _as_served(change: Change, served: Mapping[RRsetKey, int]) -> Change:
+    if change.after is None or change.key not in served:
+        return change
+    return replace(change, after=change.after.with_ttl(served[change.key]))
+
+
+def merged(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return one change for each RRset: the newest."""
+    return tuple({change.key: change for change in changes}.values())

@@ -1,0 +1,84 @@
+"""Does a write show? Answers of servers against the changes they should show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dns.rdatatype import RdataType
+
+from dnsrun.model.observation import Answer, Observation
+from dnsrun.model.rrset import Change, RRset, RRsetKey
+from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.plan.wildcards import wildcard_for
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """How a set of changes shows at some servers.
+
+    `missing`: changes that at least one server does not show. `strangers`: sentences about values that are neither
+    before nor after. `silent`: servers that gave no usable answer. `served`: RRsets whose TTL the host raised (T7).
+    """
+
+    missing: tuple[Change, ...]
+    strangers: tuple[str, ...]
+    silent: tuple[str, ...]
+    served: tuple[RRset, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether every change shows at every server."""
+        return not (self.missing or self.strangers or self.silent)
+
+
+def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSnapshot) -> Showing:
+    """Compare what servers answer with what the changes want; `zone` tells wildcard answers from real ones."""
+    wanted = {change.key: change for change in changes}
+    missing: dict[RRsetKey, Change] = {}
+    served: dict[RRsetKey, RRset] = {}
+    strangers: list[str] = []
+    silent: set[str] = set()
+    for each in seen:
+        change = wanted.get(each.of) if isinstance(each.of, RRsetKey) else None
+        if change is None or each.control:
+            continue
+        if not isinstance(each.got, Answer) or not each.got.aa or each.got.kind in {"error", "referral"}:
+            silent.add(str(each.server))
+            missing[change.key] = change
+            continue
+        live = as_held(change.key, each.got, zone)
+        if _shows(change, live):
+            if live and change.after and live.ttl_s > change.after.ttl_s:
+                served[change.key] = change.after.with_ttl(live.ttl_s)
+        elif _same(live, change.before):
+            missing[change.key] = change
+        else:
+            strangers.append(f"{change.key} is {', '.join(live.texts()) if live else 'absent'} at {each.server}")
+    return Showing(tuple(missing.values()), tuple(strangers), tuple(sorted(silent)), tuple(served.values()))
+
+
+def as_held(key: RRsetKey, answer: Answer, zone: ZoneSnapshot) -> RRset | None:
+    """Return what a zone holds under a key, judged from an answer.
+
+    A CNAME in place of the type asked for, and an answer that a wildcard gives for a name that the zone does not
+    hold, both say that the RRset is absent.
+    """
+    got = answer.rrset
+    if got is None or (got.key.rdtype == RdataType.CNAME and key.rdtype != RdataType.CNAME):
+        return None
+    if key not in zone.rrsets and any(got.rdatas == wild.rdatas for wild in wildcard_for(key.owner, zone)):
+        return None
+    return got
+
+
+def _shows(change: Change, live: RRset | None) -> bool:
+    if change.after is None or live is None:
+        return change.after is None and live is None
+    if live.rdatas != change.after.rdatas:
+        return False
+    return not (change.ttl_only and change.before and live.ttl_s == change.before.ttl_s != change.after.ttl_s)
+
+
+def _same(live: RRset | None, before: RRset | None) -> bool:
+    return live.rdatas == before.rdatas if live and before else live is None and before is None

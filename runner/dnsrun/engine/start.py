@@ -1,0 +1,188 @@
+"""Beginning a phase: read the world, plan, and only then journal. `prepare` writes nothing anywhere."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from dnsrun import __version__
+from dnsrun.errors import Refused
+from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Observed, Opened, Planned, TtlSample
+from dnsrun.model.plan import Plan
+from dnsrun.model.rrset import RRset, RRsetKey
+from dnsrun.model.zone import Delegation, ZoneSnapshot
+from dnsrun.plan.planner import Situation, plan_phase
+from dnsrun.plan.records import desired
+from dnsrun.plan.steps.lower_ttl import lowered_keys
+
+from .checkpoint import read_checkpoint
+from .eyes import ask_at
+from .run import Run, merged
+from .samples import merge, new_samples
+
+DERIVED = frozenset({"SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY", "ZONEMD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A phase that could begin: its plan and what it rests on.
+
+    `foreign` names edits by others since the last capture; `warnings` what the capture found.
+    """
+
+    plan: Plan
+    zone: ZoneSnapshot
+    delegation: Delegation | None
+    samples: tuple[TtlSample, ...]
+    foreign: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Tell whether the phase neither writes nor waits nor closes the run."""
+        return not self.plan.moves and not self.plan.closes
+
+
+def prepare(run: Run, number: int) -> Prepared:
+    """Capture, compare with what is expected, and plan a phase. Reads the network and the disk; writes nothing.
+
+    Raises `Refused`, `Conflict` or `OutsideError`. Whether it is too early is in the plan's `earliest`.
+    """
+    refuse_when_open(run)
+    checkpoint = read_checkpoint(run)
+    zone = checkpoint.zone
+    if run.state.opened is None:
+        _refuse_when_begun_elsewhere(run, zone)
+    keys = sorted(_sampled(run, zone), key=RRsetKey.order)
+    samples = new_samples(ask_at(run, keys, checkpoint.servers), run.state.samples)
+    situation = Situation(
+        run=run.state.opened.run if run.state.opened else secrets.token_hex(8),
+        playbook=run.playbook,
+        zone=zone,
+        checkpoint="",
+        capabilities=run.ports.capabilities,
+        now=run.ports.clock.now(),
+        samples=merge(run.state.samples, samples),
+        done=frozenset(n for n, phase in run.state.phases.items() if phase.outcome == "done"),
+        standing=run.standing(below=number),
+        settled_at=run.settled_at(),
+    )
+    plan = plan_phase(number, situation)
+    return Prepared(plan, zone, checkpoint.delegation, samples, foreign_edits(run, zone), checkpoint.warnings)
+
+
+def refuse_when_open(run: Run) -> None:
+    """Raise `Refused` when the run is closed or a phase is in the middle."""
+    state = run.state
+    domain = run.apex.to_text(omit_final_dot=True)
+    if state.ended:
+        raise Refused(f"{domain}: the run is finished; nothing was changed. To move again, begin in a new folder")
+    if state.going_back or (state.active and state.active.planned.direction == "back"):
+        raise Refused(f"{domain}: a rollback is not finished; nothing more was changed. Run `dnsrun resume {domain}`")
+    if state.active:
+        number = state.active.planned.phase
+        raise Refused(
+            f"{domain}: phase {number} is open; nothing more was changed. "
+            f"Run `dnsrun resume {domain}` to go on, or `dnsrun rollback {domain}` to go back"
+        )
+
+
+def _refuse_when_begun_elsewhere(run: Run, zone: ZoneSnapshot) -> None:
+    """No journal, but the live zone shows target values already: somebody holds the journal of this run."""
+    specs = run.playbook.records
+    found = desired(specs, zone, new_ttl_s=run.playbook.low_ttl_s)
+    if specs and not found.changes and not found.conflicts and found.already:
+        raise Refused(
+            "this looks begun: " + "; ".join(found.already) + ". Where is its .dnsrun? Nothing was changed. "
+            "Copy the folder here, or take out the records that are done"
+        )
+
+
+def _sampled(run: Run, zone: ZoneSnapshot) -> frozenset[RRsetKey]:
+    wanted = {key for spec in run.playbook.records for key in spec.rrset_keys()}
+    return frozenset(wanted) | lowered_keys(run.playbook, zone)
+
+
+def foreign_edits(run: Run, live: ZoneSnapshot) -> tuple[str, ...]:
+    """Return, as sentences, what differs from the last capture and is not our doing (fault 55)."""
+    captures = [entry for entry in run.state.captures if entry.zone]
+    if not captures:
+        return ()
+    before = run.zone(captures[-1].zone)
+    expected = before.apply(merged(run.standing()))
+    volatile = run.playbook.zone.volatile
+    keys = sorted(expected.rrsets.keys() | live.rrsets.keys(), key=RRsetKey.order)
+    return tuple(
+        f"{key} was {_text(expected.rrsets.get(key))}, is {_text(live.rrsets.get(key))}"
+        for key in keys
+        if key.rdtype.name not in DERIVED and key.owner not in volatile
+        if not _same(expected.rrsets.get(key), live.rrsets.get(key))
+    )
+
+
+def _same(one: RRset | None, other: RRset | None) -> bool:
+    return one.same_data(other) if one else other is None
+
+
+def _text(rrset: RRset | None) -> str:
+    return ", ".join(rrset.texts()) if rrset else "absent"
+
+
+def begin(run: Run, prepared: Prepared, accepted: Mapping[str, str], *, accept_changes: bool = False) -> Plan:
+    """Journal that a prepared phase begins, with the hazards that were accepted (name to reason).
+
+    Raises `Refused` when a hazard of the plan is not accepted, or the playbook was edited since the run began and
+    `accept_changes` is False (fault 57). Touches the disk only.
+    """
+    plan = prepared.plan
+    missing = [hazard for hazard in plan.hazards if hazard.name not in accepted]
+    if missing:
+        listed = "\n".join(f"  {hazard.name}: {hazard.text}" for hazard in missing)
+        raise Refused(f'not accepted yet; nothing was changed. Accept each with --accept NAME="reason":\n{listed}')
+    open_run(run, plan.run, accept_changes=accept_changes)
+    digest = run.store_zone(prepared.zone)
+    plan = replace(plan, checkpoint=digest)
+    zone = prepared.zone
+    run.append(
+        Captured(
+            plan.phase,
+            "checkpoint",
+            run.playbook.zone.provider,
+            digest,
+            zone.completeness,
+            zone.serial,
+            prepared.delegation,
+            prepared.foreign,
+        )
+    )
+    if prepared.samples:
+        run.append(Observed(prepared.samples))
+    for hazard in {hazard.name: hazard for hazard in plan.hazards}.values():
+        run.append(HazardAccepted(plan.phase, hazard.name, accepted[hazard.name]))
+    _journal_gates_off(run, plan)
+    run.append(Planned(plan.phase, "forward", run.store_plan(plan), digest))
+    return plan
+
+
+def _journal_gates_off(run: Run, plan: Plan) -> None:
+    phase = run.playbook.phase(plan.phase)
+    for gate in (*phase.gates, *(gate for step in phase.steps for gate in step.gates)):
+        if gate.off:
+            run.append(GateOff(plan.phase, gate.kind, gate.off))
+
+
+def open_run(run: Run, run_id: str, *, accept_changes: bool) -> None:
+    """Journal that the run begins, or goes on with an edited playbook; raise `Refused` for an edit not accepted."""
+    opened = run.state.opened
+    if opened and opened.playbook == run.playbook.digest:
+        return
+    if opened and not accept_changes:
+        raise Refused(
+            f"{run.playbook.path} has been edited since this run began; nothing was changed. "
+            "Look at `dnsrun plan`, then run again with --accept-changes"
+        )
+    run.journal.put(run.playbook.text, suffix="yaml")
+    phases = tuple((phase.number, phase.name) for phase in run.playbook.phases)
+    domain = run.apex.to_text(omit_final_dot=True)
+    run.append(Opened(run_id, domain, run.playbook.digest, run.playbook.path, phases, __version__))
