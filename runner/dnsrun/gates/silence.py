@@ -22,6 +22,9 @@ _CONTROLS_PER_PATH = 3
 # The `of` of an observation that only says: this address cannot be asked from here.
 NOT_CHECKED = "not checked"
 
+# Facts of a service that said nothing of its own: why it was not asked, or how it breaks its protocol.
+NOT_ASKED, BROKEN = "not_asked", "broken"
+
 
 class Path(NamedTuple):
     """What must be equal for one server to tell another one's silence from a dead network."""
@@ -48,7 +51,7 @@ def is_silence(seen: Observation) -> bool:
 
 def answered(seen: Iterable[Observation]) -> frozenset[Path]:
     """Return the paths on which anything answered in this round: silence on them is evidence."""
-    return frozenset(_paths(one for one in seen if isinstance(one.got, (Answer, Words))))
+    return frozenset(_paths(one for one in seen if _is_answer(one.got)))
 
 
 def ask_controls(view: View, net: Net, apex: Name, seen: Sequence[Observation]) -> tuple[Observation, ...]:
@@ -82,10 +85,14 @@ def no_reply(error: OSError) -> NoReply:
     return NoReply("unreachable")
 
 
+def _is_answer(got: Answer | Words | NoReply) -> bool:
+    return isinstance(got, Answer) or (isinstance(got, Words) and got.fact(NOT_ASKED) is None)
+
+
 def _paths(seen: Iterable[Observation]) -> set[Path]:
-    # A round may hold many thousand observations of a few servers: the family is read once for each.
-    ends = {(transport(one), one.server) for one in seen}
-    return {Path(over, server.port, server.is_v6) for over, server in ends}
+    # A round may hold many thousand observations of a few servers: each is read once.
+    ends = {(one.transport, id(one.server)): one for one in seen}
+    return {path(one) for one in ends.values()}
 
 
 def _questions(controls: Iterable[Endpoint], apex: Name, dead: Path) -> list[Question]:

@@ -84,10 +84,7 @@ def survey(
     expected: Expectations, seen: Sequence[Observation], case: GateCase, only: frozenset[Name] = frozenset()
 ) -> tuple[AtServer, ...]:
     """Return what each server came to, in the order of their names. `only` limits it to some host names; pure."""
-    tables: dict[Endpoint, dict[RRsetKey, list[Observation]]] = {}
-    for one in seen:
-        if not one.control and isinstance(one.of, RRsetKey):
-            tables.setdefault(one.server, {}).setdefault(one.of, []).append(one)
+    tables = _by_server(seen)
     servers = sorted(tables, key=lambda server: (server.name, server.is_v6, server.address, server.port))
     chosen = [server for server in servers if not only or server.name in only]
     return tuple(_at_server(server, tables[server], expected, case, named=bool(only)) for server in chosen)
@@ -170,6 +167,20 @@ def _label(server: Endpoint, *, unique: bool) -> str:
         return server.address
     shown = server.name.to_text(omit_final_dot=True)
     return shown.split(".", 1)[0] if unique and b"." not in server.name[0] else shown
+
+
+def _by_server(seen: Iterable[Observation]) -> dict[Endpoint, dict[RRsetKey, list[Observation]]]:
+    tables: dict[Endpoint, dict[RRsetKey, list[Observation]]] = {}
+    # Hashing a name costs more than all the rest, and a round of many thousand answers has few endpoint objects.
+    known: dict[int, dict[RRsetKey, list[Observation]]] = {}
+    for one in seen:
+        if one.control or not isinstance(one.of, RRsetKey):
+            continue
+        table = known.get(id(one.server))
+        if table is None:
+            table = known[id(one.server)] = tables.setdefault(one.server, {})
+        table.setdefault(one.of, []).append(one)
+    return tables
 
 
 def _at_server(
