@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from dnsrun.dnsio.views import current_view, future_view
 from dnsrun.model.observation import Endpoint, Observation, Question
 from dnsrun.model.rrset import Change, RRsetKey
-from dnsrun.ports.net import View
+from dnsrun.ports.net import Net, View
 
 from .run import Run
 
 
-def current(run: Run) -> View:
+def current(run: Run, net: Net | None = None) -> View:
     """Return the view of the live delegation: every address of every server. Raises `OutsideError`."""
     extra = {server.name: server.addresses for spec in run.playbook.providers.values() for server in spec.name_servers}
-    return current_view(run.ports.net, run.apex, run.ports.roots, extra_addresses=extra)
+    return current_view(net or run.ports.net, run.apex, run.ports.roots, extra_addresses=extra)
 
 
 def future(view: View, changes: Iterable[Change]) -> View:

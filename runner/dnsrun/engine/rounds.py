@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from dns.name import Name
 
-from dnsrun.errors import Lost
 from dnsrun.journal.fold import MoveState
 from dnsrun.model.act import Refresh
 from dnsrun.model.entry import Judged, Observed
-from dnsrun.model.observation import NoReply, Observation, Question, Verdict, Words
+from dnsrun.model.observation import NoReply, Observation, Verdict, Words
 from dnsrun.model.plan import Check, Do, Hold, Plan
 from dnsrun.model.playbook import GateSpec, Json
 from dnsrun.model.rrset import Change
 from dnsrun.ports.gate import GateCase
-from dnsrun.ports.net import Rate, View
+from dnsrun.ports.net import View
 
 from .eyes import current, future
 from .progress import Judging
 from .run import Run, merged, settled
 from .samples import new_samples
+from .watchful import WatchfulNet
 
 EVIDENCE_MAX = 20
-HEAD_LOOK_S = 1.0
 
 
 def look(run: Run, plan: Plan, index: int, gate: GateSpec) -> Verdict:
@@ -50,7 +49,7 @@ def judge_once(
 ) -> tuple[Verdict, tuple[Observation, ...]]:
     """Observe and judge one round, journaling nothing. Touches the network."""
     kind = run.ports.gates[gate.kind]
-    seen = kind.observe(gate, case, view, _WatchfulNet(run))
+    seen = kind.observe(gate, case, view, WatchfulNet(run))
     if compare:
         return as_before(gate, seen), seen
     return kind.judge(gate, case, seen), seen
@@ -58,7 +57,7 @@ def judge_once(
 
 def view_for(run: Run, move: Check | Hold, changes: tuple[Change, ...]) -> View:
     """Return the view that a move asks through: what will be (before, safe) or what is. Touches the network."""
-    view = current(run)
+    view = current(run, WatchfulNet(run))
     if isinstance(move, Check) and move.when in {"before", "safe"}:
         return future(view, changes)
     return view
@@ -170,24 +169,3 @@ def answer_text(each: Observation) -> str:
     return {"nodata": "no record of this type", "nxdomain": "no such name", "referral": "a referral"}.get(
         got.kind, f"error, RCODE {got.rcode}"
     )
-
-
-class _WatchfulNet:
-    """A net that looks at the journal's head each second while it asks, so that a rollback need not wait."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._net = run.ports.net
-        self._looked_s = run.ports.clock.monotonic_s()
-
-    def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:
-        for each in self._net.ask(questions, limit=limit):
-            self._look()
-            yield each
-
-    def _look(self) -> None:
-        now_s = self._run.ports.clock.monotonic_s()
-        if now_s - self._looked_s >= HEAD_LOOK_S:
-            self._looked_s = now_s
-            if self._run.journal.head() != self._run.state.head:
-                raise Lost("the journal has moved on; this round is abandoned")
