@@ -10,6 +10,7 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.name
+import dns.opcode
 import dns.query
 import dns.rcode
 import dns.rdatatype
@@ -21,8 +22,8 @@ from dns.message import Message
 from dns.name import Name
 
 from dnsrun.model.observation import Endpoint
-from dnsrun.rehearse.authority import Authority
-from servers import Bind, Key, Primary
+from dnsrun.rehearse.authority import Authority, TransferSource
+from servers import Bind, Key, Primary, Secondary, eventually
 
 APEX = dns.name.from_text("example.test.")
 CHILD = dns.name.from_text("child.example.test.")
@@ -317,3 +318,33 @@ def test_refuses_an_unsigned_update_and_transfer_like_bind(shared_bind: Bind, or
                 for server in (shared_bind.endpoint, own.endpoint)
             ]
             assert results == [dns.rcode.REFUSED, dns.rcode.REFUSED]
+
+
+def notify(server: Endpoint, apex: Name) -> Message:
+    message = dns.message.make_query(apex, "SOA")
+    message.set_opcode(dns.opcode.NOTIFY)
+    return ask(server, message)
+
+
+def has_address(server: Endpoint, owner: str, address: str) -> bool:
+    response = ask(server, dns.message.make_query(owner, "A"))
+    return any(str(rdata) == address for rrset in response.answer for rdata in rrset)
+
+
+def test_bind_as_secondary_follows_the_authority_on_notify() -> None:
+    with Authority({APEX: TEXT}) as own, Bind([Secondary(str(APEX), own.endpoint)]) as bind:
+        message = dns.update.UpdateMessage(APEX)
+        message.replace("www", 60, "A", "203.0.113.7")
+        dns.query.tcp(message, own.address, 5, own.port)
+        assert notify(bind.endpoint, APEX).rcode() == dns.rcode.NOERROR
+        eventually(lambda: has_address(bind.endpoint, "www.example.test.", "203.0.113.7"))
+
+
+def test_the_authority_as_secondary_takes_the_whole_zone_of_bind_signed() -> None:
+    source_zone = Primary(str(APEX), TEXT, KEY)
+    with Bind([source_zone]) as bind:
+        source = TransferSource(bind.endpoint, KEY.tsig())
+        with Authority({}, secondaries={APEX: source}, key=KEY.tsig()) as own:
+            assert notify(own.endpoint, APEX).rcode() == dns.rcode.NOERROR
+            eventually(lambda: has_address(own.endpoint, "www.example.test.", "192.0.2.10"))
+            assert content(own.endpoint, APEX, KEY.tsig()) == content(bind.endpoint, APEX, KEY.tsig())

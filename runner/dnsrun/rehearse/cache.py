@@ -124,7 +124,7 @@ class CachingResolver:
         self._hints: _Store = {}
 
     def resolve(self, name: Name, rdtype: RdataType) -> CacheAnswer:
-        """Answer one question of a user; `name` is absolute.
+        """Answer one question of a user; `name` is absolute, `rdtype` a type of data (not ANY).
 
         Asks at most 64 messages through `send`; a question that cannot be answered is SERVFAIL,
         which is not kept. Never raises for what servers say.
@@ -151,17 +151,14 @@ class CachingResolver:
         return CacheAnswer(Rcode.SERVFAIL, None, 0, from_cache=False)
 
     def _find(self, name: Name, rdtype: RdataType, now: datetime) -> _Entry | None:
-        kept = self._data.get(name)
-        if kept is not None:
-            for wanted in (rdtype, RdataType.CNAME, _WHOLE_NAME):
-                entry = kept.get(wanted)
-                # An absent CNAME says nothing about other types.
-                if (
-                    entry is not None
-                    and now < entry.expires_at
-                    and (wanted != RdataType.CNAME or entry.rrset is not None or rdtype == RdataType.CNAME)
-                ):
-                    return entry
+        kept = self._data.get(name, {})
+        for wanted in (rdtype, RdataType.CNAME, _WHOLE_NAME):
+            entry = kept.get(wanted)
+            if entry is None or entry.expires_at <= now:
+                continue
+            # An absent CNAME says nothing about other types.
+            if wanted in (rdtype, _WHOLE_NAME) or entry.rrset is not None:
+                return entry
         return None
 
     def _fetch(self, name: Name, rdtype: RdataType, work: _Work) -> _Entry | None:
