@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import dns.name
 import dns.rdatatype
+from dns.exception import DNSException
 from dns.name import Name
 from dns.rdata import Rdata
 from dns.rdatatype import RdataType
@@ -51,7 +52,10 @@ def decode(kind: type[T] | Any, data: Any) -> T:
     Raises `ValueError`, `KeyError` or `TypeError` when the data does not fit.
     """
     annotation: Any = kind
-    result: T = _decoder(annotation)(data)
+    try:
+        result: T = _decoder(annotation)(data)
+    except (DNSException, AttributeError) as err:
+        raise ValueError(f"not a value of {getattr(kind, '__name__', kind)}: {err}") from err
     return result
 
 
@@ -65,6 +69,8 @@ def _rrset_data(value: RRset) -> dict[str, object]:
 
 
 def _rrset(data: Any) -> RRset:
+    if unknown := data.keys() - {"of", "ttl", "values", "extras"}:
+        raise ValueError(f"an RRset has no {', '.join(sorted(unknown))}")
     extras = tuple((str(name), str(fact)) for name, fact in data.get("extras", ()))
     return from_texts(_key(data["of"]), int(data["ttl"]), data["values"], extras)
 
@@ -79,7 +85,8 @@ def _key(text: str) -> RRsetKey:
 
 
 def _time_text(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    timespec = "microseconds" if value.microsecond % 1000 else "milliseconds"
+    return value.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 _ENCODERS: dict[type, Callable[[Any], Any]] = {
@@ -136,25 +143,36 @@ def _one_of(data: object, allowed: tuple[object, ...]) -> object:
 
 
 def _union(members: tuple[Any, ...]) -> Callable[[Any], Any]:
-    named = {
-        member.__name__: member for member in members if isinstance(member, type) and dataclasses.is_dataclass(member)
-    }
+    named = {member.__name__: member for member in members if _is_tagged(member)}
     plain = [member for member in members if member is not types.NoneType and member not in named.values()]
 
     def decode_member(data: Any) -> Any:
-        if data is None:
+        if data is None and types.NoneType in members:
             return None
         if isinstance(data, dict) and data.get("is") in named:
             return _decoder(named[data["is"]])(data)
+        if not plain:
+            raise ValueError(f"expected one of {', '.join(named)}")
         return _decoder(plain[0])(data) if len(plain) == 1 else _freeze(data)
 
     return decode_member
 
 
+def _is_tagged(member: Any) -> bool:
+    """Tell whether values of this class carry their class name: those with a form of their own do not."""
+    return isinstance(member, type) and dataclasses.is_dataclass(member) and member not in _DECODERS
+
+
 def _container(origin: Any, args: tuple[Any, ...]) -> Callable[[Any], Any]:
     if origin is tuple and args[-1] is not Ellipsis:
-        return lambda data: tuple(_decoder(arg)(item) for arg, item in zip(args, data, strict=True))
-    return lambda data: origin(_decoder(args[0])(item) for item in data)
+        return lambda data: tuple(_decoder(arg)(item) for arg, item in zip(args, _listed(data), strict=True))
+    return lambda data: origin(_decoder(args[0])(item) for item in _listed(data))
+
+
+def _listed(data: Any) -> list[Any] | tuple[Any, ...]:
+    if not isinstance(data, (list, tuple)):
+        raise TypeError(f"expected a list, got {type(data).__name__}")
+    return data
 
 
 def _mapping(key_kind: Any, value_kind: Any) -> Callable[[Any], Any]:
@@ -165,6 +183,8 @@ def _dataclass(kind: Any) -> Callable[[Any], Any]:
     hints = get_type_hints(kind)
 
     def build(data: Any) -> Any:
+        if data.get("is", kind.__name__) != kind.__name__:
+            raise ValueError(f"expected {kind.__name__}, got {data['is']}")
         values = {name: value for name, value in data.items() if name != "is"}
         if unknown := values.keys() - hints.keys():
             raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
