@@ -68,7 +68,7 @@ class Pace:
         """Take the turn if it has come."""
         if now_s < self.free_at_s:
             return False
-        self.free_at_s = max(self.free_at_s + self._gap_s, now_s)
+        self.free_at_s = max(self.free_at_s, now_s) + self._gap_s
         return True
 
 
@@ -95,6 +95,11 @@ class Lane:
         """The address family of the server."""
         return socket.AF_INET6 if ip_address(self.target[0]).version == 6 else socket.AF_INET
 
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether the last questions were all in vain."""
+        return self.in_vain >= SILENT_AFTER
+
     def answered(self, asked: Asked, answer: Answer, transport: str) -> None:
         """Pass an answer on."""
         self.in_vain = 0
@@ -104,11 +109,10 @@ class Lane:
         """Pass on that there is no answer; a server that never answers is not asked to the end."""
         self.finish(asked, why, transport)
         self.in_vain += 1
-        if self.in_vain >= SILENT_AFTER:
-            while self.queue:
-                self.finish(self.queue.popleft(), why, transport)
-            while self.stream_queue:
-                self.finish(self.stream_queue.popleft(), why, transport)
+        if self.is_silent:
+            for queue in (self.queue, self.stream_queue):
+                while queue:
+                    self.finish(queue.popleft(), why, transport)
 
 
 class QueryIds:
@@ -148,12 +152,16 @@ class UdpSide:
 
     def due_s(self) -> float:
         """Return the monotonic time at which `tick` has something to do by itself."""
+        if self._lane.is_silent and self._flight:
+            return 0.0
         may_send = self._lane.queue and len(self._flight) < int(self._window)
         return min(self._check_at_s, self._lane.pace.free_at_s) if may_send else self._check_at_s
 
     def tick(self, now_s: float) -> None:
         """Send again what is overdue, then what the window and the pace allow."""
-        if now_s >= self._check_at_s:
+        if self._lane.is_silent:
+            self._drop_all()
+        elif now_s >= self._check_at_s:
             self._expire(now_s)
         queue, pace = self._lane.queue, self._lane.pace
         while queue and len(self._flight) < int(self._window) and pace.take(now_s):
@@ -241,6 +249,13 @@ class UdpSide:
             self._send(asked, now_s)
         self._check_at_s = min((asked.deadline_s for asked in self._flight.values()), default=float("inf"))
 
+    def _drop_all(self) -> None:
+        dropped = list(self._flight.values())
+        self._flight.clear()
+        self._check_at_s = float("inf")
+        for asked in dropped:
+            self._lane.give_up(asked, TIMEOUT, "udp")
+
     def _take(self, asked: Asked, wire: bytes, now_s: float) -> None:
         if asked.edns and dislikes_edns(wire):
             self._lane.edns = asked.edns = False
@@ -274,4 +289,5 @@ class UdpSide:
         del self._flight[asked.query_id]
         asked.why_not = why_not
         asked.tries = 0
+        asked.edns = self._lane.edns
         self._lane.stream_queue.append(asked)

@@ -11,7 +11,7 @@ from dnsrun.model.observation import NoReply
 from .answers import MalformedError, belongs, dislikes_edns, is_truncated
 from .lanes import MALFORMED, REFUSED, TIMEOUT, UNREACHABLE, Asked, Lane, QueryIds
 
-_PATIENCE_S = 4.0  # for a connection, and between two answers on it
+_PATIENCE_S = 3.0  # for a connection, and between two answers on it
 _TRIES = 2
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
