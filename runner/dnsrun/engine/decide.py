@@ -189,7 +189,7 @@ class _Walk:
         if index in self.case.called:
             return self._awaited(index, act, known)
         if isinstance(act, RunCommand):
-            return self._stop(f"`{' '.join(act.argv)}` was begun and nobody saw its end; find out, then go on by hand")
+            return None if known.answer else AskPerson(index, f"was {_words(act)} run to its end? Nobody saw it")
         return Settle(index)
 
     def _awaited(self, index: int, act: Act, known: MoveState) -> Decision | None:
@@ -208,7 +208,8 @@ class _Walk:
         if failed is None:
             return Call(index, known.attempts + 1)
         begun = known.intended_at or self.now
-        if failed.in_doubt and self.now < begun + timedelta(seconds=self._doubt_s(act)):
+        doubt_s = self._patience_s(act) if isinstance(act, Refresh) else self._doubt_s(act) if failed.in_doubt else 0
+        if known.attempts and self.now < begun + timedelta(seconds=doubt_s):
             return Settle(index)
         if not failed.retryable or known.tries >= MAX_TRIES:
             return self._failed_for_good(f"{_words(act)}: {failed.because}")
@@ -243,7 +244,8 @@ class _Walk:
         if failed:
             return self._gate_failed(move, rounds)
         if gate.kind == "confirm":
-            return AskPerson(index, rounds.last.because)
+            answered = self.active.move(index).answer is not None
+            return Look(index, gate) if answered else AskPerson(index, rounds.last.because)
         return self._later(index, gate, rounds, gate.every_s)
 
     def _later(self, index: int, gate: GateSpec, rounds: Rounds, every_s: int) -> Decision:

@@ -52,8 +52,9 @@ class Ports:
 
 
 class Run:
-    """A cursor over one journal: folds what is new, appends at the head. Keeps nothing that the journal does not say,
-    but for which calls this process made.
+    """A cursor over one journal: folds what is new, appends at the head.
+
+    Keeps nothing that the journal does not say, but for which calls this process made.
     """
 
     def __init__(self, playbook: Playbook, journal: Journal, ports: Ports) -> None:

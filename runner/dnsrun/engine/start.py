@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from dnsrun import __version__
 from dnsrun.errors import Refused
-from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Observed, Opened, Planned, TtlSample
+from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Observed, Opened, Planned, Resumed, TtlSample
 from dnsrun.model.plan import Plan
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
@@ -186,3 +186,10 @@ def open_run(run: Run, run_id: str, *, accept_changes: bool) -> None:
     phases = tuple((phase.number, phase.name) for phase in run.playbook.phases)
     domain = run.apex.to_text(omit_final_dot=True)
     run.append(Opened(run_id, domain, run.playbook.digest, run.playbook.path, phases, __version__))
+
+
+def resume(run: Run) -> None:
+    """Have a paused phase try afresh; nothing when no phase is paused. Touches the disk only."""
+    active = run.state.active
+    if active and active.paused is not None:
+        run.append(Resumed(active.planned.phase))

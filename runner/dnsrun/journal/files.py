@@ -12,9 +12,11 @@ from dnsrun.errors import JournalError
 
 
 def private_folder(path: Path) -> Path:
-    """Create the folder (0700) when it is not there; raise `JournalError` when it is not ours alone."""
+    """Create the folder and its parents (0700) when not there; raise `JournalError` when it is not ours alone."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in reversed([path, *path.parents]):
+            if folder == path or not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
         status = path.lstat()
     except OSError as err:
         raise JournalError(f"{path}: cannot be used as state folder: {err.strerror}; nothing was done") from err

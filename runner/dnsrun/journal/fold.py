@@ -24,6 +24,7 @@ from dnsrun.model.entry import (
     PhaseEnded,
     Planned,
     Record,
+    Resumed,
     RollbackAsked,
     RollbackBegun,
     RunEnded,
@@ -237,6 +238,19 @@ def _rollback_begun(state: RunState, entry: RollbackBegun, _at: datetime) -> Run
     return replace(state, going_back=entry, asked_back=None, active=None)
 
 
+def _resumed(state: RunState, _entry: Resumed, _at: datetime) -> RunState:
+    """Forget failed rounds and failed calls of the active plan; what passed and what was done stays."""
+    if state.active is None:
+        return state
+    moves = {index: _afresh(move) for index, move in state.active.moves.items()}
+    return replace(state, active=replace(state.active, moves=moves, paused=None))
+
+
+def _afresh(move: MoveState) -> MoveState:
+    passed = {name: rounds for name, rounds in move.rounds.items() if rounds.last.outcome == "pass"}
+    return replace(move, rounds=passed, failed=None, tries=0)
+
+
 def _phase_ended(state: RunState, entry: PhaseEnded, at: datetime) -> RunState:
     known = state.phase(entry.phase)
     phase = replace(known, outcome=entry.outcome, because=entry.because, ended_at=at)
@@ -266,6 +280,7 @@ _STEPS: Mapping[type, Callable[[RunState, Any, datetime], RunState]] = {
     DueSet: _due,
     PersonAsked: _asked,
     PersonAnswered: _answered,
+    Resumed: _resumed,
     Judged: _judged,
     Observed: _observed,
     HazardAccepted: _hazard,

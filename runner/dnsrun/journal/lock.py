@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dnsrun.clock import Clock
-from dnsrun.errors import Lost
+from dnsrun.errors import JournalError, Lost
 from dnsrun.model.codec import encode
 from dnsrun.ports.journal import Head, Journal
 
@@ -48,9 +48,12 @@ class FileHolds:
         handle = open_private(self._path, os.O_RDWR | os.O_CREAT)
         try:
             self._lock(handle)
-            note = {"pid": os.getpid(), "since": encode(self._clock.now()), "doing": doing}
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, json.dumps(note).encode(), 0)
+            with contextlib.suppress(
+                OSError
+            ):  # the note is for people: a full disk must not stop a rollback (fault 11)
+                note = {"pid": os.getpid(), "since": encode(self._clock.now()), "doing": doing}
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, json.dumps(note).encode(), 0)
             yield FileHold(self._journal)
         finally:
             os.close(handle)
@@ -60,6 +63,10 @@ class FileHolds:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
             raise Busy(f"{self._path.parent.name}: {_holder(os.pread(handle, 1000, 0))}; nothing was done") from err
+        except OSError as err:
+            raise JournalError(
+                f"{self._path}: files cannot be locked there ({err.strerror}); nothing was done"
+            ) from err
 
 
 def _holder(note: bytes) -> str:

@@ -18,12 +18,13 @@ from typing import Any
 from dnsrun.clock import Clock
 from dnsrun.errors import JournalError, Lost
 from dnsrun.model.codec import decode, encode
-from dnsrun.model.entry import SCHEMA_VERSION, Entry, Record, RollbackAsked, RollbackBegun
+from dnsrun.model.entry import SCHEMA_VERSION, Entry, Opened, Planned, Record, RollbackAsked, RollbackBegun
 from dnsrun.ports.journal import Head
 
 from .files import open_private, private_folder, sync_folder, write_once
 
 EMPTY: Head = (0, "")
+DIGEST_FIELD = b', "digest": "'
 RESERVE_OCTETS = 512 * 1024  # room for a rollback's records on a disk that has filled up (fault 11)
 
 
@@ -40,12 +41,12 @@ class FileJournal:
 
     def read(self, after: int = 0) -> Iterator[Record]:
         """Yield the records with seq > `after`; raise `JournalError` at the first line that does not fit."""
-        if after != self._head[0]:
-            self._head, self._offset = EMPTY, 0
-        for line in self._lines():
-            record = _parse(line, self._head, self._path)
-            self._head = (record.seq, record.digest)
-            self._offset += len(line)
+        head, offset = (self._head, self._offset) if after >= self._head[0] else (EMPTY, 0)
+        for line in self._lines(offset):
+            record = _parse(line, head, self._path)
+            head, offset = (record.seq, record.digest), offset + len(line)
+            if offset > self._offset:
+                self._head, self._offset = head, offset
             if record.seq > after:
                 yield record
 
@@ -89,28 +90,40 @@ class FileJournal:
         if found is None:
             raise JournalError(f"{self.folder}: captured state {digest[:12]} is missing; nothing was changed")
         handle = open_private(found, os.O_RDONLY)
-        with os.fdopen(handle, encoding="utf-8", newline="") as file:
-            text = file.read()
-        if hashlib.sha256(text.encode()).hexdigest() != digest:
-            raise JournalError(f"{found}: has been changed since it was captured; nothing was changed")
-        return text
-
-    def _lines(self) -> Iterator[bytes]:
-        if not self._path.exists():
-            return
-        handle = open_private(self._path, os.O_RDONLY)
         with os.fdopen(handle, "rb") as file:
-            file.seek(self._offset)
+            octets = file.read()
+        if hashlib.sha256(octets).hexdigest() != digest:
+            raise JournalError(f"{found}: has been changed since it was captured; nothing was changed")
+        return octets.decode()
+
+    def _lines(self, offset: int) -> Iterator[bytes]:
+        handle = self._open_for_reading()
+        if handle is None:
+            return
+        with os.fdopen(handle, "rb") as file:
+            file.seek(offset)
             for line in file:
-                if not line.endswith(b"\n"):
+                if not line.endswith(b"\n") and not _is_whole(line[:-1]):
                     return
                 yield line
+
+    def _open_for_reading(self) -> int | None:
+        try:
+            handle = open_private(self._path, os.O_RDONLY)
+        except JournalError as err:
+            if isinstance(err.__cause__, FileNotFoundError) and not self._offset:
+                return None
+            raise
+        if os.fstat(handle).st_size < self._offset:
+            os.close(handle)
+            raise JournalError(f"{self._path}: has become shorter since record {self._head[0]}; nothing was done")
+        return handle
 
     def _prepare_room(self, entry: Entry) -> None:
         """Keep a reserve on disk while going forward; give it up when a rollback begins."""
         if isinstance(entry, (RollbackAsked, RollbackBegun)):
             self._reserve.unlink(missing_ok=True)
-        elif not self._reserve.exists() and self._head == EMPTY:
+        elif not self._reserve.exists() and (isinstance(entry, Opened) or _goes_forward(entry)):
             write_once(self._reserve, "\0" * RESERVE_OCTETS)
 
     def _write(self, handle: int, line: bytes) -> None:
@@ -126,6 +139,10 @@ class FileJournal:
             raise JournalError(f"{self._path}: cannot be written: {err.strerror}; nothing was done outside") from err
 
 
+def _goes_forward(entry: Entry) -> bool:
+    return isinstance(entry, Planned) and entry.direction == "forward"
+
+
 def _write_whole(handle: int, line: bytes, offset: int) -> None:
     if os.pwrite(handle, line, offset) != len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -135,13 +152,20 @@ def _line(entry: Entry, head: Head, clock: Clock) -> tuple[Record, bytes]:
     seq, previous = head
     now = clock.now()
     body = {"v": SCHEMA_VERSION, "seq": seq + 1, "at": encode(now), "previous": previous, "entry": encode(entry)}
-    digest = _digest(body)
-    text = json.dumps(body | {"digest": digest}, ensure_ascii=False, separators=(", ", ": "))
-    return Record(seq + 1, now, previous, entry, digest), text.encode() + b"\n"
+    text = json.dumps(body, ensure_ascii=False, separators=(", ", ": ")).encode()
+    digest = hashlib.sha256(text).hexdigest()
+    return Record(seq + 1, now, previous, entry, digest), _signed(text, digest) + b"\n"
 
 
-def _digest(body: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+def _signed(body: bytes, digest: str) -> bytes:
+    """Return the line, its newline aside: the digest of all octets before it stands last."""
+    return body[:-1] + DIGEST_FIELD + digest.encode() + b'"}'
+
+
+def _is_whole(line: bytes) -> bool:
+    """Tell whether this is all of a record's line but the newline: then what follows is damage, not a torn tail."""
+    before, _, rest = line.rpartition(DIGEST_FIELD)
+    return rest == hashlib.sha256(before + b"}").hexdigest().encode() + b'"}'
 
 
 def _parse(line: bytes, head: Head, path: Path) -> Record:
@@ -149,10 +173,9 @@ def _parse(line: bytes, head: Head, path: Path) -> Record:
     good = f"the last good record is {head[0]}" if head[0] else "no record is good"
     try:
         body = json.loads(line)
-        digest = body.pop("digest")
         version = body["v"]
         if version == SCHEMA_VERSION:
-            return _chained(body, digest, head)
+            return _chained(line, body, head)
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         raise JournalError(
             f"{path}: line {head[0] + 1} is damaged or was changed ({good}); nothing was changed. "
@@ -164,8 +187,12 @@ def _parse(line: bytes, head: Head, path: Path) -> Record:
     )
 
 
-def _chained(body: dict[str, Any], digest: str, head: Head) -> Record:
-    if _digest(body) != digest or (body["seq"], body["previous"]) != (head[0] + 1, head[1]):
+def _chained(line: bytes, body: dict[str, Any], head: Head) -> Record:
+    if (
+        not line.endswith(b"\n")
+        or not _is_whole(line[:-1])
+        or (body["seq"], body["previous"]) != (head[0] + 1, head[1])
+    ):
         raise ValueError("the chain is broken")
     del body["v"]
-    return decode(Record, body | {"digest": digest})
+    return decode(Record, body)

@@ -180,6 +180,13 @@ class PersonAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """A person has a paused phase go on: what failed is tried afresh."""
+
+    phase: int
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseEnded:
     """A phase ended; `because` is the sentence that was shown."""
 
@@ -211,6 +218,7 @@ Entry = (
     | RollbackBegun
     | PersonAsked
     | PersonAnswered
+    | Resumed
     | PhaseEnded
     | RunEnded
 )

@@ -1,0 +1,221 @@
+"""A small world on loopback for tests: root, parent, a primary and a secondary, web servers, a clock that jumps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import dns.name
+from dnsrun.clock import VirtualClock
+from dnsrun.dnsio.net import MappedNet
+from dnsrun.dnsio.walk import Roots
+from dnsrun.engine.advance import Advance, DueAt, NeedsPerson, advance
+from dnsrun.engine.progress import Event
+from dnsrun.engine.run import Ports, Run
+from dnsrun.engine.start import Prepared, begin, prepare
+from dnsrun.gates import built_in
+from dnsrun.journal.lock import FileHolds
+from dnsrun.journal.store import FileJournal
+from dnsrun.model.playbook import Playbook, SecretRef
+from dnsrun.playbook.read import read_playbook
+from dnsrun.plan.steps import STEP_KINDS
+from dnsrun.ports.kinds import Kinds
+from dnsrun.ports.provider import Context, Plugin, ZoneProvider
+from dnsrun.rehearse.authority import Authority, TransferSource
+
+APEX = dns.name.from_text("client.example")
+OLD, NEW = "192.0.2.10", "203.0.113.20"
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+ROOT_ZONE = """
+. 86400 SOA a.root. nobody. 1 1800 900 604800 86400
+. 86400 NS a.root.
+a.root. 86400 A 198.51.100.1
+example. 86400 NS ns.example.
+ns.example. 86400 A 198.51.100.2
+"""
+PARENT_ZONE = """
+example. 3600 SOA ns.example. nobody. 1 1800 900 604800 300
+example. 3600 NS ns.example.
+ns.example. 3600 A 198.51.100.2
+client.example. 86400 NS ns1.client.example.
+client.example. 86400 NS ns2.client.example.
+ns1.client.example. 86400 A 198.51.100.53
+ns2.client.example. 86400 A 198.51.100.54
+"""
+CLIENT_ZONE = """
+client.example. 3600 SOA ns1.client.example. nobody. 7 1800 900 604800 300
+client.example. 3600 NS ns1.client.example.
+client.example. 3600 NS ns2.client.example.
+ns1.client.example. 3600 A 198.51.100.53
+ns2.client.example. 3600 A 198.51.100.54
+client.example. 3600 A 192.0.2.10
+www.client.example. 3600 A 192.0.2.10
+mail.client.example. 3600 A 192.0.2.25
+client.example. 3600 MX 10 mail.client.example.
+client.example. 3600 TXT "v=spf1 mx -all"
+shop.client.example. 3600 CNAME www.client.example.
+"""
+PLAYBOOK = """dnsrun: 1
+domain: client.example
+goal: The web site moves.
+vars: {web_old: 192.0.2.10, web_new: 203.0.113.20}
+providers:
+  old: {use: rfc2136, server: 198.51.100.53, name_servers: [ns1.client.example]}
+  second: {use: rfc2136, server: 198.51.100.54, name_servers: [ns2.client.example]}
+zone: {from: old, secondaries: {old: [second]}}
+mail: {mailboxes: [mail.client.example]}
+records:
+  - {names: ["@", www], type: A, was: "${web_old}", value: "${web_new}"}
+gates:
+  - {kind: http, url: "http://www.client.example/", status: 200}
+"""
+
+
+class NoSecrets:
+    """No test playbook has secrets."""
+
+    def reveal(self, reference: SecretRef) -> str:
+        raise AssertionError(reference)
+
+
+class Web:
+    """A web server whose answer can be changed."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = b"Client"
+                self.send_response(web.status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.place = ("127.0.0.1", self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def __enter__(self) -> Web:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def plugins() -> dict[str, Plugin]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point.load() for point in entry_points(group="dnsrun.providers")}
+
+
+def kinds() -> Kinds:
+    return Kinds(
+        providers={name: plugin.fragment for name, plugin in plugins().items()},
+        steps={word: kind.fragment for word, kind in STEP_KINDS.items()},
+        gates={word: gate.fragment for word, gate in built_in().items()},
+    )
+
+
+@dataclass
+class World:
+    """The servers, and what is needed to open a run on them."""
+
+    folder: Path
+    root: Authority
+    parent: Authority
+    ns1: Authority
+    ns2: Authority
+    web_old: Web
+    web_new: Web
+    places: dict[tuple[str, int], tuple[str, int]]
+    clock: VirtualClock = field(default_factory=lambda: VirtualClock(START))
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def net(self) -> MappedNet:
+        return MappedNet(self.places, self.clock)
+
+    def playbook(self, text: str = PLAYBOOK) -> Playbook:
+        return read_playbook(text, "client.yaml", kinds(), today=date(2026, 3, 2))
+
+    def ports(self, playbook: Playbook, journal: FileJournal) -> Ports:
+        net = self.net
+        context = Context(net, self.clock, NoSecrets())
+        loaded = plugins()
+        providers: dict[str, ZoneProvider] = {
+            name: loaded[spec.use].open(spec, context) for name, spec in playbook.providers.items()
+        }
+        return Ports(
+            net=net,
+            clock=self.clock,
+            holds=FileHolds(journal.folder, journal, self.clock),
+            providers=providers,
+            gates=built_in(),
+            roots=Roots.of({"a.root.": ["198.51.100.1"]}),
+            tell=lambda _at, event: self.events.append(event),
+        )
+
+    def open(self, text: str = PLAYBOOK) -> Run:
+        playbook = self.playbook(text)
+        journal = FileJournal(self.folder / "client.example", self.clock)
+        run = Run(playbook, journal, self.ports(playbook, journal))
+        run.catch_up()
+        return run
+
+    def start(self, run: Run, number: int, accepted: dict[str, str] | None = None) -> Prepared:
+        prepared = prepare(run, number)
+        begin(run, prepared, accepted or {})
+        return prepared
+
+    def drive(self, run: Run, *, limit: int = 2000) -> Advance:
+        """Advance until the phase is over or a person is needed, jumping over waits."""
+        for _ in range(limit):
+            after = advance(run)
+            if isinstance(after, DueAt):
+                self.clock.wait_until(after.when)
+            elif isinstance(after, NeedsPerson) and not after.question:
+                return after
+            else:
+                return after
+        raise AssertionError("the phase does not end")
+
+    def values(self, server: Authority, owner: str = "www.client.example.", rdtype: str = "A") -> list[str]:
+        """Return what a server's zone holds, as 'TTL RDATA' lines."""
+        lines = [line.split(None, 4) for line in server.zone_text(APEX).splitlines() if line]
+        return [f"{line[1]} {line[4]}" for line in lines if line[0] == owner and line[3] == rdtype]
+
+
+@contextmanager
+def world(folder: Path, client_zone: str = CLIENT_ZONE) -> Iterator[World]:
+    """Start everything; ends what it started."""
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        root = enter(Authority({dns.name.root: ROOT_ZONE}))
+        parent = enter(Authority({dns.name.from_text("example"): PARENT_ZONE}))
+        ns1 = enter(Authority({APEX: client_zone}))
+        ns2 = enter(Authority({}, secondaries={APEX: TransferSource(ns1.endpoint)}))
+        ns2.refresh(APEX)
+        web_old, web_new = enter(Web()), enter(Web())
+        places = {
+            ("198.51.100.1", 53): (root.address, root.port),
+            ("198.51.100.2", 53): (parent.address, parent.port),
+            ("198.51.100.53", 53): (ns1.address, ns1.port),
+            ("198.51.100.54", 53): (ns2.address, ns2.port),
+            (OLD, 80): web_old.place,
+            (NEW, 80): web_new.place,
+        }
+        yield World(folder, root, parent, ns1, ns2, web_old, web_new, places)
