@@ -183,7 +183,7 @@ def _parse(line: bytes, head: Head, path: Path) -> Record:
         ) from err
     raise JournalError(
         f"{path}: line {head[0] + 1} was written by another version of dnsrun (journal version {version}, "
-        f"this one reads {SCHEMA_VERSION}); nothing was changed. Use the version that began the run"
+        f"this one reads {SCHEMA_VERSION}; {good}); nothing was changed. Use the version that began the run"
     )
 
 
