@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from dnsrun.journal.fold import Active, MoveState, Outcome, Rounds, RunState
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand
-from dnsrun.model.plan import Check, Do, Hold, Plan
+from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.plan.ttl import caches_clean_at
 
@@ -151,17 +151,28 @@ class _Walk:
         return self.plan.direction == "back"
 
     def next(self) -> Decision:
+        waiting: Decision | None = None
         for index, move in enumerate(self.plan.moves):
-            known = self.active.move(index)
-            if isinstance(move, Do):
-                decision = None if known.done else self._do(index, self.plan.acts[move.act], known)
-            elif isinstance(move, Check):
-                decision = self._check(index, move, known.rounds.get(move.gate.name))
+            decision = self._move(index, move)
+            if decision is None:
+                continue
+            if self.back and self._is_with_a_person(index, move):
+                waiting = waiting or decision  # data does not wait for a person
             else:
-                decision = self._hold(index, move, known)
-            if decision:
-                return decision
-        return self._over()
+                return waiting if waiting and isinstance(decision, End) else decision
+        return waiting or self._over()
+
+    def _move(self, index: int, move: Move) -> Decision | None:
+        known = self.active.move(index)
+        if isinstance(move, Do):
+            return None if known.done else self._do(index, self.plan.acts[move.act], known)
+        if isinstance(move, Check):
+            return self._check(index, move, known.rounds.get(move.gate.name))
+        return self._hold(index, move, known)
+
+    def _is_with_a_person(self, index: int, move: Move) -> bool:
+        asked = isinstance(move, Do) and isinstance(self.plan.acts[move.act], Instruct)
+        return asked and self.active.move(index).asked is not None
 
     def _over(self) -> End:
         if not self.back:
@@ -179,7 +190,7 @@ class _Walk:
 
     def _do(self, index: int, act: Act, known: MoveState) -> Decision | None:
         if known.answer and known.answer.answer == "declined":
-            return self._stop(f"declined: {_words(act)}")
+            return self._failed_for_good(f"declined: {_words(act)}")
         if known.failed:
             return self._after_failure(index, act, known)
         if not known.attempts:
@@ -189,7 +200,11 @@ class _Walk:
         if index in self.case.called:
             return self._awaited(index, act, known)
         if isinstance(act, RunCommand):
-            return None if known.answer else AskPerson(index, f"was {_words(act)} run to its end? Nobody saw it")
+            return (
+                None
+                if known.answer or self.back
+                else AskPerson(index, f"was {_words(act)} run to its end? Nobody saw it")
+            )
         return Settle(index)
 
     def _awaited(self, index: int, act: Act, known: MoveState) -> Decision | None:
@@ -240,8 +255,8 @@ class _Walk:
             return None
         if rounds.successes >= (gate.successes if move.when == "after" else 1):
             return None
-        failed = self._is_over(gate, rounds, in_time_s=gate.within_s if move.when != "before" else 0)
-        if failed:
+        in_time_s = gate.within_s if move.when != "before" else 0
+        if self._is_over(gate, rounds, in_time_s=in_time_s) or self._is_flapping(gate, rounds, in_time_s):
             return self._gate_failed(move, rounds)
         if gate.kind == "confirm":
             answered = self.active.move(index).answer is not None
@@ -257,11 +272,16 @@ class _Walk:
         expired = self.now >= rounds.first_at + timedelta(seconds=in_time_s)
         if rounds.last.outcome == "pass" or gate.kind == "confirm":
             return rounds.last.outcome == "fail"
-        if rounds.last.not_yet:
+        if rounds.last.not_yet and not rounds.ever_passed:
             return expired
         if rounds.last.outcome == "unknown":
             return expired and rounds.failures >= gate.failures
         return rounds.failures >= gate.failures
+
+    def _is_flapping(self, gate: GateSpec, rounds: Rounds, in_time_s: int) -> bool:
+        """Tell whether a gate goes up and down for so long that it never settles: its time, once more (fault 46)."""
+        unsettled = rounds.last.outcome != "pass" and gate.kind != "confirm" and rounds.total > gate.failures
+        return unsettled and self.now >= rounds.first_at + timedelta(seconds=2 * in_time_s)
 
     def _gate_failed(self, move: Check | Hold, rounds: Rounds, gate: GateSpec | None = None) -> Decision:
         because = rounds.last.because
@@ -316,7 +336,7 @@ class _Walk:
         nexts: list[tuple[datetime, GateSpec]] = []
         for gate in move.gates:
             rounds = known.rounds.get(gate.name)
-            if self.now >= until and rounds and (gate.advisory or rounds.successes >= self._needed(gate)):
+            if self.now >= until and rounds and self._suffices(move, gate, rounds):
                 continue
             every_s = spacing or gate.every_s
             nexts.append((rounds.last_at + timedelta(seconds=every_s) if rounds else self.now, gate))
@@ -330,11 +350,13 @@ class _Walk:
     def _idle(self, when: datetime, known: MoveState) -> Until:
         return Until(when, known.due.because if known.due else "")
 
-    def _needed(self, gate: GateSpec) -> int:
-        return EQUAL_ROUNDS if gate.kind == "records" else 1
+    def _suffices(self, move: Hold, gate: GateSpec, rounds: Rounds) -> bool:
+        needed = EQUAL_ROUNDS if gate.kind == "records" else 1
+        return gate.advisory or rounds.successes >= needed or self._excused(move, rounds, gate)
 
     def _begin_hold(self, index: int, move: Hold) -> Decision:
-        t_all = self._t_all(index) or self.case.settled_at or self.now
+        wrote = any(isinstance(earlier, Do) for earlier in self.plan.moves[:index])
+        t_all = self._t_all(index) or (None if wrote else self.case.settled_at) or self.now
         changes = (*self.plan.guards, *self.plan.changes(move.acts))
         if move.for_s is not None:
             return SetDue(index, t_all + timedelta(seconds=move.for_s), f"{move.kind} for {move.for_s} s")
@@ -346,7 +368,8 @@ class _Walk:
         times = [
             self.active.move(number).rounds[move.gate.name].passed_at
             for number, move in enumerate(self.plan.moves[:index])
-            if isinstance(move, Check) and move.gate.kind == "records" and self.active.move(number).rounds
+            if isinstance(move, Check) and move.when == "after" and move.gate.kind == "records"
+            if move.gate.name in self.active.move(number).rounds
         ]
         return max((time for time in times if time), default=None)
 

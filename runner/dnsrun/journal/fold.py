@@ -42,6 +42,7 @@ class Rounds:
     """The rounds of one gate within one move.
 
     `successes` and `failures` count in a row. `passed_at` is the time of the first of the equal passes.
+    What is "not yet" counts as a failure once the gate has passed.
     """
 
     first_at: datetime
@@ -51,6 +52,7 @@ class Rounds:
     failures: int
     passed_at: datetime | None
     total: int
+    ever_passed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +214,12 @@ def _count(known: Rounds | None, entry: Judged, at: datetime) -> Rounds:
     if entry.outcome == "pass":
         in_a_row = known.successes if known else 0
         passed_at = known.passed_at if known and in_a_row else at
-        return Rounds(first, entry, at, in_a_row + 1, 0, passed_at, total)
-    same = known is not None and known.last.outcome == entry.outcome and not entry.not_yet
-    failures = (known.failures if known and same else 0) + (0 if entry.not_yet else 1)
-    return Rounds(first, entry, at, 0, failures, None, total)
+        return Rounds(first, entry, at, in_a_row + 1, 0, passed_at, total, ever_passed=True)
+    ever = known is not None and known.ever_passed
+    waits = entry.not_yet and not ever
+    same = known is not None and known.last.outcome == entry.outcome and not waits
+    failures = (known.failures if known and same else 0) + (0 if waits else 1)
+    return Rounds(first, entry, at, 0, failures, None, total, ever)
 
 
 def _observed(state: RunState, entry: Observed, _at: datetime) -> RunState:
@@ -235,7 +239,7 @@ def _rollback_asked(state: RunState, entry: RollbackAsked, _at: datetime) -> Run
 
 
 def _rollback_begun(state: RunState, entry: RollbackBegun, _at: datetime) -> RunState:
-    return replace(state, going_back=entry, asked_back=None, active=None)
+    return replace(state, going_back=entry if entry.phases else None, asked_back=None, active=None)
 
 
 def _resumed(state: RunState, _entry: Resumed, _at: datetime) -> RunState:
