@@ -6,6 +6,7 @@ import http.client
 import io
 import socket
 import ssl
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,15 +16,18 @@ from dnsrun.model.observation import NoReply, Words
 from dnsrun.model.text import shorten
 from dnsrun.ports.net import Net, View
 
+from .budget import Budget
 from .reach import why_not
-from .secured import Budget, facts, in_words, secure
-from .services import broken, not_asked
+from .secured import facts, in_words, secure
+from .services import broken, not_asked, with_facts
 from .silence import no_reply
 from .weburl import BadUrlError, Url, is_address
 
 BODY_CAP = 1024 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+# Pages say what they are written in, wrongly at times; the words that are looked for tell themselves.
+_ENCODINGS = ("utf-8", "cp932", "euc-jp", "iso2022_jp", "latin-1", "utf-16-le")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,41 @@ class Fetcher:
             return broken(f"does not speak HTTP: {type(err).__name__}")
         except OSError as err:
             return no_reply(err)
+
+
+def in_words_of(got: Page | Words | NoReply, asked: Url, wanted: Mapping[str, str]) -> Words | NoReply:
+    """Return what a server said with the facts that are judged; `wanted` are the texts to look for in the page."""
+    if not isinstance(got, Page):
+        return got
+    told = {
+        "status": str(got.status),
+        "server": got.fields.get("server", ""),
+        "location": got.fields.get("location", ""),
+        "url": str(got.url) if got.url != asked else "",
+        **got.certificate,
+    }
+    for option, text in wanted.items():
+        told[option] = "yes" if _holds(got.body, text) else "no"
+    if location := got.redirects_to:
+        told["redirects_to"] = _absolute(got.url, location)
+    return with_facts(f"{got.status} {got.reason}".strip(), told)
+
+
+def _absolute(url: Url, location: str) -> str:
+    try:
+        return str(url.join(location))
+    except BadUrlError:
+        return location
+
+
+def _holds(body: bytes, wanted: str) -> bool:
+    for encoding in _ENCODINGS:
+        try:
+            if wanted.encode(encoding).removeprefix(b"\xff\xfe") in body:
+                return True
+        except UnicodeEncodeError:
+            continue
+    return False
 
 
 def _ask(url: Url, sock: socket.socket, budget: Budget) -> Page:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnsrun.model.observation import NoReply, Observation, Verdict, Words
+from dnsrun.model.observation import Observation, Verdict, Words
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.text import shorten
 from dnsrun.ports.gate import GateCase
@@ -10,14 +10,10 @@ from dnsrun.ports.kinds import SERVICE_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
 from . import options, services
-from .fetch import Fetcher, Page
-from .secured import context
-from .weburl import BadUrlError, Url, parse
+from .weburl import BadUrlError, parse
 
 _TIMEOUT_S = 10
 _REDIRECTS = range(300, 400)
-# Pages say what they are written in, wrongly at times; the words that are looked for tell themselves.
-_ENCODINGS = ("utf-8", "cp932", "euc-jp", "iso2022_jp", "latin-1", "utf-16-le")
 
 
 class Http:
@@ -47,6 +43,9 @@ class Http:
             url = parse(of)
         except BadUrlError as err:
             return services.Service(of, ".", 0, allow_private=False).not_asked(str(err))
+        from .fetch import Fetcher, in_words_of
+        from .secured import context
+
         private = options.flag(spec, "allow_private")
         service = services.Service(of, url.host, url.port, private)
         try:
@@ -56,46 +55,14 @@ class Http:
         timeout_s = options.number(spec, "timeout", _TIMEOUT_S)
         follow = "redirect_to" not in spec.options and options.number(spec, "status", 200) not in _REDIRECTS
         fetcher = Fetcher(view, net, trust, timeout_s, allow_private=private, follow=follow)
-        return services.observe(service, case, view, net, lambda address: _said(fetcher.fetch(url, address), spec, url))
+        wanted = {option: text for option in ("contains", "absent") if (text := options.text(spec, option))}
+        return services.observe(
+            service, case, view, net, lambda address: in_words_of(fetcher.fetch(url, address), url, wanted)
+        )
 
     def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:  # noqa: ARG002 - the page alone decides
         """Judge one round; pure."""
         return services.judge(options.text(spec, "url"), seen, lambda words: _problem(words, spec), _good)
-
-
-def _said(got: Page | Words | NoReply, spec: GateSpec, asked: Url) -> Words | NoReply:
-    if not isinstance(got, Page):
-        return got
-    facts = {
-        "status": str(got.status),
-        "server": got.fields.get("server", ""),
-        "location": got.fields.get("location", ""),
-        "url": str(got.url) if got.url != asked else "",
-        **got.certificate,
-    }
-    for option in ("contains", "absent"):
-        if wanted := options.text(spec, option):
-            facts[option] = "yes" if _holds(got.body, wanted) else "no"
-    if location := got.redirects_to:
-        facts["redirects_to"] = _absolute(got.url, location)
-    return services.with_facts(f"{got.status} {got.reason}".strip(), facts)
-
-
-def _absolute(url: Url, location: str) -> str:
-    try:
-        return str(url.join(location))
-    except BadUrlError:
-        return location
-
-
-def _holds(body: bytes, wanted: str) -> bool:
-    for encoding in _ENCODINGS:
-        try:
-            if wanted.encode(encoding).removeprefix(b"\xff\xfe") in body:
-                return True
-        except UnicodeEncodeError:
-            continue
-    return False
 
 
 def _problem(words: Words, spec: GateSpec) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dns.rcode
 
@@ -19,6 +20,14 @@ from .content import Content
 from .silence import transport, unchecked
 from .survey import AtServer, Expectations, Expected, Finding, decide, observe, survey
 
+ONLY_THESE_SERVERS: Mapping[str, Mapping[str, Any]] = {
+    "server": {
+        "description": "only these name servers",
+        "type": "array",
+        "items": {"type": "string", "format": "host-name"},
+    }
+}
+
 
 class Records:
     """The changed RRsets answer as written; an old value is not yet, anything else is a failure."""
@@ -26,13 +35,7 @@ class Records:
     kind = "records"
     fragment = Fragment(
         "every name server answers with the records as they were written",
-        {
-            "server": {
-                "description": "only these name servers",
-                "type": "array",
-                "items": {"type": "string", "format": "host-name"},
-            }
-        },
+        ONLY_THESE_SERVERS,
         defaults=DNS_TIMING,
     )
 

@@ -5,26 +5,17 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from dnsrun.clock import SystemClock
+from dnsrun.model.observation import NoReply, Words
+from dnsrun.ports.net import Net
+
+from .budget import Budget
+from .services import broken, with_facts
+from .silence import no_reply
 
 _NAMES = 3
-
-
-class Budget:
-    """Seconds left for one try, whatever it does. Real time: servers do not follow a virtual clock."""
-
-    def __init__(self, seconds: float) -> None:
-        self._clock = SystemClock()
-        self._ends_s = self._clock.monotonic_s() + seconds
-
-    def left_s(self) -> float:
-        """Return what is left, in seconds; raises `TimeoutError` when nothing is."""
-        left = self._ends_s - self._clock.monotonic_s()
-        if left <= 0:
-            raise TimeoutError("the time for this try is used up")
-        return left
 
 
 def context(ca: str) -> ssl.SSLContext:
@@ -36,6 +27,20 @@ def secure(sock: socket.socket, host: str, trust: ssl.SSLContext, budget: Budget
     """Shake hands with `host` as SNI and as the name to verify; raises `OSError`. Owns `sock` when it succeeds."""
     sock.settimeout(budget.left_s())
     return trust.wrap_socket(sock, server_hostname=host)
+
+
+def shake(net: Net, place: tuple[str, int], host: str, trust: ssl.SSLContext, timeout_s: float) -> Words | NoReply:
+    """Connect to an address and port, shake hands and return what the certificate says. Touches the network."""
+    budget = Budget(timeout_s)
+    try:
+        with ExitStack() as stack:
+            sock = stack.enter_context(net.connect(*place, timeout_s=budget.left_s()))
+            secured = stack.enter_context(secure(sock, host, trust, budget))
+            return with_facts(secured.version() or "TLS", facts(secured))
+    except ssl.SSLError as err:
+        return broken(in_words(err))
+    except OSError as err:
+        return no_reply(err)
 
 
 def facts(sock: ssl.SSLSocket) -> dict[str, str]:

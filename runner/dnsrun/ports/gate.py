@@ -12,7 +12,7 @@ from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import ZoneSnapshot
 
-from .kinds import Fragment
+from .kinds import DNS_TIMING, Fragment
 from .net import Net, View
 
 
@@ -24,6 +24,7 @@ class GateCase:
     change by themselves. `waits_for`: server names that a later step of the same phase refreshes; what they
     answer is shown but not judged. `first_round`: no earlier round of this gate has passed since the write.
     `commands_allowed`: the person allowed programs for this very playbook. `answer`: what a person answered.
+    `phase`: the number of the running phase, 0 outside of one; told to programs.
     """
 
     apex: Name
@@ -34,6 +35,7 @@ class GateCase:
     first_round: bool = True
     commands_allowed: bool = False
     answer: str | None = None
+    phase: int = 0
 
 
 class Gate(Protocol):
@@ -56,3 +58,20 @@ class Gate(Protocol):
     def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:
         """Judge one round; pure."""
         ...
+
+
+def refresh_proof(server: Name) -> tuple[GateSpec, GateSpec]:
+    """Return the gates that prove a secondary's refresh: its serial is not behind, and the changes show there."""
+    return _at_server("serial", server), _at_server("records", server)
+
+
+def _at_server(kind: str, server: Name) -> GateSpec:
+    return GateSpec(
+        kind,
+        f"{kind} at {server.to_text(omit_final_dot=True)}",
+        {"server": (server.to_text(),)},
+        every_s=DNS_TIMING["every_s"],
+        within_s=DNS_TIMING["within_s"],
+        successes=DNS_TIMING["successes"],
+        failures=DNS_TIMING["failures"],
+    )

@@ -1,0 +1,21 @@
+"""Every gate kind that comes with dnsrun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dnsrun.ports.gate import Gate
+
+from .command import Command
+from .confirm import Confirm
+from .http import Http
+from .records import Records
+from .serial import SerialGate
+from .tls import Tls
+from .untouched import Untouched
+
+
+def built_in() -> Mapping[str, Gate]:
+    """Return the gates by the words that playbooks use."""
+    gates: tuple[Gate, ...] = (Records(), Untouched(), SerialGate(), Http(), Tls(), Command(), Confirm())
+    return {gate.kind: gate for gate in gates}
