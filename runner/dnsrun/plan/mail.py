@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import dns.name
+import dns.rdatatype
 from dns.name import Name
 from dns.rdatatype import RdataType
+from dns.rdtypes.ANY.CNAME import CNAME
 from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.IN.SRV import SRV
 
 from dnsrun.model.playbook import MailSpec, RecordSpec
-from dnsrun.model.rrset import Change
+from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 
+MAIL_SERVICES = frozenset({b"_imap", b"_imaps", b"_pop3", b"_pop3s", b"_submission", b"_submissions", b"_autodiscover"})
 CARRYING = frozenset({RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.MX})
 
 
@@ -19,16 +24,39 @@ def mail_names(mail: MailSpec | None, zone: ZoneSnapshot) -> Mapping[Name, str]:
     """Return the owner names that mail rides on, each with the way it was found."""
     found: dict[Name, str] = {}
     for rrset in zone.rrsets.values():
-        for rdata in rrset.rdatas:
-            if isinstance(rdata, MX):
-                exchange = rdata.exchange
-                owner = rrset.key.owner.to_text(omit_final_dot=True)
-                found[exchange] = f"MX of {owner} → {exchange.to_text(omit_final_dot=True)}"
+        for target in _targets(rrset):
+            owner = rrset.key.owner.to_text(omit_final_dot=True)
+            word = dns.rdatatype.to_text(rrset.key.rdtype)
+            found[target] = f"{word} of {owner} → {target.to_text(omit_final_dot=True)}"
     for name in mail.mailboxes if mail else ():
         found[name] = "mail programs open their mailboxes there (`mail.mailboxes`)"
     for name in mail.submission if mail else ():
         found[name] = "mail programs send through it (`mail.submission`)"
-    return found
+    return found | _behind_aliases(found, zone)
+
+
+def _targets(rrset: RRset) -> Iterable[Name]:
+    """Return the hosts that MX and the SRV of mail programs (RFC 6186) lead to; the root says: none."""
+    mail_service = rrset.key.owner.labels[0].lower() in MAIL_SERVICES
+    for rdata in rrset.rdatas:
+        if isinstance(rdata, MX) and rdata.exchange != dns.name.root:
+            yield rdata.exchange
+        if isinstance(rdata, SRV) and mail_service and rdata.target != dns.name.root:
+            yield rdata.target
+
+
+def _behind_aliases(found: Mapping[Name, str], zone: ZoneSnapshot) -> dict[Name, str]:
+    """Return the names that CNAMEs lead on to, chains followed within the zone."""
+    behind: dict[Name, str] = {}
+    for start, way in found.items():
+        name = start
+        while (alias := zone.rrsets.get(RRsetKey(name, RdataType.CNAME))) and alias.rdatas:
+            rdata = next(iter(alias.rdatas))
+            if not isinstance(rdata, CNAME) or rdata.target in found or rdata.target in behind:
+                break
+            name = rdata.target
+            behind[name] = f"{way} → {name.to_text(omit_final_dot=True)}"
+    return behind
 
 
 def mail_conflicts(
@@ -41,7 +69,7 @@ def mail_conflicts(
     for change in changes:
         spec = entries.get(change.key)
         path = _path(change, names)
-        if path is None or spec is None:
+        if path is None or spec is None or change.ttl_only:
             continue
         if not spec.affects_mail and not (mail and mail.moves):
             problems.append(

@@ -31,6 +31,7 @@ PERSON_GATES = ("confirm",)
 WATCH_EVERY_S = 60
 WATCH_FAILURES = 2
 DAY_S = 86_400
+NEGATIVE_TTL_MAX_S = 10_800  # what resolvers keep at most, where the SOA is not known (RFC 2308 section 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def plan_phase(number: int, situation: Situation) -> Plan:
 def has_work(phase: Phase, situation: Situation) -> bool:
     """Tell whether a phase would write anything, wait or close the run, judged from the live zone."""
     compiled = [_compile(step, situation.zone, situation) for step in phase.steps]
-    return any(step.acts or step.conflicts for step in compiled)
+    return any(step.acts or step.stay or step.conflicts for step in compiled)
 
 
 def _require_earlier(phase: Phase, situation: Situation) -> None:
@@ -121,6 +122,7 @@ class _Draft:
         self.moves: list[Move] = []
         self.unproved: list[GateSpec] = []
         self.pending = False
+        self.began = False
         self.notes: list[str] = []
         self.conflicts: list[str] = []
         self.hazards: list[Hazard] = []
@@ -152,7 +154,8 @@ class _Draft:
         first = not self.acts
         indexes = tuple(range(len(self.acts), len(self.acts) + len(acts)))
         gates = (*(self.phase.gates if first else ()), *step.gates)
-        if first and writes:
+        if writes and not self.began:
+            self.began = True
             self.moves += [Check(gate, "baseline", ()) for gate in self._service_gates()]
         self.moves += [Check(gate, "before", indexes) for gate in gates if gate.at != "after" and not gate.off]
         self.acts += acts
@@ -300,6 +303,6 @@ def _lowering(playbook: Playbook) -> tuple[Step, int] | None:
 
 def _worst_recovery_s(changes: Iterable[Change], zone: ZoneSnapshot) -> int:
     """Return for how long, in seconds, a cache can hold the new answer after it was taken back (D4)."""
-    negative = zone.negative_ttl_s or 0
+    negative = NEGATIVE_TTL_MAX_S if zone.negative_ttl_s is None else zone.negative_ttl_s
     held = [change.after.ttl_s if change.after else negative for change in changes if not change.ttl_only]
     return max(held, default=0)

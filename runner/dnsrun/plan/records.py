@@ -123,6 +123,9 @@ def _cname_clashes(changes: list[Change], zone: ZoneSnapshot) -> list[str]:
     for change in changes:
         if change.after is None:
             continue
+        if change.key == RRsetKey(zone.apex, RdataType.CNAME):
+            problems.append(f"{change.key} cannot be: a CNAME is alone at its name, and this one holds SOA and NS")
+            continue
         beside = [rrset.key for rrset in after.at(change.key.owner) if rrset.key.rdtype not in _BESIDE_CNAME]
         if RRsetKey(change.key.owner, RdataType.CNAME) in beside and len(beside) > 1:
             others = ", ".join(str(key) for key in beside if key != change.key)

@@ -76,12 +76,17 @@ def _changes(
             continue
         now = live
         if not _same(live, target):
-            low = min([live.ttl_s] if live else [], default=None)
-            now = target.with_ttl(min(target.ttl_s, low)) if target and raise_ttls and low is not None else target
+            now = target.with_ttl(_low_ttl_s(chain, target)) if target else None
             data.append(Change(key, live, now))
         if raise_ttls and now and target and now.ttl_s < target.ttl_s:
             ttls.append(Change(key, now, replace(now, ttl_s=target.ttl_s)))
     return tuple(data), tuple(ttls), tuple(left)
+
+
+def _low_ttl_s(chain: list[Change], target: RRset) -> int:
+    """Return the TTL, in seconds, that the data had when it was first replaced: what was lowered before stays low."""
+    replaced = next((change.before for change in chain if not change.ttl_only and change.before), target)
+    return min(replaced.ttl_s, target.ttl_s)
 
 
 def _chains(undone: tuple[Undone, ...]) -> dict[RRsetKey, list[Change]]:
@@ -141,8 +146,10 @@ def _refreshes(undone: tuple[Undone, ...], situation: Situation) -> list[Act]:
 def _moves(undone: tuple[Undone, ...], acts: tuple[Act, ...], *, with_data: bool) -> tuple[Move, ...]:
     everything = tuple(range(len(acts)))
     service = list(_service_gates(undone)) if with_data else []
-    moves: list[Move] = [Check(gate, "safe", everything) for gate in service]
-    moves += [Do(index) for index in everything]
+    first = [index for index in everything if isinstance(acts[index], (RunCommand, Instruct))]
+    moves: list[Move] = [Do(index) for index in first]
+    moves += [Check(gate, "safe", everything) for gate in service]
+    moves += [Do(index) for index in everything if index not in first]
     if acts:
         moves += [Check(built_in(kind), "back", everything) for kind in DNS_GATES]
         moves += [Check(gate, "back", everything) for gate in service]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import dns.name
 from dns.name import Name
+from dns.rdatatype import RdataType
 
 from dnsrun.model.rrset import Change, RRset
 from dnsrun.model.zone import ZoneSnapshot
@@ -51,7 +52,8 @@ def _lost_at(name: Name, zone: ZoneSnapshot, after: ZoneSnapshot) -> Iterable[st
     answered = wildcard_for(name, zone)
     kept = {rrset.key.rdtype for rrset in after.at(name)}
     lost = [rrset for rrset in answered if rrset.key.rdtype not in kept]
-    if lost and not name.is_wild():
+    answers_everything = RdataType.CNAME in kept
+    if lost and not answers_everything and not name.is_wild():
         types = ", ".join(f"{rrset.key} ({', '.join(rrset.texts())})" for rrset in lost)
         yield (
             f"creating {name.to_text(omit_final_dot=True)} stops the wildcard from answering there: {types}; "
