@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+import pytest
+import yaml
 
 from dnsrun.errors import PlaybookError
 from dnsrun.model.playbook import Playbook
@@ -13,6 +16,7 @@ from dnsrun.playbook.read import read_playbook
 from dnsrun.ports.kinds import DNS_TIMING, Fragment, Kinds
 
 TODAY = date(2026, 11, 22)
+CASES = Path(__file__).parent / "cases" / "playbooks"
 EXAMPLES = Path(__file__).parents[1] / "playbooks" / "dnsrun_playbooks"
 
 _NAMES: Mapping[str, Any] = {
@@ -98,7 +102,9 @@ GATES: Mapping[str, Fragment] = {
         },
         ("url",),
     ),
-    "tls": Fragment("A certificate", {"host": {"type": "string", "format": "host-name", "description": "Host"}}, ("host",)),
+    "tls": Fragment(
+        "A certificate", {"host": {"type": "string", "format": "host-name", "description": "Host"}}, ("host",)
+    ),
     "command": Fragment("A program", {"run": _ARGV}, ("run",)),
     "confirm": Fragment("A person says go", {"text": _TEXT}, ("text",)),
 }
@@ -117,3 +123,11 @@ def problems(text: str) -> list[str]:
     except PlaybookError as err:
         return [str(problem).removeprefix("client.yaml:") for problem in err.problems]
     return []
+
+
+def cases() -> Iterator[Any]:
+    """Yield text and messages of every case under tests/cases/playbooks, as parameters of a test."""
+    for file in sorted(CASES.glob("*.yaml")):
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for case in content["cases"]:
+            yield pytest.param(content["head"] + case["text"], case["problems"], id=f"{file.stem}: {case['name']}")

@@ -83,16 +83,19 @@ def absolute_host(name: Name, domain: Name | None) -> Name:
 
 
 def host_flaw(name: Name) -> str | None:
-    """Return why a name cannot be a host's (RFC 1123 section 2.1; a wildcard in front is fine), None if it can."""
+    """Return why a name cannot be a host's, None if it can (RFC 952, RFC 1123 section 2.1)."""
     labels = [label for label in name.labels if label]
-    if labels and labels[0] == b"*":
-        labels = labels[1:]
     if bad := next((label for label in labels if not _HOST_LABEL.fullmatch(label)), None):
         label = quoted(Name([bad]).to_text())
         return f"the label {label} may hold letters, digits and hyphens only, with no hyphen at its ends"
     if labels and labels[-1].isdigit():
         return "it looks like an address; write the name of a host"
     return None
+
+
+def address_flaw(name: Name) -> str | None:
+    """Return why a name cannot own an address, None if it can: it is a host's, with a wildcard in front or not."""
+    return host_flaw(Name(name.labels[1:]) if name.is_wild() else name)
 
 
 def _below(name: Name, domain: Name, text: str) -> Name:

@@ -8,7 +8,7 @@ from dns.rdatatype import RdataType, to_text
 
 from dnsrun.model.playbook import RecordSpec
 
-from .names import host_flaw, shown
+from .names import address_flaw, shown
 from .problems import Problems, Wrong
 from .rdata import rdata
 from .walk import Value, at_key
@@ -71,7 +71,7 @@ class _Entry:
     def _check_goal(self) -> None:
         goals = [name for name in _GOALS if self._value.get(name)]
         if not goals and self._value.whole:
-            self._say(self._value, "says nothing about what is to be; add value, values, replace or absent: true")
+            self._say(self._value, "this entry says nothing about what is to be; add value, values, replace or absent")
         for name in goals[1:]:
             self._say(at_key(self._value.data[name]), f"'{goals[0]}' and '{name}' exclude each other; keep one")
         was = self._value.get("was")
@@ -83,7 +83,7 @@ class _Entry:
     def _check_names(self) -> None:
         names = self._value.get("names")
         for item in names.data if names else ():
-            if self._rdtype in _ADDRESSES and (flaw := host_flaw(item.data)):
+            if self._rdtype in _ADDRESSES and (flaw := address_flaw(item.data)):
                 self._say(item, f"{shown(item.data)} cannot have an address: {flaw}")
             if self._rdtype in (RdataType.CNAME, RdataType.DS) and item.data == self._domain:
                 self._say(item, self._not_at_apex())

@@ -114,7 +114,7 @@ def _syntax_message(err: yaml.MarkedYAMLError, text: str, mark: Mark) -> str:
         (hint for word, hint in _HINTS if word in said), "look for a missing quote, bracket or indentation here"
     )
     lines = text.splitlines()[max(mark.line - 2, 0) : mark.line]
-    if "{" in said + "}" and any("${" in line for line in lines) and "flow" in said:
+    if "flow" in said and any("${" in line for line in lines):
         hint = 'inside { } and [ ] a variable needs quotes: "${name}"'
     return f"this is not YAML: {err.problem or err.context}; {hint}"
 

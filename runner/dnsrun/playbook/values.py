@@ -103,6 +103,8 @@ def _yaml11(text: str) -> str:
         return ""
     if isinstance(reading, (str, dict, list)):
         return ""
+    if isinstance(reading, date):
+        return " (YAML 1.1 would read a date)"
     shown = (
         {True: "true", False: "false", None: "null"}.get(reading) if isinstance(reading, bool | None) else str(reading)
     )

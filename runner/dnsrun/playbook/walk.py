@@ -215,7 +215,7 @@ class Walker:
             return Value(convert(), node.mark, key)
         except Wrong as wrong:
             text = str(wrong)
-            starts_bare = text.startswith(("must ", "is ", "has ", "holds ", "needs "))
+            starts_bare = text.startswith(("must ", "is ", "has ", "holds ", "needs ", "can "))
             self._wrong(node.mark, path, f"{_label(path)} {text}" if starts_bare else text)
         except Unknowable:
             pass
@@ -297,7 +297,7 @@ def _expected(flag: bool, schema: Schema) -> bool:  # noqa: FBT001 - the value t
 
 def _purpose(schema: Schema, name: str) -> str:
     described = schema.get("properties", {}).get(name, {}).get("description")
-    return f"; it says: {described}" if described else ""
+    return f"; add it: {described}" if described else ""
 
 
 def _label(path: Path) -> str:

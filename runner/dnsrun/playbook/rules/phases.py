@@ -45,7 +45,7 @@ def _switched_twice(steps: list[tuple[Phase, Step]]) -> Iterator[Finding]:
 
 
 def _never_switched(facts: Facts) -> Iterator[Finding]:
-    for spec in facts.records:
+    for spec in facts.records if facts.phases else ():
         left = [name for name in spec.names if not any(switches(s, name) for p in facts.phases for s in p.steps)]
         if left:
             names = ", ".join(map(shown, left))
