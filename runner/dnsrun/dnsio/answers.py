@@ -189,7 +189,7 @@ def _quick_negative(wire: bytes, parts: list[_Part], flags: int) -> Answer | Non
 
 def _slow(wire: bytes, key: RRsetKey) -> Answer:
     message = dns.message.from_wire(wire, ignore_trailing=False)
-    _check_answer(message, key)
+    check_answer(message, key.owner, key.rdtype)
     rcode, aa = int(message.rcode()), bool(message.flags & _AA)
     if rcode not in (0, NXDOMAIN):
         return Answer(rcode, aa, None, "error")
@@ -234,15 +234,15 @@ def _taken(message: Message, owner: Name, rdtype: RdataType) -> RRset | None:
     return RRset(RRsetKey(owner, rdtype), found.ttl, frozenset(found)) if found else None
 
 
-def _check_answer(message: Message, key: RRsetKey) -> None:
-    """Raise unless every record of the answer section belongs to the question's chain of aliases."""
-    chain = alias_chain(message, key.owner)
+def check_answer(message: Message, owner: Name, rdtype: RdataType) -> None:
+    """Raise `MalformedError` unless every record of the answer section belongs to the question's chain of aliases."""
+    chain = alias_chain(message, owner)
     for rrset in message.answer:
         is_dname = rrset.rdtype == RdataType.DNAME and any(name.is_subdomain(rrset.name) for name in chain)
-        right_type = rrset.rdtype == key.rdtype or rrset.rdtype in _ALONGSIDE
+        right_type = rrset.rdtype == rdtype or rrset.rdtype in _ALONGSIDE
         if rrset.rdclass != IN or not right_type or not (rrset.name in chain or is_dname):
-            kind, rdclass = RdataType.to_text(rrset.rdtype), RdataClass.to_text(rrset.rdclass)
-            raise MalformedError(f"answers {rrset.name} {rdclass} {kind} to a question for {key}")
+            found = f"{rrset.name} {RdataClass.to_text(rrset.rdclass)} {RdataType.to_text(rrset.rdtype)}"
+            raise MalformedError(f"answers {found} to a question for {owner} {RdataType.to_text(rdtype)}")
 
 
 def alias_chain(message: Message, owner: Name) -> tuple[Name, ...]:
