@@ -16,11 +16,12 @@ from dns.tsig import Key
 from dns.update import UpdateMessage
 
 from dnsrun.errors import Refused
-from dnsrun.model.rrset import IN, Change, RRset, RRsetKey
+from dnsrun.model.rrset import IN, Change, RRset, RRsetKey, rdata_from_text
 
 _MESSAGE_OCTETS = 60_000  # of 65,535: what is left is for header, question and TSIG
 _RECORD_OCTETS = 10  # type, class, TTL, RDLENGTH
 _MAY_STAND_BESIDE_CNAME = frozenset({RdataType.CNAME, RdataType.RRSIG, RdataType.NSEC, RdataType.KEY})
+_PASSING = frozenset({rdata_from_text(RdataType.NS, "passing.invalid.")})  # RFC 2606: no such name
 
 Group = list[Change]  # all changes at one owner name
 
@@ -88,7 +89,7 @@ def _message(apex: Name, groups: list[Group], key: Key | None) -> UpdateMessage:
         # Deletions first: a CNAME makes room for an address, and the other way round.
         message.update += [_deletion(change) for change in group if change.before and not _is_apex_ns(apex, change)]
         message.update += [_part(change.key, change.after) for change in group if change.after]
-        message.update += [part for part in map(_old_values, group) if part and part.name == apex]
+        message.update += [part for change in group if _is_apex_ns(apex, change) for part in _old_values(change)]
     return message
 
 
@@ -121,14 +122,21 @@ def _deletion(change: Change) -> dns.rrset.RRset:
     return _part(change.key, deleting=RdataClass.ANY)
 
 
-def _old_values(change: Change) -> dns.rrset.RRset:
-    """Delete the apex NS one by one: a server ignores the deletion of the whole RRset (section 3.4.2.3).
+def _old_values(change: Change) -> Iterator[dns.rrset.RRset]:
+    """Delete the old apex NS one by one: a server ignores the deletion of the whole RRset (section 3.4.2.3).
 
-    Nothing that was just added is deleted: Knot keeps an old value then.
+    Nothing that was just added is deleted: Knot keeps an old value then. Knot also ignores the addition of a
+    value that is there with another TTL; a new value moves the TTL of all, so one comes and goes in the message.
     """
-    is_ns = change.key.rdtype == RdataType.NS
-    gone = change.before.rdatas - change.after.rdatas if is_ns and change.before and change.after else frozenset()
-    return _part(change.key, RRset(change.key, 0, gone), deleting=RdataClass.NONE)
+    old, new = change.before, change.after
+    if old is None or new is None:
+        return
+    gone = old.rdatas - new.rdatas
+    if old.ttl_s != new.ttl_s and new.rdatas <= old.rdatas:
+        yield _part(change.key, RRset(change.key, new.ttl_s, _PASSING))
+        gone |= _PASSING
+    if gone:
+        yield _part(change.key, RRset(change.key, 0, gone), deleting=RdataClass.NONE)
 
 
 def _is_apex_ns(apex: Name, change: Change) -> bool:

@@ -1,0 +1,133 @@
+"""Hosts for the contract: a zone of its own at a real server, its truth by transfer, edits by dnspython or the API."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.update
+from dns.name import Name
+from dns.rdataset import Rdataset
+
+from dnsrun.clock import SystemClock
+from dnsrun.dnsio.net import SocketNet
+from dnsrun.model.playbook import Json, Mark, ProviderSpec, SecretRef
+from dnsrun.model.rrset import IN, Change, RRset, RRsetKey
+from dnsrun.ports.provider import Context, Plugin, ZoneProvider
+from dnsrun.testing.verified import Word
+from servers import Key, PowerDns, RunningServer
+
+
+class FixedSecrets:
+    """Secrets by the name of an environment variable that is not really there."""
+
+    def __init__(self, **secrets: str) -> None:
+        self._secrets = secrets
+
+    def reveal(self, reference: SecretRef) -> str:
+        return self._secrets[reference.where[0]]
+
+
+def opened(plugin: Plugin, secrets: FixedSecrets, **options: Json | SecretRef) -> ZoneProvider:
+    """Open the plugin as the runner would."""
+    spec = ProviderSpec("host", plugin.name, options, (), Mark("test.yaml", 1, 1))
+    clock = SystemClock()
+    return plugin.open(spec, Context(SocketNet(clock), clock, secrets))
+
+
+def secret(name: str) -> SecretRef:
+    """Refer to a secret."""
+    return SecretRef("env", (name,))
+
+
+class ServerHost:
+    """A zone at a server of the tests; `truth` is a transfer read by dnspython."""
+
+    word: Word = "real-server"
+    plugin = ""
+
+    def __init__(self, server: RunningServer, origin: str, key: Key | None, what: str) -> None:
+        self.what = what
+        self.server = server
+        self.apex: Name = dns.name.from_text(origin)
+        self.key = key
+
+    def truth(self) -> Mapping[RRsetKey, RRset]:
+        zone = self.server.transfer(self.apex.to_text(), self.key)
+        return {
+            RRsetKey(owner, rdataset.rdtype): RRset(
+                RRsetKey(owner, rdataset.rdtype), int(rdataset.ttl), frozenset(rdataset)
+            )
+            for owner, rdataset in zone.iterate_rdatasets()
+        }
+
+
+class UpdatedHost(ServerHost):
+    """A primary that takes dynamic updates."""
+
+    plugin = "rfc2136"
+
+    def open(self) -> ZoneProvider:
+        from dnsrun_providers.rfc2136 import PLUGIN
+
+        assert self.key
+        return opened(
+            PLUGIN,
+            FixedSecrets(TSIG=self.key.secret),
+            server=self.server.address,
+            port=self.server.port,
+            key_name=self.key.name,
+            key_secret=secret("TSIG"),
+        )
+
+    def edit(self, change: Change) -> None:
+        assert self.key
+        message = dns.update.UpdateMessage(self.apex, keyring=self.key.tsig())
+        message.delete(change.key.owner, change.key.rdtype)
+        if change.after:
+            message.add(change.key.owner, _rdataset(change.after))
+        answer = dns.query.tcp(message, self.server.address, port=self.server.port, timeout=5)
+        assert answer.rcode() == dns.rcode.NOERROR
+
+
+class PowerDnsHost(ServerHost):
+    """A zone behind the PowerDNS API."""
+
+    plugin = "powerdns"
+
+    def __init__(self, server: PowerDns, origin: str, what: str) -> None:
+        super().__init__(server, origin, None, what)
+        self.api_server = server
+
+    def open(self) -> ZoneProvider:
+        from dnsrun_providers.powerdns import PLUGIN
+
+        server = self.api_server
+        return opened(PLUGIN, FixedSecrets(KEY=server.api_key), api_url=server.api_url, api_key=secret("KEY"))
+
+    def edit(self, change: Change) -> None:
+        rrset: dict[str, object] = {"name": change.key.owner.to_text(), "type": change.key.rdtype.name}
+        if change.after:
+            records = [{"content": text, "disabled": False} for text in change.after.texts()]
+            rrset |= {"changetype": "REPLACE", "ttl": change.after.ttl_s, "records": records}
+        else:
+            rrset |= {"changetype": "DELETE"}
+        self.api_server.patch(self.apex.to_text(), rrset)
+
+
+def _rdataset(rrset: RRset) -> Rdataset:
+    made = Rdataset(IN, rrset.key.rdtype, ttl=rrset.ttl_s)
+    for rdata in rrset.rdatas:
+        made.add(rdata)
+    return made
+
+
+def version(program: str, option: str) -> str:
+    """Return the version number that a server's program prints."""
+    done = subprocess.run([program, option], capture_output=True, text=True, timeout=10, check=False)
+    words = (done.stdout + done.stderr).split()
+    return next(word.split("-")[0] for word in words if word[0].isdigit() and "." in word)
