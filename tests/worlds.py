@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dns.name
+
 from dnsrun.clock import VirtualClock
 from dnsrun.dnsio.net import MappedNet
 from dnsrun.dnsio.walk import Roots
@@ -18,12 +19,12 @@ from dnsrun.engine.advance import Advance, DueAt, NeedsPerson, advance
 from dnsrun.engine.progress import Event
 from dnsrun.engine.run import Ports, Run
 from dnsrun.engine.start import Prepared, begin, prepare
-from dnsrun.gates import built_in
+from dnsrun.gates.all import built_in
 from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
 from dnsrun.model.playbook import Playbook, SecretRef
-from dnsrun.playbook.read import read_playbook
 from dnsrun.plan.steps import STEP_KINDS
+from dnsrun.playbook.read import read_playbook
 from dnsrun.ports.kinds import Kinds
 from dnsrun.ports.provider import Context, Plugin, ZoneProvider
 from dnsrun.rehearse.authority import Authority, TransferSource
@@ -119,7 +120,8 @@ class Web:
 def plugins() -> dict[str, Plugin]:
     from importlib.metadata import entry_points
 
-    return {point.name: point.load() for point in entry_points(group="dnsrun.providers")}
+    found = {point.name: point for point in entry_points(group="dnsrun.providers")}
+    return {name: found[name].load() for name in ("rfc2136",)}
 
 
 def kinds() -> Kinds:
@@ -192,6 +194,12 @@ class World:
             else:
                 return after
         raise AssertionError("the phase does not end")
+
+    def step(self, run: Run) -> datetime:
+        """Advance once and return when to go on."""
+        after = advance(run)
+        assert isinstance(after, (DueAt, NeedsPerson)), after
+        return after.when
 
     def values(self, server: Authority, owner: str = "www.client.example.", rdtype: str = "A") -> list[str]:
         """Return what a server's zone holds, as 'TTL RDATA' lines."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dnsrun.dnsio.views import current_view, future_view
+from dnsrun.dnsio.views import ServerView, current_view, future_view
 from dnsrun.model.observation import Endpoint, Observation, Question
 from dnsrun.model.rrset import Change, RRsetKey
 from dnsrun.ports.net import Net, View
@@ -12,7 +12,7 @@ from dnsrun.ports.net import Net, View
 from .run import Run
 
 
-def current(run: Run, net: Net | None = None) -> View:
+def current(run: Run, net: Net | None = None) -> ServerView:
     """Return the view of the live delegation: every address of every server. Raises `OutsideError`."""
     extra = {server.name: server.addresses for spec in run.playbook.providers.values() for server in spec.name_servers}
     return current_view(net or run.ports.net, run.apex, run.ports.roots, extra_addresses=extra)
