@@ -230,6 +230,10 @@ def test_threat_11_which_addresses_the_internet_can_mean(address: str, allowed: 
     assert (why_not(address) is None) is allowed
 
 
+def test_an_address_that_was_not_asked_is_no_control_for_a_silent_one() -> None:
+    assert look({}, hosts={WWW: (NEW, "10.0.0.1")})[0].outcome == "unknown"
+
+
 def test_redirects_end(start: Start) -> None:
     server = start({"/": (302, {"Location": "/"}, b"")})
     verdict, _ = look({(NEW, 80): server.place})
@@ -249,8 +253,10 @@ def test_a_wanted_redirect_is_compared_and_not_followed(start: Start, location: 
 def test_a_refused_connection_is_evidence_by_itself(start: Start) -> None:
     with raw(reset) as closed:
         pass
-    verdict, _ = look({(NEW, 80): closed})
+    old = start({"/": OK})
+    verdict, seen = look({(NEW, 80): closed, (OLD, 80): old.place})
     assert (verdict.outcome, verdict.because) == ("fail", f"http://{WWW}/ refuses the connection at {NEW}")
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize(("behave", "words"), [(reset, "refuses the connection"), (smtp, "does not speak HTTP")])

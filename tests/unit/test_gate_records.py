@@ -227,6 +227,30 @@ def test_fault_43_a_server_that_blocks_tcp_fails_while_another_takes_it(world: W
     assert (verdict.outcome, verdict.because) == ("fail", "ns1 ok, ns2 does not answer over TCP")
 
 
+def test_threats_18_19_what_looks_wrong_over_udp_counts_as_tcp_has_it() -> None:
+    forged = gave(NS1, rrset(WWW, 600, "A", "192.0.2.99"))
+    over_tcp = replace(gave(NS1, WEB_AFTER), transport="tcp")
+    assert judge(forged, over_tcp).outcome == "pass"
+    assert judge(forged, replace(forged, transport="tcp")).outcome == "fail"
+    lost = case(WEB_MOVES, change(None, rrset("new.client.example", 60, "A", NEW)))
+    other = rrset("new.client.example", 60, "A", NEW)
+    seen = (gave(NS1, other, of=other), silent(WEB_AFTER.key, NS1), over_tcp)
+    assert judge(*seen, of=lost).outcome == "pass"
+
+
+def test_an_old_value_over_either_transport_is_not_yet() -> None:
+    verdict = judge(gave(NS1, WEB_BEFORE), replace(gave(NS1, WEB_AFTER), transport="tcp"))
+    assert (verdict.outcome, verdict.not_yet) == ("fail", True)
+
+
+def test_fault_44_a_server_that_knows_no_edns_is_a_warning() -> None:
+    verdict = judge(replace(gave(NS1, WEB_AFTER), transport="udp without EDNS"))
+    assert (verdict.outcome, verdict.warnings) == (
+        "pass",
+        ("ns1.client.example (192.0.2.53) answers only without EDNS",),
+    )
+
+
 def test_when_the_whole_set_cannot_be_reached_the_parent_is_the_control(world: World) -> None:
     del world.places[NS1.address, 53], world.places[NS2.address, 53]
     verdict, seen = world.round(case(WEB_MOVES))

@@ -18,7 +18,7 @@ from dnsrun.ports.net import Net, View
 
 from .budget import Budget
 from .reach import why_not
-from .secured import facts, in_words, secure
+from .secured import context, facts, in_words, secure
 from .services import broken, not_asked, with_facts
 from .silence import no_reply
 from .weburl import BadUrlError, Url, is_address
@@ -49,11 +49,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """How to fetch: through which view and net, trusting whom, for how long (seconds for one address, all hops)."""
+    """How to fetch: through which view and net, for how long (seconds for one address, all hops).
+
+    `trust` None: the system's certificates, read when a redirect leads to https.
+    """
 
     view: View
     net: Net
-    trust: ssl.SSLContext
+    trust: ssl.SSLContext | None
     timeout_s: int
     allow_private: bool = False
     follow: bool = True
@@ -102,7 +105,7 @@ class Fetcher:
                 sock = stack.enter_context(self.net.connect(address, url.port, timeout_s=budget.left_s()))
                 certificate: dict[str, str] = {}
                 if url.scheme == "https":
-                    sock = stack.enter_context(secure(sock, url.host, self.trust, budget))
+                    sock = stack.enter_context(secure(sock, url.host, self.trust or context(""), budget))
                     certificate = facts(sock)
                 return replace(_ask(url, sock, budget), certificate=certificate)
         except ssl.SSLError as err:

@@ -49,7 +49,9 @@ class Http:
         private = options.flag(spec, "allow_private")
         service = services.Service(of, url.host, url.port, private)
         try:
-            trust = context(options.text(spec, "ca"))
+            ca = options.text(spec, "ca")
+            # The system's certificates take a tenth of a second to read: not for a page without TLS.
+            trust = context(ca) if ca or url.scheme == "https" else None
         except OSError as err:
             return service.not_asked(f"the certificates to trust cannot be read: {err.strerror or err}")
         timeout_s = options.number(spec, "timeout", _TIMEOUT_S)
