@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dns.name import Name
@@ -69,8 +69,9 @@ def find_delegation(net: Net, domain: Name, roots: Roots, *, walk: Walk | None =
     return Parent(zone.apex, servers, served, silent, (*_differences(served), *odd), shared=not referred)
 
 
-def _asked(net: Net, key: RRsetKey, servers: Iterable[Endpoint]) -> dict[Endpoint, Observation]:
-    return {seen.server: seen for seen in net.ask(Question(key, server) for server in servers)}
+def _asked(net: Net, key: RRsetKey, servers: Sequence[Endpoint]) -> dict[Endpoint, Observation]:
+    seen = {one.server: one for one in net.ask(Question(key, server) for server in servers)}
+    return {server: seen[server] for server in servers}
 
 
 def _delegates(seen: Observation, domain: Name, kind: str) -> bool:
