@@ -123,6 +123,8 @@ class _Draft:
         self.unproved: list[GateSpec] = []
         self.pending = False
         self.began = False
+        compiled = [_compile(step, self.zone, situation) for step in phase.steps]
+        self.will_write = any(isinstance(act, WriteZone) for each in compiled for act in each.acts)
         self.notes: list[str] = []
         self.conflicts: list[str] = []
         self.hazards: list[Hazard] = []
@@ -142,7 +144,7 @@ class _Draft:
         self.closes = self.closes or compiled.closes
         if compiled.stay:
             self._flush()
-            gates = self._after_gates((*self.phase.gates, *step.gates))
+            gates = self._after_gates(step.gates, whole=True)
             self.moves.append(Hold(compiled.stay.kind, compiled.stay.for_s, _watching(gates), self._all()))
         if compiled.acts:
             self._do(step, compiled.acts, following)
@@ -151,11 +153,11 @@ class _Draft:
         writes = any(isinstance(act, WriteZone) for act in acts)
         if writes and self.pending:
             self._flush()
-        first = not self.acts
+        begins = not self.began and (writes or not self.will_write)
         indexes = tuple(range(len(self.acts), len(self.acts) + len(acts)))
-        gates = (*(self.phase.gates if first else ()), *step.gates)
-        if writes and not self.began:
-            self.began = True
+        gates = (*self._opening_gates(begins=begins), *step.gates)
+        self.began = self.began or begins
+        if begins and writes:
             self.moves += [Check(gate, "baseline", ()) for gate in self._service_gates()]
         self.moves += [Check(gate, "before", indexes) for gate in gates if gate.at != "after" and not gate.off]
         self.acts += acts
@@ -166,6 +168,11 @@ class _Draft:
                 self._refresh(act, following)
         self.unproved += step.gates
         self.pending = True
+
+    def _opening_gates(self, *, begins: bool) -> list[GateSpec]:
+        """Return the phase's gates that are due now: a person's go first of all, the others with the first write."""
+        first = not self.acts
+        return [gate for gate in self.phase.gates if (first if gate.kind in PERSON_GATES else begins)]
 
     def _refresh(self, act: WriteZone, following: tuple[Step, ...]) -> None:
         """Insert a refresh for each secondary that copies from this host, unless the playbook does it next."""
@@ -184,17 +191,19 @@ class _Draft:
         gates += [gate for step in self.phase.steps for gate in step.gates if gate.at != "before"]
         return [gate for gate in gates if not gate.off and gate.kind not in (*DNS_GATES, *PERSON_GATES, "serial")]
 
-    def _after_gates(self, written: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
+    def _after_gates(self, of_steps: Iterable[GateSpec], *, whole: bool) -> tuple[GateSpec, ...]:
+        """Return the gates that run afterwards: of the steps alone, or of the whole phase with the built-in ones."""
+        written = (*(self.phase.gates if whole else ()), *of_steps)
         own = [gate for gate in written if gate.at != "before" and not gate.off and gate.kind not in PERSON_GATES]
         named = {gate.kind for gate in own}
-        default = [built_in(kind) for kind in DNS_GATES if kind not in self.off and kind not in named]
+        default = [built_in(kind) for kind in DNS_GATES if whole and kind not in self.off and kind not in named]
         return (*default, *own)
 
     def _flush(self) -> None:
         """Everything written so far must show at every server, and the gates must pass, before going on."""
         if not self.pending:
             return
-        gates = self._after_gates((*self.phase.gates, *self.unproved))
+        gates = self._after_gates(self.unproved, whole=self.began)
         self.moves += [Check(gate, "after", self._all()) for gate in gates]
         self.pending = False
         self.unproved = []
