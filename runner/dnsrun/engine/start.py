@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from dnsrun import __version__
 from dnsrun.errors import Refused
+from dnsrun.model.act import Instruct, WriteZone
 from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Observed, Opened, Planned, Resumed, TtlSample
 from dnsrun.model.plan import Plan
 from dnsrun.model.rrset import RRset, RRsetKey
@@ -28,7 +29,8 @@ DERIVED = frozenset({"SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "C
 class Prepared:
     """A phase that could begin: its plan and what it rests on.
 
-    `foreign` names edits by others since the last capture; `warnings` what the capture found.
+    `foreign` names edits by others since the last capture; `warnings` what the capture found. `undo_sheet` is what
+    a person must do to go back, where the host has no other hands; empty otherwise.
     """
 
     plan: Plan
@@ -37,6 +39,7 @@ class Prepared:
     samples: tuple[TtlSample, ...]
     foreign: tuple[str, ...]
     warnings: tuple[str, ...]
+    undo_sheet: str = ""
 
     @property
     def nothing_to_do(self) -> bool:
@@ -69,7 +72,20 @@ def prepare(run: Run, number: int) -> Prepared:
         settled_at=run.settled_at(),
     )
     plan = plan_phase(number, situation)
-    return Prepared(plan, zone, checkpoint.delegation, samples, foreign_edits(run, zone), checkpoint.warnings)
+    foreign = foreign_edits(run, zone)
+    return Prepared(plan, zone, checkpoint.delegation, samples, foreign, checkpoint.warnings, undo_sheet(run, plan))
+
+
+def undo_sheet(run: Run, plan: Plan) -> str:
+    """Return what a person types to take the plan's writes back, newest first; empty where dnsrun can do it."""
+    sheets = []
+    for act in reversed(plan.acts):
+        if isinstance(act, WriteZone) and run.ports.capabilities[act.provider].needs_person:
+            back = tuple(change.reverse() for change in reversed(act.changes))
+            sheets.append(run.ports.providers[act.provider].apply(act.apex, back).ask_person or "")
+        if isinstance(act, Instruct) and act.undo_text:
+            sheets.append(f"{act.operator}: {act.undo_text}")
+    return "\n\n".join(filter(None, sheets))
 
 
 def refuse_when_open(run: Run) -> None:
@@ -158,6 +174,8 @@ def begin(run: Run, prepared: Prepared, accepted: Mapping[str, str], *, accept_c
     )
     if prepared.samples:
         run.append(Observed(prepared.samples))
+    if prepared.undo_sheet:
+        run.journal.put(prepared.undo_sheet + "\n", suffix="undo.txt")
     for hazard in {hazard.name: hazard for hazard in plan.hazards}.values():
         run.append(HazardAccepted(plan.phase, hazard.name, accepted[hazard.name]))
     _journal_gates_off(run, plan)
