@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Self
 
@@ -119,10 +120,7 @@ class Web:
 
 
 def plugins() -> dict[str, Plugin]:
-    from importlib.metadata import entry_points
-
-    found = {point.name: point for point in entry_points(group="dnsrun.providers")}
-    return {name: found[name].load() for name in ("rfc2136",)}
+    return {point.name: point.load() for point in entry_points(group="dnsrun.providers")}
 
 
 def kinds() -> Kinds:
@@ -133,17 +131,11 @@ def kinds() -> Kinds:
     )
 
 
-@dataclass
-class World:
-    """The servers, and what is needed to open a run on them."""
+@dataclass(kw_only=True)
+class Workshop:
+    """What is needed to open runs on servers that are somewhere on loopback."""
 
     folder: Path
-    root: Authority
-    parent: Authority
-    ns1: Authority
-    ns2: Authority
-    web_old: Web
-    web_new: Web
     places: dict[tuple[str, int], tuple[str, int]]
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(START))
     events: list[Event] = field(default_factory=list)
@@ -202,6 +194,18 @@ class World:
         assert isinstance(after, (DueAt, NeedsPerson)), after
         return after.when
 
+
+@dataclass(kw_only=True)
+class World(Workshop):
+    """The small world's own servers."""
+
+    root: Authority
+    parent: Authority
+    ns1: Authority
+    ns2: Authority
+    web_old: Web
+    web_new: Web
+
     def values(self, server: Authority, owner: str = "www.client.example.", rdtype: str = "A") -> list[str]:
         """Return what a server's zone holds, as 'TTL RDATA' lines."""
         lines = [line.split(None, 4) for line in server.zone_text(APEX).splitlines() if line]
@@ -227,4 +231,13 @@ def world(folder: Path, client_zone: str = CLIENT_ZONE) -> Iterator[World]:
             (OLD, 80): web_old.place,
             (NEW, 80): web_new.place,
         }
-        yield World(folder, root, parent, ns1, ns2, web_old, web_new, places)
+        yield World(
+            folder=folder,
+            places=places,
+            root=root,
+            parent=parent,
+            ns1=ns1,
+            ns2=ns2,
+            web_old=web_old,
+            web_new=web_new,
+        )
