@@ -42,7 +42,7 @@ def outcome(text: str) -> Playbook | PlaybookError:
         return read(text)
     except PlaybookError as err:
         error = err
-    lines = text.count("\n") + 2
+    lines = len(text.splitlines()) + 2
     assert all(0 < problem.line <= lines and problem.column > 0 for problem in error.problems)
     assert all(escape(problem.text) == problem.text for problem in error.problems)
     return error

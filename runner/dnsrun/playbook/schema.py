@@ -244,18 +244,19 @@ def editor_schema(kinds: Kinds) -> Schema:
 
 def _by_word(word: str, title: str, common: Schema, fragments: Mapping[str, Fragment]) -> Schema:
     """Return a mapping whose keys depend on one word: an enum, and an if/then for each."""
+    rules = [
+        {
+            "if": {"properties": {word: {"const": name}}, "required": [word]},
+            "then": _kind(word, name, common, fragment),
+        }
+        for name, fragment in sorted(fragments.items())
+    ]
     return {
         "type": "object",
         "title": title,
         "properties": {word: {**common[word], "enum": sorted(fragments)}},
         "required": [word],
-        "allOf": [
-            {
-                "if": {"properties": {word: {"const": name}}, "required": [word]},
-                "then": _kind(word, name, common, fragment),
-            }
-            for name, fragment in sorted(fragments.items())
-        ],
+        **({"allOf": rules} if rules else {}),
     }
 
 
