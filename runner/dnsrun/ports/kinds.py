@@ -13,10 +13,11 @@ class Fragment:
 
     `format` of a text property says how the playbook reader turns it into a value: `duration` (`15m` to whole
     seconds), `owner-name` (relative or `@`, to absolute text with final dot), `host-name` (to absolute text),
-    `address` (IPv4 or IPv6), `url`, `secret` (to a `SecretRef`), `provider` (a name below `providers:`), `gate` (a gate).
+    `address` (IPv4 or IPv6), `url`, `secret` (to a `SecretRef`), `provider` (a name below `providers:`),
+    `gate` (a gate; at the top of `properties` only).
     Of JSON Schema the reader understands `type` (string, integer, boolean, array, object), `format`, `enum`, `const`,
     `pattern`, `minLength`, `minimum`, `maximum`, `items`, `minItems`, `properties`, `required`,
-    `additionalProperties`, `propertyNames` and `anyOf`; a `default` is only shown. A gate stands at the top of `properties`.
+    `additionalProperties`, `propertyNames` and `anyOf`; a `default` is only shown.
     `defaults` overrides the timing of a gate: `every_s`, `within_s`, `successes`, `failures`.
     """
 
