@@ -18,7 +18,6 @@ from dnsrun.model.entry import Done, Failed, Intended, PersonAsked
 from dnsrun.model.observation import Answer, Endpoint, Observation
 from dnsrun.model.plan import Do, Plan
 from dnsrun.model.rrset import Change, RRset, RRsetKey
-from dnsrun.model.text import escape
 from dnsrun.ports.journal import Hold
 from dnsrun.ports.provider import Receipt, SecondaryHost
 
@@ -139,7 +138,7 @@ def _run_program(run: Run, argv: tuple[str, ...]) -> Receipt:
     except OSError as err:
         raise _program_failed(f"cannot be run: {err.strerror}") from err
     if process.returncode:
-        words = escape(output.decode(errors="replace").strip()[-300:])
+        words = output.decode(errors="replace").strip()[-300:]
         raise _program_failed(f"ended with status {process.returncode}: {words}")
     return Receipt()
 

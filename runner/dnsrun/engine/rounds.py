@@ -23,6 +23,7 @@ from .samples import new_samples
 from .watchful import WatchfulNet
 
 EVIDENCE_MAX = 20
+RENEWED = frozenset({"certificate_fingerprint", "not_after"})  # a certificate renewed meanwhile is no difference
 
 
 def look(run: Run, plan: Plan, index: int, gate: GateSpec) -> Verdict:
@@ -84,6 +85,7 @@ def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
         first_round=rounds is None and not passed,
         commands_allowed=run.ports.commands_allowed,
         answer=_answer(known),
+        phase=plan.phase,
     )
 
 
@@ -116,7 +118,8 @@ def facts_of(seen: Iterable[Observation]) -> tuple[tuple[str, str], ...]:
     facts = []
     for each in seen:
         if isinstance(each.got, Words) and not each.control:
-            facts += [(f"{each.server.address} {name}", value) for name, value in each.got.facts]
+            kept = ((name, value) for name, value in each.got.facts if name not in RENEWED)
+            facts += [(f"{each.server.address} {name}", value) for name, value in kept]
     return tuple(sorted(facts))
 
 

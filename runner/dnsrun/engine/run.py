@@ -13,7 +13,7 @@ from dnsrun.clock import Clock
 from dnsrun.dnsio.walk import Roots
 from dnsrun.journal.fold import MoveState, RunState, fold
 from dnsrun.model.codec import decode, encode
-from dnsrun.model.entry import Entry, Record
+from dnsrun.model.entry import Entry, Record, Resumed
 from dnsrun.model.plan import Do, Plan
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.rrset import Change, RRsetKey
@@ -86,7 +86,7 @@ class Run:
         before = self.state.active.planned if self.state.active else None
         self.state = fold(self.state, record)
         after = self.state.active.planned if self.state.active else None
-        if after != before:
+        if after != before or isinstance(record.entry, Resumed):
             self.called.clear()
 
     def tell(self, event: Event) -> None:
