@@ -12,6 +12,7 @@ from dnsrun.errors import OutsideError, Refused
 from dnsrun.model.rrset import rrset
 from dnsrun.testing.contract import ProviderContract
 from dnsrun.testing.torture import added, removed, replaced
+from dnsrun_providers import powerdns
 from servers import PowerDns, Primary, Secondary, Starter, small_zone
 
 
@@ -100,11 +101,14 @@ def test_the_serial_advances_whatever_the_zone_says_of_it(start: Starter, soa_ed
     assert server.ttl_s("www.mine.example", "A") == 60
 
 
-def test_a_call_too_large_for_one_request_is_written_in_parts(mine: PowerDnsHost) -> None:
-    many = [rrset(f"host{number}.mine.example", 60, "A", "192.0.2.1") for number in range(9000)]
+def test_a_call_too_large_for_one_request_is_written_in_parts(
+    mine: PowerDnsHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(powerdns, "_BODY_OCTETS", 10_000)
+    many = [rrset(f"host{number}.mine.example", 60, "A", "192.0.2.1") for number in range(300)]
     mine.open().apply(mine.apex, tuple(map(added, many)))
     zone = mine.open().read_zone(mine.apex)
-    assert sum(key.owner.labels[0].startswith(b"host") for key in zone.rrsets) == 9000
+    assert sum(key.owner.labels[0].startswith(b"host") for key in zone.rrsets) == 300
     assert mine.api_server.log().count('"PATCH /api') > 1
 
 
