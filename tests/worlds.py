@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -80,11 +81,21 @@ gates:
 """
 
 
-class NoSecrets:
-    """No test playbook has secrets."""
+class EnvSecrets:
+    """Test playbooks keep their secrets in the environment."""
 
     def reveal(self, reference: SecretRef) -> str:
-        raise AssertionError(reference)
+        assert reference.kind == "env"
+        return os.environ[reference.where[0]]
+
+
+class PacedClock(VirtualClock):
+    """Jumps, but lets a little real time pass at each wait: real servers follow each other in real time."""
+
+    def wait_until(self, when: datetime) -> None:
+        if when > self.now():
+            threading.Event().wait(0.1)
+        super().wait_until(when)
 
 
 class Web:
@@ -120,7 +131,9 @@ class Web:
 
 
 def plugins() -> dict[str, Plugin]:
-    return {point.name: point.load() for point in entry_points(group="dnsrun.providers")}
+    from importlib.util import find_spec
+
+    return {point.name: point.load() for point in entry_points(group="dnsrun.providers") if find_spec(point.module)}
 
 
 def kinds() -> Kinds:
@@ -139,6 +152,7 @@ class Workshop:
     places: dict[tuple[str, int], tuple[str, int]]
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(START))
     events: list[Event] = field(default_factory=list)
+    text: str = PLAYBOOK
 
     @property
     def net(self) -> MappedNet:
@@ -149,7 +163,7 @@ class Workshop:
 
     def ports(self, playbook: Playbook, journal: FileJournal) -> Ports:
         net = self.net
-        context = Context(net, self.clock, NoSecrets())
+        context = Context(net, self.clock, EnvSecrets())
         loaded = plugins()
         providers: dict[str, ZoneProvider] = {
             name: loaded[spec.use].open(spec, context) for name, spec in playbook.providers.items()
@@ -187,6 +201,16 @@ class Workshop:
             else:
                 return after
         raise AssertionError("the phase does not end")
+
+    def until_ended(self, run: Run, *, looks: int = 200) -> Advance:
+        """Drive on while a person is asked, who is at work meanwhile; real servers take real time to follow."""
+        for _ in range(looks):
+            after = self.drive(run)
+            if not isinstance(after, NeedsPerson):
+                return after
+            self.clock.wait_until(after.when)
+            threading.Event().wait(0.02)
+        raise AssertionError("what the person did never shows")
 
     def step(self, run: Run) -> datetime:
         """Advance once and return when to go on."""

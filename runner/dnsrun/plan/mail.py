@@ -29,9 +29,9 @@ def mail_names(mail: MailSpec | None, zone: ZoneSnapshot) -> Mapping[Name, str]:
             word = dns.rdatatype.to_text(rrset.key.rdtype)
             found[target] = f"{word} of {owner} → {target.to_text(omit_final_dot=True)}"
     for name in mail.mailboxes if mail else ():
-        found[name] = "mail programs open their mailboxes there (`mail.mailboxes`)"
+        found[name] = f"mail programs open {name.to_text(omit_final_dot=True)} (`mail.mailboxes`)"
     for name in mail.submission if mail else ():
-        found[name] = "mail programs send through it (`mail.submission`)"
+        found[name] = f"mail programs send through {name.to_text(omit_final_dot=True)} (`mail.submission`)"
     return found | _behind_aliases(found, zone)
 
 
