@@ -324,12 +324,14 @@ class _Walk:
             return self._begin_hold(index, move)
         for gate in move.gates:
             rounds = known.rounds.get(gate.name)
-            if rounds and not gate.advisory and self._fails_in_hold(move, gate, rounds):
+            if rounds and not gate.advisory and self._fails_in_hold(move, gate, rounds, known.due.until):
                 return self._gate_failed(move, rounds, gate)
         return self._next_in_hold(index, move, known, known.due.until)
 
-    def _fails_in_hold(self, move: Hold, gate: GateSpec, rounds: Rounds) -> bool:
-        return self._is_over(gate, rounds, in_time_s=gate.within_s) and not self._excused(move, rounds, gate)
+    def _fails_in_hold(self, move: Hold, gate: GateSpec, rounds: Rounds, until: datetime) -> bool:
+        late = self.now >= until + timedelta(seconds=2 * gate.within_s)  # it never showed enough equal rounds
+        over = self._is_over(gate, rounds, in_time_s=gate.within_s) or (late and rounds.last.outcome != "pass")
+        return over and not self._excused(move, rounds, gate)
 
     def _next_in_hold(self, index: int, move: Hold, known: MoveState, until: datetime) -> Decision | None:
         spacing = ROUND_SPACING_S if self.now >= until else None
