@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dns.name import Name
 from dns.rdata import Rdata
 from dns.rdatatype import RdataType
+from dns.rdtypes.txtbase import TXTBase
 
 from dnsrun.model.playbook import RecordSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey, rdata_text
@@ -66,8 +67,8 @@ def _target(spec: RecordSpec, key: RRsetKey, live: RRset | None, new_ttl_s: int)
     extras = live.extras if live else ()
     if spec.replaces:
         return _replaced(spec, key, live)
-    goal = spec.values or frozenset()
-    strangers = held - (spec.was or frozenset()) - goal
+    goal = _as_chunked(spec.values, held)
+    strangers = held - _as_chunked(spec.was, held) - goal
     if strangers:
         return None, (
             f"{key} is {_texts(strangers)} now, which is neither what the playbook expects "
@@ -79,10 +80,20 @@ def _target(spec: RecordSpec, key: RRsetKey, live: RRset | None, new_ttl_s: int)
     return (RRset(key, ttl_s, goal, extras) if goal else None), None
 
 
+def _as_chunked(rdatas: Iterable[Rdata] | None, held: frozenset[Rdata]) -> frozenset[Rdata]:
+    """Return the RDATA, texts cut into strings as the live zone cuts them: people write a TXT as one text."""
+    cuts = {(rdata.rdtype, b"".join(rdata.strings)): rdata for rdata in held if isinstance(rdata, TXTBase)}
+    return frozenset(
+        cuts.get((rdata.rdtype, b"".join(rdata.strings)), rdata) if isinstance(rdata, TXTBase) else rdata
+        for rdata in rdatas or ()
+    )
+
+
 def _replaced(spec: RecordSpec, key: RRsetKey, live: RRset | None) -> tuple[RRset | None, str | None]:
     held = live.rdatas if live else frozenset()
     rdatas = set(held)
-    for old, new in spec.replaces:
+    for pair in spec.replaces:
+        old, new = (next(iter(_as_chunked((rdata,), held))) for rdata in pair)
         if old not in held and new not in held:
             return None, f"{key} holds neither {rdata_text(old)} nor {rdata_text(new)}; nothing was changed"
         rdatas -= {old}
