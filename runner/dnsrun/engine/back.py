@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dnsrun.errors import OutsideError
 from dnsrun.journal.fold import MoveState
+from dnsrun.model.content import Content
 from dnsrun.model.entry import Captured, Planned
 from dnsrun.model.observation import Answer
 from dnsrun.model.plan import Check, Do, Plan
@@ -93,9 +94,10 @@ def _listed(run: Run) -> ZoneSnapshot | None:
 
 
 def _answered(run: Run, keys: frozenset[RRsetKey], zone: ZoneSnapshot) -> dict[RRsetKey, RRset | None]:
+    held = Content(zone)
     servers = own_servers(run, run.playbook.zone.provider, current(run))
     return {
-        each.of: as_held(each.of, each.got, zone)
+        each.of: as_held(each.of, each.got, held)
         for each in ask_at(run, keys, servers)
         if isinstance(each.of, RRsetKey) and isinstance(each.got, Answer) and each.got.aa
     }

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from dns.rdatatype import RdataType
 
+from dnsrun.model.content import Content
 from dnsrun.model.observation import Answer, Observation
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.wildcards import wildcard_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Showing:
 def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSnapshot) -> Showing:
     """Compare what servers answer with what the changes want; `zone` tells wildcard answers from real ones."""
     wanted = {change.key: change for change in changes}
+    held = Content(zone)
     missing: dict[RRsetKey, Change] = {}
     served: dict[RRsetKey, RRset] = {}
     strangers: list[str] = []
@@ -47,7 +48,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
             silent.add(str(each.server))
             missing[change.key] = change
             continue
-        live = as_held(change.key, each.got, zone)
+        live = as_held(change.key, each.got, held)
         if _shows(change, live):
             if live and change.after and live.ttl_s > change.after.ttl_s:
                 served[change.key] = change.after.with_ttl(live.ttl_s)
@@ -58,7 +59,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
     return Showing(tuple(missing.values()), tuple(strangers), tuple(sorted(silent)), tuple(served.values()))
 
 
-def as_held(key: RRsetKey, answer: Answer, zone: ZoneSnapshot) -> RRset | None:
+def as_held(key: RRsetKey, answer: Answer, held: Content) -> RRset | None:
     """Return what a zone holds under a key, judged from an answer.
 
     A CNAME in place of the type asked for, and an answer that a wildcard gives for a name that the zone does not
@@ -67,9 +68,9 @@ def as_held(key: RRsetKey, answer: Answer, zone: ZoneSnapshot) -> RRset | None:
     got = answer.rrset
     if got is None or (got.key.rdtype == RdataType.CNAME and key.rdtype != RdataType.CNAME):
         return None
-    if key not in zone.rrsets and any(got.rdatas == wild.rdatas for wild in wildcard_for(key.owner, zone)):
-        return None
-    return got
+    wildcard = held.wildcard_over(key.owner)
+    synthesised = held.served(key) if wildcard else None
+    return None if synthesised and synthesised.rdatas == got.rdatas else got
 
 
 def _shows(change: Change, live: RRset | None) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import dns.rcode
 
+from dnsrun.model.content import Content
 from dnsrun.model.observation import Answer, NoReply, Observation, Verdict
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import RRset, RRsetKey
@@ -16,7 +17,6 @@ from dnsrun.ports.kinds import DNS_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
 from . import options
-from .content import Content
 from .silence import transport, unchecked
 from .survey import AtServer, Expectations, Expected, Finding, decide, observe, survey
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from dnsrun.model.content import Content
 from dnsrun.model.observation import Answer, Observation, Verdict
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import RRset, RRsetKey
@@ -16,7 +17,6 @@ from dnsrun.ports.gate import GateCase
 from dnsrun.ports.kinds import DNS_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
-from .content import Content
 from .records import describe, short_key, values
 from .silence import unchecked
 from .survey import (

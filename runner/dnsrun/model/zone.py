@@ -56,10 +56,12 @@ class ZoneSnapshot:
         """Return every owner name."""
         return frozenset(key.owner for key in self.rrsets)
 
-    def at(self, owner: Name) -> tuple[RRset, ...]:
-        """Return the RRsets at one owner name, by type number."""
-        found = (rrset for key, rrset in self.rrsets.items() if key.owner == owner)
-        return tuple(sorted(found, key=lambda rrset: int(rrset.key.rdtype)))
+    def by_owner(self) -> Mapping[Name, tuple[RRset, ...]]:
+        """Return the RRsets at each owner name, by type number."""
+        found: dict[Name, list[RRset]] = {}
+        for key, rrset in self.rrsets.items():
+            found.setdefault(key.owner, []).append(rrset)
+        return {owner: tuple(sorted(rrsets, key=_type_number)) for owner, rrsets in found.items()}
 
     def apply(self, changes: Iterable[Change]) -> ZoneSnapshot:
         """Return this zone with the changes laid over it."""
@@ -83,3 +85,7 @@ class Delegation:
     glue: Mapping[Name, tuple[str, ...]]
     ds: frozenset[str]
     ttl_s: int
+
+
+def _type_number(rrset: RRset) -> int:
+    return int(rrset.key.rdtype)

@@ -22,6 +22,7 @@ from dnsrun.ports.kinds import DNS_TIMING
 from dnsrun.ports.provider import Capabilities
 
 from .mail import mail_names
+from .records import ADDRESSES
 from .steps import STEP_KINDS
 from .steps.kind import Compiled, Scene, number_of
 from .ttl import Held, Samples, caches_clean_at, earliest_change
@@ -269,7 +270,8 @@ def _mail_note(situation: Situation, acts: tuple[Act, ...]) -> tuple[str, ...]:
 
 
 def _where(name: Name, zone: ZoneSnapshot) -> str:
-    addresses = [text for rrset in zone.at(name) if rrset.key.rdtype.name in {"A", "AAAA"} for text in rrset.texts()]
+    found = [zone.rrsets.get(RRsetKey(name, rdtype)) for rdtype in ADDRESSES]
+    addresses = [text for rrset in found if rrset for text in rrset.texts()]
     shown = name.to_text(omit_final_dot=True)
     return f"{shown} ({', '.join(addresses)})" if addresses else shown
 

@@ -129,7 +129,7 @@ def _leads_somewhere(rrset: RRset) -> bool:
 
 def _cname_clashes(changes: list[Change], zone: ZoneSnapshot) -> list[str]:
     """A CNAME stands alone at its name, and never at the apex (N4; RFC 1034 section 3.6.2)."""
-    after = zone.apply(changes)
+    after = zone.apply(changes).by_owner()
     problems = []
     for change in changes:
         if change.after is None:
@@ -137,7 +137,7 @@ def _cname_clashes(changes: list[Change], zone: ZoneSnapshot) -> list[str]:
         if change.key == RRsetKey(zone.apex, RdataType.CNAME):
             problems.append(f"{change.key} cannot be: a CNAME is alone at its name, and this one holds SOA and NS")
             continue
-        beside = [rrset.key for rrset in after.at(change.key.owner) if rrset.key.rdtype not in _BESIDE_CNAME]
+        beside = [rrset.key for rrset in after.get(change.key.owner, ()) if rrset.key.rdtype not in _BESIDE_CNAME]
         if RRsetKey(change.key.owner, RdataType.CNAME) in beside and len(beside) > 1:
             others = ", ".join(str(key) for key in beside if key != change.key)
             problems.append(

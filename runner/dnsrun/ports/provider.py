@@ -109,7 +109,8 @@ class Context:
 class Plugin:
     """A provider plugin: `fragment` holds a summary and the schema of its playbook keys.
 
-    `roles` are among `zone` (ZoneProvider) and `secondary` (SecondaryHost). `open` makes the provider and must not touch the network.
+    `roles` are among `zone` (ZoneProvider) and `secondary` (SecondaryHost). `open` makes the provider and
+    must not touch the network.
     """
 
     name: str
