@@ -12,11 +12,15 @@ from dnsrun.errors import JournalError
 
 
 def private_folder(path: Path) -> Path:
-    """Create the folder and its parents (0700) when not there; raise `JournalError` when it is not ours alone."""
+    """Create the folder and its parents (0700) durably when not there.
+
+    Raises `JournalError` when it is not ours alone.
+    """
     try:
         for folder in reversed([path, *path.parents]):
-            if folder == path or not folder.exists():
+            if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
+                sync_folder(folder.parent)  # what is written inside must not vanish with its folder (fault 9)
         status = path.lstat()
     except OSError as err:
         raise JournalError(f"{path}: cannot be used as state folder: {err.strerror}; nothing was done") from err
