@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -130,12 +131,14 @@ class Web:
         self._server.server_close()
 
 
+@cache
 def plugins() -> dict[str, Plugin]:
     from importlib.util import find_spec
 
     return {point.name: point.load() for point in entry_points(group="dnsrun.providers") if find_spec(point.module)}
 
 
+@cache
 def kinds() -> Kinds:
     return Kinds(
         providers={name: plugin.fragment for name, plugin in plugins().items()},
