@@ -1,0 +1,73 @@
+"""`dnsrun check`: everything that is wrong with playbooks, and with `--network` whether this machine can judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dnsrun.errors import Exit, PlaybookError, UsageError
+from dnsrun.wiring.project import playbook_files
+from dnsrun.wiring.world import load
+
+from .ending import tell_error
+from .session import Session, common, pass_session
+from .targets import named
+
+
+@click.command(name="check")
+@click.argument("playbooks", nargs=-1, metavar="[PLAYBOOK|DOMAIN]...")
+@click.option("--network", is_flag=True, help="Also check that this machine's network lets dnsrun judge at all.")
+@common
+@pass_session
+def command(session: Session, playbooks: tuple[str, ...], *, network: bool) -> Exit:
+    """Read playbooks and say everything that is wrong with them, as file:line:column. Asks nobody.
+
+    --network asks: the root servers, a silent address, the mail ports, IPv6.
+    """
+    files = _files(session, playbooks)
+    codes = [_check(session, path) for path in files]
+    if network:
+        from .network import check_network
+
+        codes.append(check_network(session, files))
+    elif not files:
+        raise UsageError("this project has no playbook yet; begin with: dnsrun schema --example web-move")
+    return Exit.worst(codes)
+
+
+def _files(session: Session, words: tuple[str, ...]) -> list[Path]:
+    """Return the files that are meant; a file that cannot be read is no reason not to check it."""
+    if not words:
+        return [_shown(path) for path in playbook_files(session.project)]
+    files = []
+    for word in words:
+        path = Path(word)
+        if path.is_file() or word.endswith((".yaml", ".yml")):
+            session.start = path.absolute().parent
+            files.append(path)
+        else:
+            files += [target.path for target in named(session, (word,)) if target.path]
+    return files
+
+
+def _shown(path: Path) -> Path:
+    """Return the path as people would type it here."""
+    here = Path().absolute()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _check(session: Session, path: Path) -> Exit:
+    try:
+        playbook = load(session.world, path)
+    except (PlaybookError, UsageError) as err:
+        return tell_error(session, err)
+    domain = playbook.domain.to_text(omit_final_dot=True)
+    if session.as_json:
+        data = {"file": str(path), "domain": domain, "warnings": list(playbook.warnings), "problems": []}
+        session.console.json(data)
+        return Exit.DONE
+    for warning in playbook.warnings:
+        session.console.err((f"warning: {warning}", "changed"))
+    session.console.out((f"{path}: ", "plain"), ("fine", "ok"), f" ({domain}, {len(playbook.phases)} phases)")
+    return Exit.DONE

@@ -1,0 +1,146 @@
+"""The only place that prints: escaped, without secrets; results to stdout, progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Literal, TextIO
+
+from dnsrun.errors import Refused
+from dnsrun.model.text import escape
+
+Style = Literal["ok", "changed", "failed", "skipped", "strong", "plain"]
+Part = str | tuple[str, Style]
+
+# Ansible's colours: ok green, changed yellow, failed red, skipped cyan.
+_CODES: Mapping[Style, str] = {"ok": "32", "changed": "33", "failed": "31", "skipped": "36", "strong": "1"}
+
+
+class Console:
+    """Prints lines made of parts. Text from outside cannot steer the terminal (threat 16).
+
+    `redact` takes secrets out; it is replaced as soon as there can be any. A line begun with `begin` may be
+    continued; anything else that is printed ends it first.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        stdin: TextIO | None = None,
+        interactive: bool | None = None,
+    ) -> None:
+        self.redact: Callable[[str], str] = str
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+        self._stdin = stdin or sys.stdin
+        self._environment = environment
+        self._interactive = interactive
+        self._open = False
+        self._passing = False
+
+    @property
+    def is_interactive(self) -> bool:
+        """Tell whether a person can be asked."""
+        if self._interactive is not None:
+            return self._interactive
+        return self._stdin.isatty() and self._err.isatty()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a line was begun and not ended."""
+        return self._open
+
+    def out(self, *parts: Part) -> None:
+        """Print a line of results."""
+        self.end()
+        self._write(self._out, self._join(self._out, parts) + "\n")
+
+    def err(self, *parts: Part) -> None:
+        """Print a line of progress."""
+        self.end()
+        self._write_progress(self._join(self._err, parts) + "\n")
+
+    def json(self, data: Any) -> None:
+        """Print data as JSON, in ASCII only."""
+        self.end()
+        self._write(self._out, self.redact(json.dumps(data, indent=2, ensure_ascii=True)) + "\n")
+
+    def begin(self, *parts: Part) -> None:
+        """Begin a line of progress that may be continued."""
+        self.end()
+        self._write_progress(self._join(self._err, parts))
+        self._open = True
+
+    def more(self, *parts: Part) -> None:
+        """Continue the line that was begun; begins one when none is open."""
+        self._forget_passing()
+        self._write_progress(self._join(self._err, parts))
+        self._open = True
+
+    def end(self) -> None:
+        """End the line that was begun, if one was."""
+        self._forget_passing()
+        if self._open:
+            self._open = False
+            self._write_progress("\n")
+
+    def passing(self, text: str) -> None:
+        """Show what goes on right now, on a terminal only; the next line takes its place."""
+        if self._open or not self._err.isatty():
+            return
+        self._write_progress("\r\x1b[K" + self._clean(text)[:100])
+        self._passing = True
+
+    def ask_yes(self, question: str) -> bool:
+        """Ask yes or no; no is what an empty answer means. Raises `Refused` without a terminal."""
+        return self.ask(f"{question} [y/N] ").strip().casefold() in {"y", "yes"}
+
+    def ask(self, question: str) -> str:
+        """Ask for a line of text. Raises `Refused` when nobody can answer."""
+        self.end()
+        if not self.is_interactive:
+            raise Refused(f"{question.strip()} Nobody can answer here: this is not a terminal; nothing was changed")
+        self._write_progress(self._clean(question))
+        answer = self._stdin.readline()
+        if not answer:
+            raise Refused("no answer; nothing was changed")
+        return answer.rstrip("\n")
+
+    def _join(self, stream: TextIO, parts: tuple[Part, ...]) -> str:
+        return "".join(
+            self._clean(part) if isinstance(part, str) else self._styled(stream, *part) for part in parts
+        ).rstrip(" ")
+
+    def _styled(self, stream: TextIO, text: str, style: Style) -> str:
+        shown = self._clean(text)
+        if style not in _CODES or not stream.isatty() or self._environment.get("NO_COLOR"):
+            return shown
+        return f"\x1b[{_CODES[style]}m{shown}\x1b[0m"
+
+    def _clean(self, text: str) -> str:
+        return "\n".join(escape(line) for line in self.redact(text).split("\n"))
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        stream.write(_fitting(text, stream))
+        stream.flush()
+
+    def _write_progress(self, text: str) -> None:
+        """Whoever watched may have gone (fault 8): the work goes on."""
+        with suppress(OSError):
+            self._write(self._err, text)
+
+    def _forget_passing(self) -> None:
+        if self._passing:
+            self._passing = False
+            self._write_progress("\r\x1b[K")
+
+
+def _fitting(text: str, stream: TextIO) -> str:
+    """Return the text with what the stream cannot show replaced."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

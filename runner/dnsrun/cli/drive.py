@@ -1,0 +1,250 @@
+"""Driving a run: advance, wait, ask a person, until it is over; and what it came to."""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from dnsrun.engine.advance import Busy, DueAt, Ended, NeedsPerson, advance
+from dnsrun.engine.run import Run
+from dnsrun.errors import Exit, Lost, Refused
+from dnsrun.journal.fold import Outcome
+from dnsrun.model.entry import PersonAnswered
+from dnsrun.model.plan import Plan
+from dnsrun.model.playbook import Playbook
+from dnsrun.model.text import shorten
+from dnsrun.wiring.world import open_run
+
+from .progress import Progress
+from .session import Session
+from .show import changed_things
+from .signals import Stopper, stopping
+from .times import full_time, short_time
+
+PATIENCE = timedelta(seconds=60)  # a visit of cron waits this long for the next round, not longer
+EXITS: dict[Outcome | None, Exit] = {
+    None: Exit.DONE,
+    "done": Exit.DONE,
+    "rolled-back": Exit.ROLLED_BACK,
+    "rollback-incomplete": Exit.ROLLBACK_INCOMPLETE,
+    "refused": Exit.REFUSED,
+    "paused": Exit.PAUSED,
+}
+
+
+@dataclass(slots=True)
+class Work:
+    """A run, and the listener that prints what happens in it."""
+
+    session: Session
+    run: Run
+    progress: Progress
+    asked_back: bool = False
+
+    @property
+    def domain(self) -> str:
+        """The domain without final dot."""
+        return self.run.apex.to_text(omit_final_dot=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What driving came to: the exit code, and the sentence."""
+
+    code: Exit
+    outcome: str
+    because: str
+    when: str | None = None
+
+
+def cron_line(session: Session) -> str:
+    """Return the line for crontab that goes on with everything that waits."""
+    return f"*/5 * * * * cd {shlex.quote(str(session.project))} && dnsrun resume --all"
+
+
+def open_work(
+    session: Session,
+    playbook: Playbook,
+    *,
+    writes: bool = False,
+    allow_commands: bool = False,
+    has_begun: bool = False,
+) -> Work:
+    """Return the run of a playbook with its listener. Touches the disk."""
+    progress = Progress(session.console, playbook.domain, cron=cron_line(session))
+    run = open_run(
+        session.world, playbook, progress.tell, writes=writes, allow_commands=allow_commands, has_begun=has_begun
+    )
+    return Work(session, run, progress)
+
+
+def drive(work: Work, *, patient: bool = True, shares: bool = False) -> Result:
+    """Advance until it is over; not `patient`: only as long as there is something to do now.
+
+    `shares`: another process may be at work already, and does what we asked for. Touches the network, the disk and
+    the outside. Raises `Interrupted` after a signal.
+    """
+    domain = work.domain
+    words = (
+        f"interrupted; everything is in the journal. Go on with `dnsrun resume {domain}`, "
+        f"or back with `dnsrun rollback {domain}`"
+    )
+    with stopping(work.session.console, words) as stopper:
+        try:
+            result = _loop(work, stopper, patient=patient, began=shares)
+        finally:
+            work.progress.finish()
+    return result
+
+
+def _loop(work: Work, stopper: Stopper, *, patient: bool, began: bool) -> Result:
+    run, clock = work.run, work.run.ports.clock
+    while True:
+        stopper.check()
+        step = advance(run)
+        match step:
+            case Ended():
+                return _ended(step)
+            case Busy() if not began:
+                return Result(Exit.PAUSED, "busy", step.because)
+            case NeedsPerson():
+                if result := _person(work, step, stopper, patient=patient):
+                    return result
+            case DueAt() | Busy():
+                if not patient and step.when > clock.now() + PATIENCE:
+                    until = full_time(step.when)
+                    return Result(Exit.NOT_YET, "waiting", f"{step.because}; next at {until}", until)
+                work.session.console.passing(step.because)
+                stopper.wait(clock, step.when)
+        began = True
+
+
+def _ended(step: Ended) -> Result:
+    return Result(EXITS[step.outcome], step.outcome or "nothing", step.because)
+
+
+def _person(work: Work, step: NeedsPerson, stopper: Stopper, *, patient: bool) -> Result | None:
+    """Show what is to be done; wait until it shows, or take the answer. Without a person here, say so and end."""
+    console = work.session.console
+    if not console.is_interactive:
+        return Result(_code_without_person(work.run), "needs-person", step.text)
+    if not step.question:
+        console.passing("looking whether it shows; Ctrl-C stops, `dnsrun resume` goes on")
+        if not patient:
+            return Result(_code_without_person(work.run), "needs-person", step.text)
+        stopper.wait(work.run.ports.clock, step.when)
+        return None
+    work.progress.finish()
+    try:
+        said = stopper.ask(f"{shorten(step.text, 1000)}\nIs it done, or yes? [yes/no] ").strip().casefold()
+    except Refused:
+        return Result(_code_without_person(work.run), "needs-person", step.text)
+    if said in {"yes", "y", "done", "no", "n"}:
+        answer(work.run, step.move, done=said in {"yes", "y", "done"})
+    return None
+
+
+def answer(run: Run, move: int, *, done: bool) -> None:
+    """Journal a person's answer; somebody else's record in between is no hindrance."""
+    while True:
+        run.catch_up()
+        try:
+            run.append(PersonAnswered(move, "done" if done else "declined", user()))
+        except Lost:
+            continue
+        return
+
+
+def user() -> str:
+    """Return who is at the keyboard, as far as the system knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "somebody"
+
+
+def _code_without_person(run: Run) -> Exit:
+    active = run.state.active
+    if active is None:
+        return Exit.PAUSED
+    if active.planned.direction == "back":
+        return Exit.ROLLBACK_INCOMPLETE
+    return Exit.PAUSED if any(move.attempts for move in active.moves.values()) else Exit.REFUSED
+
+
+def closing(work: Work, result: Result, plan: Plan | None) -> list[str]:
+    """Return the last sentences: what it came to and what comes next."""
+    domain = work.domain
+    match result.outcome:
+        case "rolled-back":
+            return _after_rollback(work, result, plan)
+        case "rollback-incomplete":
+            return [
+                f"The rollback is not complete: {result.because}.",
+                f"Next: `dnsrun resume {domain}` tries again; `dnsrun status` lists what is left.",
+            ]
+        case "paused":
+            return [
+                f"Paused: {result.because}.",
+                f"Next: `dnsrun resume {domain}` goes on, `dnsrun rollback {domain}` goes back.",
+            ]
+        case "needs-person":
+            return [
+                f"A person is needed: {result.because}",
+                f"Next: do it, then `dnsrun resume {domain}`; or `dnsrun rollback {domain}`.",
+            ]
+        case "refused":
+            return [f"Refused: {result.because}. What visitors get was not changed."]
+        case "busy" | "waiting":
+            return [f"{domain}: {result.because}"]
+        case "nothing":
+            return [f"{domain}: nothing to do: {result.because}"]
+    return _after_done(work, plan)
+
+
+def _after_rollback(work: Work, result: Result, plan: Plan | None) -> list[str]:
+    lines = ["Rolled back and checked."]
+    back = work.progress.back_changes
+    if plan and plan.worst_recovery_s and work.progress.back_at:
+        until = work.progress.back_at + timedelta(seconds=plan.worst_recovery_s)
+        now = work.run.ports.clock.now()
+        lines[0] += f" Until {short_time(until, now)} some visitors may still see {changed_things(back)}."
+    lines[0] += f" Left as it is: {result.because}." if result.because else " Nothing else was touched."
+    if work.asked_back:
+        return lines
+    thing = "the new server" if changed_things(back) == "the new server" else "what failed"
+    lines.append(f"Next: repair {thing}, then run the same command again (no waiting needed).")
+    return lines
+
+
+def _after_done(work: Work, plan: Plan | None) -> list[str]:
+    if work.run.state.ended:
+        return ["Done. The run is finished: rolling back is over, and the old server may be switched off."]
+    number = plan.phase if plan else 0
+    following = [phase for phase in work.run.playbook.phases if phase.number > number and phase.steps]
+    lines = [f'Done: phase {number} "{plan.phase_name}".'] if plan else ["Done."]
+    if following:
+        lines.append(
+            f'Next: `dnsrun apply {work.domain} --phase {following[0].number}` ("{following[0].name}"); '
+            "it says when it may start."
+        )
+    return lines
+
+
+def tell_result(work: Work, result: Result, plan: Plan | None) -> None:
+    """Print what it came to, and the recap."""
+    console, tally = work.session.console, work.progress.tally
+    if work.session.as_json:
+        numbers = asdict(tally)
+        data: dict[str, Any] = {"domain": work.domain, "outcome": result.outcome, "because": result.because}
+        console.json(data | {"phase": plan.phase if plan else None, "recap": numbers, "exit": int(result.code)})
+        return
+    for line in closing(work, result, plan):
+        console.out(line)
+    console.out(
+        (work.domain, "ok" if result.code is Exit.DONE else "failed"),
+        f"  ok={tally.ok} changed={tally.changed} failed={tally.failed} rolled-back={tally.rolled_back}",
+    )

@@ -1,0 +1,215 @@
+"""`dnsrun plan`: one screen of what would happen, when, by whom, and how to get back. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from dnsrun.engine.run import Run
+from dnsrun.engine.samples import merge
+from dnsrun.engine.start import Prepared, prepare
+from dnsrun.errors import DnsrunError, Exit
+from dnsrun.model.codec import encode
+from dnsrun.model.plan import Hold, Plan
+from dnsrun.model.playbook import Phase
+from dnsrun.plan.planner import Situation, plan_phase
+
+from .batch import each
+from .drive import Work, open_work
+from .session import Session, common, pass_session
+from .show import because, details
+from .targets import Target, named, playbook_of
+from .times import duration, full_time
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """A phase that is done, or as it would be planned now; `problem` says why it cannot be."""
+
+    phase: Phase
+    plan: Plan | None = None
+    problem: str = ""
+    done: bool = False
+
+
+@click.command(name="plan")
+@click.argument("playbooks", nargs=-1, metavar="[PLAYBOOK|DOMAIN]...")
+@click.option("-v", "--verbose", is_flag=True, help="Every change, and every gate.")
+@common
+@pass_session
+def command(session: Session, playbooks: tuple[str, ...], *, verbose: bool) -> Exit:
+    """Show every phase: what changes, when it may start, what is done by hand, how to get back. Reads only."""
+    return each(session, named(session, playbooks), lambda target: show_plan(session, target, verbose=verbose))
+
+
+def show_plan(session: Session, target: Target, *, verbose: bool) -> Exit:
+    """Print the plan of one domain. Touches the network, writes nothing."""
+    work = open_work(session, playbook_of(session, target))
+    session.console.passing(f"{target.shown}: asking the servers")
+    if work.run.state.active or work.run.state.going_back:
+        return _show_open(work, verbose=verbose)
+    prepared, foreseen = _foresee(work.run)
+    now = work.run.ports.clock.now()
+    if session.as_json:
+        session.console.json(_as_data(work, prepared, foreseen))
+        return Exit.DONE
+    _head(work, prepared)
+    for each_ in foreseen:
+        _phase(work, each_, now, is_next=prepared is not None and each_.plan is prepared.plan, verbose=verbose)
+    _foot(work)
+    return Exit.DONE
+
+
+def _foresee(run: Run) -> tuple[Prepared | None, list[Foreseen]]:
+    """Plan the next phase on the world as it is, and those after it as if each had been done."""
+    state = run.state
+    first: Prepared | None = None
+    ahead: Situation | None = None
+    found: list[Foreseen] = []
+    for phase in run.playbook.phases:
+        if state.phase(phase.number).outcome == "done":
+            found.append(Foreseen(phase, done=True))
+        elif ahead is None:
+            first = prepare(run, phase.number)
+            found.append(Foreseen(phase, first.plan))
+            ahead = _after(_situation(run, first), first.plan)
+        else:
+            found.append(_foreseen(phase, ahead))
+            ahead = _after(ahead, found[-1].plan) if found[-1].plan else ahead
+    return first, found
+
+
+def _situation(run: Run, prepared: Prepared) -> Situation:
+    state = run.state
+    return Situation(
+        run=prepared.plan.run,
+        playbook=run.playbook,
+        zone=prepared.zone,
+        checkpoint="",
+        capabilities=run.ports.capabilities,
+        now=run.ports.clock.now(),
+        samples=merge(state.samples, prepared.samples),
+        done=frozenset(number for number, phase in state.phases.items() if phase.outcome == "done"),
+        standing=run.standing(),
+        settled_at=run.settled_at(),
+    )
+
+
+def _after(situation: Situation, plan: Plan) -> Situation:
+    changes = plan.changes()
+    over = max(situation.now, plan.earliest or situation.now) + _stays(plan)
+    return replace(
+        situation,
+        now=over,
+        settled_at=over,
+        zone=situation.zone.apply(changes),
+        done=situation.done | {plan.phase},
+        standing=(*situation.standing, *changes),
+    )
+
+
+def _stays(plan: Plan) -> timedelta:
+    """Return how long a phase stays at least; until caches are clean counts as nothing, the next phase knows it."""
+    return timedelta(seconds=sum(move.for_s or 0 for move in plan.moves if isinstance(move, Hold)))
+
+
+def _foreseen(phase: Phase, situation: Situation) -> Foreseen:
+    try:
+        return Foreseen(phase, plan_phase(phase.number, situation))
+    except DnsrunError as err:
+        return Foreseen(phase, problem=str(err))
+
+
+def _head(work: Work, prepared: Prepared | None) -> None:
+    console, playbook = work.session.console, work.run.playbook
+    console.out((f"{work.domain} · {len(playbook.phases)} phases", "strong"))
+    if playbook.goal:
+        console.out(f"  {playbook.goal}")
+    if prepared is None:
+        return
+    zone = prepared.zone
+    serial = f", serial {zone.serial}" if zone.serial is not None else ""
+    console.out(f"  The zone holds {len(zone.rrsets)} record sets ({zone.completeness}: {zone.source}{serial}).")
+    for edit in prepared.foreign:
+        console.out((f"  Changed by somebody else since the last capture: {edit}", "changed"))
+    for warning in (*playbook.warnings, *prepared.warnings):
+        console.out((f"  Warning: {warning}", "changed"))
+
+
+def _phase(work: Work, foreseen: Foreseen, now: datetime, *, is_next: bool, verbose: bool) -> None:
+    console, phase, plan = work.session.console, foreseen.phase, foreseen.plan
+    title = f'phase {phase.number} "{phase.name}"'
+    if foreseen.done:
+        console.out((f"{title}: done", "ok"))
+    elif plan is None:
+        console.out((f"{title}: cannot be planned yet", "failed"))
+        for line in foreseen.problem.split("\n"):
+            console.out(f"  {line}")
+    elif not plan.moves and not plan.closes:
+        console.out((f"{title}: nothing to do", "skipped"))
+        for note in dict.fromkeys(plan.notes):
+            console.out(f"  {note}")
+    else:
+        console.out((title, "strong"), f"   {_start(plan, now, is_next=is_next)}")
+        for reason in because(plan):
+            console.out(f"  {reason}")
+        for line in details(plan, work.run.apex, work.run.ports.capabilities, verbose=verbose):
+            console.out(line)
+
+
+def _start(plan: Plan, now: datetime, *, is_next: bool) -> str:
+    """Return when a phase may start; for one that is not next, if every phase before it starts as early as it can."""
+    if plan.earliest is None or plan.earliest <= now:
+        return "may start now" if is_next else "may start when the phase before it is done"
+    left = duration((plan.earliest - now).total_seconds())
+    return f"not before {full_time(plan.earliest)}, in {left}"
+
+
+def _foot(work: Work) -> None:
+    console, domain = work.session.console, work.domain
+    console.out(
+        f"How to get back: `dnsrun rollback {domain}` takes back the newest phase that wrote, "
+        "`--to-phase N` everything after N, `--all` everything. No waiting, no windows."
+    )
+
+
+def _show_open(work: Work, *, verbose: bool) -> Exit:
+    """Print the plan that is being carried out."""
+    console, run = work.session.console, work.run
+    plan = run.active_plan()
+    if work.session.as_json:
+        console.json({"domain": work.domain, "open": encode(plan) if plan else None})
+        return Exit.DONE
+    if plan is None:
+        console.out(f"{work.domain} · a rollback has been asked for; run `dnsrun resume {work.domain}`")
+        return Exit.DONE
+    back = "being rolled back" if plan.direction == "back" else "open"
+    console.out((f'{work.domain} · phase {plan.phase} "{plan.phase_name}" is {back}', "strong"))
+    for line in details(plan, run.apex, run.ports.capabilities, verbose=verbose):
+        console.out(line)
+    console.out(f"Go on with `dnsrun resume {work.domain}`, or back with `dnsrun rollback {work.domain}`.")
+    return Exit.DONE
+
+
+def _as_data(work: Work, prepared: Prepared | None, foreseen: list[Foreseen]) -> dict[str, Any]:
+    phases = [
+        {
+            "number": each_.phase.number,
+            "name": each_.phase.name,
+            "done": each_.done,
+            "problem": each_.problem or None,
+            "plan": encode(each_.plan) if each_.plan else None,
+        }
+        for each_ in foreseen
+    ]
+    return {
+        "domain": work.domain,
+        "goal": work.run.playbook.goal,
+        "completeness": prepared.zone.completeness if prepared else None,
+        "foreign": list(prepared.foreign) if prepared else [],
+        "warnings": list(prepared.warnings) if prepared else [],
+        "phases": phases,
+    }

@@ -1,0 +1,266 @@
+"""What the engine tells, as lines with the local time: quiet while it goes well, plain when it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import dns.name
+from dns.name import Name
+
+from dnsrun.engine.progress import (
+    AskedPerson,
+    CallFailed,
+    Calling,
+    Event,
+    GoingBack,
+    Judging,
+    Shown,
+    Staying,
+)
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
+from dnsrun.model.observation import Words
+from dnsrun.model.plan import Check, Plan
+from dnsrun.model.rrset import Change
+from dnsrun.model.text import shorten
+
+from .console import Console, Part, Style
+from .show import change_words, names_text, relative, values
+from .times import clock_time, full_time
+
+WIDTH = 61  # where the outcome of a line stands
+QUIET = frozenset({"untouched"})  # gates that are worth a word only when they do not pass
+
+
+@dataclass(slots=True)
+class Tally:
+    """The numbers of the recap line."""
+
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    rolled_back: int = 0
+
+
+class Progress:
+    """Listens to one run and prints. Lives as long as one command; not for several threads."""
+
+    def __init__(self, console: Console, apex: Name, *, cron: str) -> None:
+        self.tally = Tally()
+        self.back_at: datetime | None = None
+        self.back_changes: tuple[Change, ...] = ()
+        self._console = console
+        self._apex = apex
+        self._cron = cron
+        self._pending: tuple[datetime, str, int] | None = None
+        self._said: str = ""
+        self._passed: set[tuple[str, str]] = set()
+        self._waiting: set[str] = set()
+        self._glue = ","
+
+    def tell(self, at: datetime, event: Event) -> None:
+        """Print one event; the engine's listener."""
+        if not isinstance(event, Judging | GoingBack):
+            self._flush()
+        match event:
+            case Judging():
+                self._judged(at, event)
+            case Calling():
+                self._calling(at, event)
+            case Shown():
+                self._shown(at, event)
+            case CallFailed():
+                self._call_failed(at, event)
+            case Staying():
+                self._staying(at, event)
+            case GoingBack():
+                self._going_back(at, event)
+            case AskedPerson():
+                self._asked(at, event)
+
+    def finish(self) -> None:
+        """Print what is still held back, and end the open line."""
+        self._flush()
+        self._console.end()
+
+    # One gate, one round
+
+    def _judged(self, at: datetime, event: Judging) -> None:
+        verdict, when = event.verdict, event.move.when if isinstance(event.move, Check) else "hold"
+        place = (when, event.gate.name)
+        if verdict.outcome == "pass":
+            self._flush(other_than=verdict.because)
+            self._pass(at, event, place)
+            return
+        if when == "baseline":
+            return
+        if verdict.not_yet:
+            self._not_yet(at, event, place)
+            return
+        self._pending = (at, verdict.because, event.failures)
+        self._console.passing(verdict.because)
+
+    def _pass(self, at: datetime, event: Judging, place: tuple[str, str]) -> None:
+        when, name = place
+        known = place in self._passed
+        self._passed.add(place)
+        if when == "baseline" or known:
+            return
+        self.tally.ok += 1
+        if event.gate.kind in QUIET or when == "safe":
+            return
+        if event.gate.kind == "records":
+            self._same_everywhere(at, event, name)
+        elif when == "back":
+            self._add(at, f"{shorten(name)} ok")
+        else:
+            self._line(at, _good(event, self._apex), ("ok", "ok"))
+        for warning in event.verdict.warnings:
+            self._line(at, f"warning: {warning}")
+
+    def _not_yet(self, at: datetime, event: Judging, place: tuple[str, str]) -> None:
+        """Say once which servers still give the old answer; the same line ends when they do not."""
+        said = event.verdict.because
+        if place[1] not in self._waiting:
+            self._waiting.add(place[1])
+            self._add(at, said)
+            self._said = said
+        else:
+            self._console.passing(said)
+
+    def _same_everywhere(self, at: datetime, event: Judging, name: str) -> None:
+        said = event.verdict.because
+        if name in self._waiting:
+            self._waiting.discard(name)
+            news = [part for part in said.split(", ") if part not in self._said.split(", ")]
+            if self._console.is_open:
+                self._console.more(f" … {', '.join(news)} ({clock_time(at)})")
+            else:
+                self._add(at, said)
+        else:
+            self._add(at, said)
+
+    # Acts
+
+    def _calling(self, at: datetime, event: Calling) -> None:
+        if event.attempt > 1:
+            self._line(at, f"trying again (attempt {event.attempt}): {_target(event.act)}")
+        self._console.passing(f"writing: {_target(event.act)}")
+
+    def _call_failed(self, at: datetime, event: CallFailed) -> None:
+        again = f"; next try at {clock_time(event.again_at)}" if event.again_at else ""
+        self._line(at, f"{_target(event.act)}: {shorten(event.because, 400)}{again}", ("failed", "failed"))
+        self.tally.failed += 1
+
+    def _asked(self, at: datetime, event: AskedPerson) -> None:
+        self._line(at, f"for {shorten(event.operator)}, by hand:")
+        for line in event.text.splitlines():
+            self._console.err(f"          {line}")
+
+    def _shown(self, at: datetime, event: Shown) -> None:
+        count = len(event.act.changes) if isinstance(event.act, WriteZone) else 1
+        if event.how == "already":
+            self.tally.ok += 1
+            if not event.back:
+                self._begin(at, "is so already")
+        elif event.back:
+            self.tally.rolled_back += count
+        else:
+            self.tally.changed += count
+            self._begin(at, _done(event.act))
+        if event.back:
+            self.back_at = at
+        for note in event.note:
+            self._line(at, f"note: {note}")
+
+    def _staying(self, at: datetime, event: Staying) -> None:
+        verb = "waiting" if event.move.kind == "wait" else "watching"
+        self._line(at, f"{verb} until {full_time(event.until)}: {event.because}")
+        self._console.err("          Something must go on running until then: leave this running, or let cron do it:")
+        self._console.err(f"          {self._cron}")
+
+    def _going_back(self, at: datetime, event: GoingBack) -> None:
+        self._passed.clear()
+        self._waiting.clear()
+        self.back_changes = event.plan.changes()
+        self.tally.failed += 1 if self._pending else 0
+        self._flush()
+        self._line(at, f"ROLLING BACK  {_back(event.plan, self._apex)}", ("", "failed"))
+
+    # Lines
+
+    def _flush(self, other_than: str = "") -> None:
+        """Print a failure that was held back: it has been decided by now, or has become another."""
+        pending, self._pending = self._pending, None
+        if pending and pending[1] != other_than:
+            at, because, times = pending
+            self._line(at, because, (f"{times} times" if times > 1 else "failed", "failed"))
+
+    def _line(self, at: datetime, text: str, outcome: tuple[str, Style] | None = None) -> None:
+        parts: list[Part] = [f"{clock_time(at)}  "]
+        if outcome and not outcome[0]:
+            parts.append((text, outcome[1]))
+        elif outcome:
+            parts += [f"{text:<{WIDTH - 2}}  ", outcome]
+        else:
+            parts.append(text)
+        self._console.err(*parts)
+
+    def _begin(self, at: datetime, text: str) -> None:
+        self._console.begin(f"{clock_time(at)}  {text}")
+        self._glue = ";"
+
+    def _add(self, at: datetime, text: str) -> None:
+        """Add to the open line, or begin one."""
+        if self._console.is_open:
+            self._console.more(f"{self._glue} {text}")
+        else:
+            self._begin(at, text)
+        self._glue = ","
+
+
+def _target(act: Act) -> str:
+    match act:
+        case WriteZone():
+            keys = ", ".join(str(change.key) for change in act.changes[:3])
+            more = f" and {len(act.changes) - 3} more" if len(act.changes) > 3 else ""
+            return f"{keys}{more} at {act.provider}"
+        case Refresh():
+            return f"refresh of {act.provider}"
+        case RunCommand():
+            return shorten(" ".join(act.argv))
+        case Instruct():
+            return f"{shorten(act.operator)}: {shorten(act.text)}"
+
+
+def _done(act: Act) -> str:
+    match act:
+        case WriteZone():
+            return "changed"
+        case Refresh():
+            return f"{act.provider} has fetched the zone"
+        case RunCommand():
+            return f"ran {shorten(' '.join(act.argv))}"
+        case Instruct():
+            return f"done by {shorten(act.operator)}"
+
+
+def _good(event: Judging, apex: Name) -> str:
+    """Return what a gate that passed has seen; before a write, that the future server was asked directly."""
+    services = [each for each in event.verdict.evidence if isinstance(each.got, Words) and not each.control]
+    if isinstance(event.move, Check) and event.move.when == "before" and services:
+        host = relative(services[0].server.name, apex) if services[0].server.name != dns.name.root else ""
+        addresses = ", ".join(dict.fromkeys(each.server.address for each in services))
+        return f"{host or shorten(str(services[0].of))} at {addresses}, asked directly"
+    return event.verdict.because or shorten(event.gate.name)
+
+
+def _back(plan: Plan, apex: Name) -> str:
+    """Return what goes back to what, such as `www, @ → 192.0.2.10`."""
+    groups: dict[str, list[str]] = {}
+    for change in plan.changes():
+        goal = change_words(change) if change.ttl_only else f"→ {values(change.after)}"
+        groups.setdefault(goal, []).append(relative(change.key.owner, apex))
+    if not groups:
+        return "nothing is left to take back"
+    return "; ".join(f"{names_text(tuple(dict.fromkeys(names)))} {goal}" for goal, names in list(groups.items())[:4])

@@ -1,0 +1,132 @@
+"""`dnsrun rollback`: back to how it was. Windows, waits and edited playbooks never delay it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+import click
+
+from dnsrun.engine.run import Run, merged, settled
+from dnsrun.errors import Exit, Lost, Refused, UsageError
+from dnsrun.journal.fold import RunState
+from dnsrun.model.entry import RollbackAsked
+from dnsrun.model.rrset import Change
+
+from .batch import each
+from .drive import Work, drive, open_work, tell_result, user
+from .session import Session, common, pass_session
+from .show import names_text, relative, values
+from .targets import Target, everything, named, state_of, stored_playbook
+from .times import duration
+
+Scope = Literal["newest", "to-phase", "all"]
+
+
+@click.command(name="rollback")
+@click.argument("domain", required=False, metavar="[PLAYBOOK|DOMAIN]")
+@click.option("--to-phase", type=int, metavar="N", help="Take back everything after phase N.")
+@click.option("--all", "all_", is_flag=True, help="Take back everything, TTLs too.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common
+@pass_session
+def command(session: Session, domain: str | None, to_phase: int | None, *, all_: bool, yes: bool) -> Exit:
+    """Take back the newest phase that wrote; with --to-phase everything after N; with --all everything.
+
+    Works while another process is at work (it is told), and without a readable playbook.
+    """
+    if all_ and to_phase is not None:
+        raise UsageError("--to-phase and --all exclude each other")
+    target = named(session, (domain,))[0] if domain else _only(session)
+    scope: Scope = "all" if all_ else "newest" if to_phase is None else "to-phase"
+    return each(session, (target,), partial(_rollback, session, scope=scope, to_phase=to_phase, yes=yes))
+
+
+def _only(session: Session) -> Target:
+    """Return the one domain of which something can be taken back."""
+    targets = [target for target in everything(session) if _has_written(state_of(session, target))]
+    if len(targets) == 1:
+        return targets[0]
+    if not targets:
+        raise UsageError("nothing has been written here, so there is nothing to take back")
+    listed = "\n".join(f"  {target.shown}" for target in targets)
+    raise UsageError(f"which domain? Name it:\n{listed}")
+
+
+def _has_written(state: RunState) -> bool:
+    return bool((state.wrote() or state.active or state.going_back) and not state.ended)
+
+
+def _rollback(session: Session, target: Target, *, scope: Scope, to_phase: int | None, yes: bool) -> Exit:
+    work = open_work(session, stored_playbook(session, target), writes=True, has_begun=True)
+    run = work.run
+    if run.state.ended:
+        raise Refused(f"{target.shown}: the run is finished, so nothing can be taken back; nothing was changed")
+    phases = _phases(run.state, scope, to_phase)
+    if not phases and not (run.state.active or run.state.going_back):
+        session.console.out(f"{target.shown}: nothing has been written that could be taken back")
+        return Exit.DONE
+    newest = run.plan(run.state.phase(phases[0]).plan) if phases else None
+    session.console.err(effect(run, phases, scope))
+    if not yes and not session.console.ask_yes("Go back now?"):
+        raise Refused("declined; nothing was changed")
+    if not (run.state.going_back and scope == "newest"):
+        ask_back(run, scope, to_phase)
+    result = drive(work, shares=True)
+    tell_result(_asked(work), result, newest)
+    return result.code
+
+
+def _asked(work: Work) -> Work:
+    work.asked_back = True
+    return work
+
+
+def _phases(state: RunState, scope: Scope, to_phase: int | None) -> tuple[int, ...]:
+    """Return the phases that would be taken back, newest first. Pure."""
+    wrote = state.wrote()
+    if scope == "to-phase":
+        return tuple(number for number in wrote if number > (to_phase or 0))
+    return wrote if scope == "all" else wrote[:1]
+
+
+def ask_back(run: Run, scope: Scope, to_phase: int | None) -> None:
+    """Journal the request; whoever acts for the domain performs it. Touches the disk."""
+    while True:
+        run.catch_up()
+        try:
+            run.append(RollbackAsked(scope, to_phase, user()))
+        except Lost:
+            continue
+        return
+
+
+def effect(run: Run, phases: tuple[int, ...], scope: Scope) -> str:
+    """Return in one sentence what going back does."""
+    if not phases:
+        return "This closes the open phase; nothing has been written yet."
+    changes = _changes(run, phases)
+    data = [change for change in changes if not change.ttl_only]
+    names = dict(run.state.opened.phases) if run.state.opened else {}
+    which = ", ".join(f'{number} "{names.get(number, "")}"' for number in phases)
+    if not data and scope != "all":
+        return (
+            f"Only TTLs were lowered (phase {which}): going back leaves them low, and visitors notice nothing; "
+            "`dnsrun rollback --all` raises them again."
+        )
+    groups: dict[str, list[str]] = {}
+    for change in merged(reversed(data)):
+        groups.setdefault(values(change.before), []).append(relative(change.key.owner, run.apex))
+    back = "; ".join(f"{names_text(tuple(dict.fromkeys(owners)))} → {value}" for value, owners in groups.items())
+    ttls = "; TTLs are raised again, last" if scope == "all" else ""
+    longest = max((change.after.ttl_s for change in data if change.after), default=0)
+    rest = f"; some visitors may see what is there now for {duration(longest)} at most" if longest else ""
+    return f"This takes back phase {which}: {back or 'its TTLs'}{ttls}{rest}."
+
+
+def _changes(run: Run, phases: tuple[int, ...]) -> list[Change]:
+    return [
+        change
+        for number in sorted(phases)
+        for change in settled(run.plan(run.state.phase(number).plan), run.state.phase(number).moves)
+    ]

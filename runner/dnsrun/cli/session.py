@@ -1,0 +1,88 @@
+"""What one call of the command works with: console, project folder, world; and how a command ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .console import Console
+
+if TYPE_CHECKING:  # loaded when a command needs it: `dnsrun --help` stays quick
+    from dnsrun.wiring.redaction import Redactor
+    from dnsrun.wiring.world import World
+
+F = TypeVar("F", bound=Callable[..., Any])
+OpenWorld = Callable[[Path, "Redactor", Mapping[str, str]], "World"]
+
+
+class Session:
+    """One call of the command. `open_world` is how tests put it into a world of their own."""
+
+    def __init__(
+        self, console: Console, environment: Mapping[str, str], *, open_world: OpenWorld | None = None
+    ) -> None:
+        self.console = console
+        self.environment = environment
+        self.as_json = False
+        self.given_project: str | None = None
+        self.start = Path()
+        self._open_world = open_world
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """What takes secrets out of everything that is shown."""
+        from dnsrun.wiring.redaction import Redactor
+
+        redactor = Redactor()
+        self.console.redact = redactor.redact
+        return redactor
+
+    @cached_property
+    def project(self) -> Path:
+        """The project folder; raises `UsageError` when there is none."""
+        from dnsrun.wiring.project import find_project
+
+        return find_project(self.start, given=self.given_project, environment=self.environment)
+
+    @cached_property
+    def world(self) -> World:
+        """The world of the project; says so when it is a lab."""
+        from dnsrun.wiring.world import open_world
+
+        world = (self._open_world or open_world)(self.project, self.redactor, self.environment)
+        if world.is_lab:
+            self.console.err(
+                "This folder is a lab: every server is on this machine, nothing leaves it, and waits are jumped over."
+            )
+        return world
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def _keep_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click calls it
+    context.ensure_object(Session).as_json = value
+
+
+def _keep_project(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    context.ensure_object(Session).given_project = value
+
+
+def common(command: F) -> F:
+    """Add the options that every command has."""
+    for option in (
+        click.option("--json", is_flag=True, expose_value=False, callback=_keep_json, help="Print the result as JSON."),
+        click.option(
+            "--project",
+            metavar="FOLDER",
+            expose_value=False,
+            callback=_keep_project,
+            help="The project folder; else DNSRUN_PROJECT, else the nearest one upward.",
+        ),
+    ):
+        command = option(command)
+    return command

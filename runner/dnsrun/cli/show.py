@@ -1,0 +1,191 @@
+"""A plan in the user's words: what changes where, what is done by whom, how it goes back, when it may start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import dns.rdatatype
+from dns.name import Name
+
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
+from dnsrun.model.plan import Check, Hold, Plan
+from dnsrun.model.rrset import Change, RRset
+from dnsrun.model.text import shorten
+from dnsrun.ports.provider import Capabilities
+
+from .times import duration, full_time
+
+MOST_LINES = 12
+ADDRESSES = frozenset({"A", "AAAA"})
+_OLD_TTL = re.compile(r"(.+): the old TTL \((\d+) s\) runs out then")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Changes of equal kind: at these names, of this type, from what to what, at which provider."""
+
+    names: tuple[str, ...]
+    rdtype: str
+    what: str
+    where: str
+
+
+def relative(name: Name, apex: Name) -> str:
+    """Return a name as playbooks write it: relative to the domain, `@` for the domain itself."""
+    return name.relativize(apex).to_text() if name.is_subdomain(apex) else name.to_text()
+
+
+def values(rrset: RRset | None) -> str:
+    """Return the values of an RRset in one short text."""
+    return shorten(", ".join(rrset.texts()), 160) if rrset else "nothing"
+
+
+def change_words(change: Change) -> str:
+    """Return what a change does, such as `192.0.2.10 → 203.0.113.20`."""
+    before, after = change.before, change.after
+    if change.ttl_only and before and after:
+        return f"TTL {before.ttl_s} s → {after.ttl_s} s"
+    if after is None:
+        return f"{values(before)} → removed"
+    if before is None:
+        return f"new: {values(after)} (TTL {after.ttl_s} s)"
+    ttl = f" (TTL {before.ttl_s} s → {after.ttl_s} s)" if before.ttl_s != after.ttl_s else ""
+    return f"{values(before)} → {values(after)}{ttl}"
+
+
+def rows(plan: Plan, apex: Name, capabilities: Mapping[str, Capabilities]) -> tuple[Row, ...]:
+    """Return the changes of a plan, those of equal kind together, in their order."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for act in plan.acts:
+        if isinstance(act, WriteZone):
+            where = f"at {act.provider}, {_how(act.provider, capabilities)}"
+            for change in act.changes:
+                kind = (dns.rdatatype.to_text(change.key.rdtype), change_words(change), where)
+                groups.setdefault(kind, []).append(relative(change.key.owner, apex))
+    return tuple(Row(tuple(names), *kind) for kind, names in groups.items())
+
+
+def names_text(names: tuple[str, ...], most: int = 6) -> str:
+    """Return names in one short text."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return shorten(", ".join(names[:most])) + more
+
+
+def change_lines(found: tuple[Row, ...], *, everything: bool) -> list[str]:
+    """Return the rows in columns; only the first ones unless `everything`."""
+    most = len(found) if everything else MOST_LINES
+    cells = [
+        (names_text(row.names, len(row.names) if everything else 6), row.rdtype, row.what, row.where)
+        for row in found[:most]
+    ]
+    widths = [max((len(cell[column]) for cell in cells), default=0) for column in range(3)]
+    lines = [
+        f"  {names:<{widths[0]}}   {rdtype:<{widths[1]}}   {what:<{widths[2]}}        {where}"
+        for names, rdtype, what, where in cells
+    ]
+    return lines + ([f"  … and {len(found) - most} more lines (-v shows all)"] if len(found) > most else [])
+
+
+def by_hand(plan: Plan, capabilities: Mapping[str, Capabilities]) -> list[str]:
+    """Return what is done besides writing records, and by whom."""
+    return [line for act in plan.acts if (line := _act_line(act, capabilities))]
+
+
+def _act_line(act: Act, capabilities: Mapping[str, Capabilities]) -> str:
+    if isinstance(act, Refresh):
+        return f"  then {act.provider} fetches the zone        {_how(act.provider, capabilities)}"
+    if isinstance(act, RunCommand):
+        undo = f"; back: {shorten(' '.join(act.undo_argv))}" if act.undo_argv else ""
+        return f"  runs: {shorten(' '.join(act.argv))}{undo}"
+    if isinstance(act, Instruct):
+        return f"  by hand, {shorten(act.operator)}: {shorten(act.text, 400)}"
+    return ""
+
+
+def _how(provider: str, capabilities: Mapping[str, Capabilities]) -> str:
+    known = capabilities.get(provider)
+    return "by hand" if known and known.needs_person else "by API"
+
+
+def stays(plan: Plan) -> list[str]:
+    """Return how long a plan waits and watches."""
+    return [_stay(move) for move in plan.moves if isinstance(move, Hold)]
+
+
+def _stay(move: Hold) -> str:
+    verb = "waits" if move.kind == "wait" else "watches"
+    if move.for_s is None:
+        return f"  {verb} until no cache can hold the old records"
+    return f"  {verb} for {duration(move.for_s)}"
+
+
+def gate_names(plan: Plan) -> list[str]:
+    """Return the gates that decide before and after, as one line each."""
+    lines = []
+    for when, verb in (("before", "before:"), ("after", "after: ")):
+        names = [move.gate.name for move in plan.moves if isinstance(move, Check) and move.when == when]
+        if names:
+            lines.append(f"  {verb} {', '.join(dict.fromkeys(map(shorten, names)))}")
+    return lines
+
+
+def recovery(plan: Plan, capabilities: Mapping[str, Capabilities]) -> str:
+    """Return how it goes back when it fails, and for how long visitors would suffer at worst (D4)."""
+    hands = [hazard for hazard in plan.hazards if hazard.name == "manual-rollback"]
+    providers = [act.provider for act in plan.acts if isinstance(act, (WriteZone, Refresh))]
+    people = [provider for provider in providers if capabilities[provider].needs_person]
+    who = f"a person must act at {', '.join(dict.fromkeys(people))}" if people else "a person must act" if hands else ""
+    how = f"{who}; then" if who else "back by itself,"
+    if not plan.changes() or all(change.ttl_only for change in plan.changes()):
+        return f"  If it fails: {who or 'back by itself'}; no visitor notices."
+    return f"  If it fails: {how} last visitor well again after {duration(plan.worst_recovery_s)} at most."
+
+
+def hazard_lines(plan: Plan) -> list[str]:
+    """Return the named risks, each once."""
+    return [f"  Risk {name}: {text}" for name, text in dict.fromkeys((h.name, h.text) for h in plan.hazards)]
+
+
+def details(plan: Plan, apex: Name, capabilities: Mapping[str, Capabilities], *, verbose: bool = False) -> list[str]:
+    """Return the body of a phase: changes, hands, waits, notes, risks and the way back."""
+    lines = [
+        *change_lines(rows(plan, apex, capabilities), everything=verbose),
+        *by_hand(plan, capabilities),
+        *stays(plan),
+        *(f"  {note}" for note in dict.fromkeys(plan.notes)),
+        *(gate_names(plan) if verbose else ()),
+        *hazard_lines(plan),
+    ]
+    return [*lines, recovery(plan, capabilities)] if plan.acts else lines
+
+
+def refusal(plan: Plan, now: datetime) -> str:
+    """Return why a phase may not start yet and when it may, with the local time first."""
+    if plan.earliest is None:
+        return ""
+    when = f"{full_time(plan.earliest)}, in {duration((plan.earliest - now).total_seconds())}"
+    again = "Run the same command after that time."
+    reasons = because(plan)
+    old_ttl = _OLD_TTL.fullmatch(reasons[0]) if len(reasons) == 1 else None
+    if old_ttl:
+        what, ttl_s = old_ttl.groups()
+        return f"phase {plan.phase} refused: the old TTL of {what} ({ttl_s} s) runs out at {when}. {again}"
+    return "\n".join((f"phase {plan.phase} refused until {when}. {again}", *(f"  {reason}" for reason in reasons)))
+
+
+def because(plan: Plan) -> list[str]:
+    """Return why a phase waits, RRsets with the same reason together."""
+    groups: dict[str, list[str]] = {}
+    for reason in plan.earliest_because:
+        what, _, why = reason.partition(": ")
+        groups.setdefault(why, []).append(what)
+    return [f"{names_text(tuple(what))}: {why}" for why, what in groups.items()]
+
+
+def changed_things(changes: Iterable[Change]) -> str:
+    """Return what visitors may still see after going back: `the new server` when only addresses changed."""
+    types = {dns.rdatatype.to_text(change.key.rdtype) for change in changes}
+    return "the new server" if types and types <= ADDRESSES else "the new records"
