@@ -1,15 +1,27 @@
-"""The checkpoint: the zone, the delegation and the servers, read straight before a phase. Touches the network."""
+"""The checkpoint: the zone, the delegation and the servers, read straight before a phase. Touches the network.
+
+Whatever its source, a zone is held against every delegated server, RRset by RRset, before anything rests on it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from dnsrun.errors import Refused
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from dnsrun.dnsio.attested import Handed, read_attested
+from dnsrun.dnsio.capture import Capture, capture, capture_probed, transferred
+from dnsrun.dnsio.views import ServerView
+from dnsrun.errors import UsageError
 from dnsrun.model.observation import Endpoint
+from dnsrun.model.playbook import CaptureSpec
+from dnsrun.model.rrset import RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 
 from .eyes import current
-from .run import Run
+from .run import Run, merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +35,55 @@ class Checkpoint:
 
 
 def read_checkpoint(run: Run) -> Checkpoint:
-    """Read zone and delegation; raises `Refused` when the zone cannot be read or is not what the servers serve."""
+    """Read zone and delegation; raises `Refused` with all findings when the zone is not what its servers serve."""
     view = current(run)
+    captured = read_capture(run, view).or_refuse()
+    hidden = tuple(f"{server}: not asked, there is no IPv6 from here" for server in view.not_checked)
+    return Checkpoint(captured.snapshot, view.parent.delegation, view.servers, (*captured.warnings, *hidden))
+
+
+def read_capture(run: Run, view: ServerView) -> Capture:
+    """Read the zone from its source and hold it against the servers; findings are for the caller to judge."""
+    claimed = _claimed(run, view)
+    names = frozenset(_named(run))
+    if claimed is None:
+        return capture_probed(view, run.apex, names=names, taken_at=run.ports.clock.now())
+    return capture(view, claimed, names=names, volatile=run.playbook.zone.volatile)
+
+
+def expected_zone(run: Run) -> ZoneSnapshot | None:
+    """Return the last capture with everything this run has changed since, None before the first capture."""
+    captures = [entry for entry in run.state.captures if entry.zone]
+    return run.zone(captures[-1].zone).apply(merged(run.standing())) if captures else None
+
+
+def _claimed(run: Run, view: ServerView) -> ZoneSnapshot | None:
+    """Return the zone as its source tells it, None when only public questions are left."""
+    spec = run.playbook.zone.capture
+    now = run.ports.clock.now()
+    if spec and spec.transfer_from:
+        return transferred(run.ports.net, spec.transfer_from, run.apex, view, taken_at=now)
+    if spec and spec.file:
+        return _attested(run, spec)
     provider = run.ports.providers[run.playbook.zone.provider]
-    if provider.capabilities.reads is None:
-        raise Refused("the zone cannot be read at its host; nothing was changed")
-    return Checkpoint(provider.read_zone(run.apex), view.parent.delegation, view.servers, ())
+    return provider.read_zone(run.apex) if provider.capabilities.reads else None
+
+
+def _attested(run: Run, spec: CaptureSpec) -> ZoneSnapshot:
+    """Return the file that was handed over, or what became of it since: its serial then says nothing any more."""
+    known = expected_zone(run)
+    if known is not None:
+        soa = RRsetKey(run.apex, RdataType.SOA)
+        return replace(known, rrsets={key: rrset for key, rrset in known.rrsets.items() if key != soa})
+    if not (spec.file and spec.file in run.ports.files and spec.given_by and spec.on):
+        raise UsageError(f"the file that `capture` names ({spec.file}) was not read; nothing was changed")
+    handed = Handed(spec.file, spec.given_by, spec.on)
+    return read_attested(run.ports.files[spec.file], run.apex, handed, taken_at=run.ports.clock.now())
+
+
+def _named(run: Run) -> Iterable[Name]:
+    """Yield the names of the zone that the playbook mentions."""
+    mail = run.playbook.mail
+    names = [name for spec in run.playbook.records for name in spec.names]
+    names += [*mail.mailboxes, *mail.submission] if mail else []
+    return (name for name in names if name.is_subdomain(run.apex) and not name.is_wild())

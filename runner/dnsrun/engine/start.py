@@ -17,9 +17,9 @@ from dnsrun.plan.planner import Situation, plan_phase
 from dnsrun.plan.records import desired
 from dnsrun.plan.steps.lower_ttl import lowered_keys
 
-from .checkpoint import read_checkpoint
+from .checkpoint import expected_zone, read_checkpoint
 from .eyes import ask_at
-from .run import Run, merged
+from .run import Run
 from .samples import merge, new_samples
 
 DERIVED = frozenset({"SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY", "ZONEMD"})
@@ -122,11 +122,9 @@ def _sampled(run: Run, zone: ZoneSnapshot) -> frozenset[RRsetKey]:
 
 def foreign_edits(run: Run, live: ZoneSnapshot) -> tuple[str, ...]:
     """Return, as sentences, what differs from the last capture and is not our doing (fault 55)."""
-    captures = [entry for entry in run.state.captures if entry.zone]
-    if not captures:
+    expected = expected_zone(run)
+    if expected is None:
         return ()
-    before = run.zone(captures[-1].zone)
-    expected = before.apply(merged(run.standing()))
     volatile = run.playbook.zone.volatile
     keys = sorted(expected.rrsets.keys() | live.rrsets.keys(), key=RRsetKey.order)
     return tuple(
