@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from dnsrun.clock import SystemClock
 from dnsrun.dnsio import wire
 from dnsrun.dnsio.net import SocketNet
+from dnsrun.dnsio.transfermessage import read_transfer_message
 from dnsrun.dnsio.transferring import Caps
 from dnsrun.dnsio.updating import compose
 from dnsrun.dnsio.wireformat import MalformedError, RecordReader, signature_of
@@ -429,3 +430,26 @@ def test_records_are_read_as_dnspython_reads_them() -> None:
         for rdata in rrset
     ]
     assert [tuple(record) for record in RecordReader().read(message.to_wire())] == expected
+
+
+def test_a_signature_covers_the_unsigned_messages_before_it() -> None:
+    """Threat 26: RFC 8945 section 5.3.1 lets a server sign every few messages only."""
+    request = dns.message.make_query(APEX, "AXFR")
+    request.use_tsig(KEY)
+    asked = dns.message.from_wire(request.to_wire(), keyring={KEY.name: KEY})
+    first, last = dns.message.make_response(asked), dns.message.make_response(asked)
+    first.answer, last.answer = records(SOA), records(SOA)
+    opening = first.to_wire(multi=True)
+    middle = unsigned(request, WWW).to_wire()
+    assert first.tsig_ctx
+    first.tsig_ctx.update(middle)
+    closing = last.to_wire(multi=True, tsig_ctx=first.tsig_ctx)
+
+    def read(*wires: bytes) -> None:
+        after = None
+        for octets in wires:
+            after = read_transfer_message(octets, request, after=after)
+
+    read(opening, middle, closing)
+    with pytest.raises(dns.tsig.BadSignature):
+        read(opening, middle.replace(bytes((192, 0, 2, 10)), bytes((192, 0, 2, 66))), closing)

@@ -1,0 +1,55 @@
+"""What stands in an instruction suffices: whoever types just that ends with the right zone, and undone the old one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from contract.hosts import FixedSecrets, UpdatedHost, opened
+from dnsrun.model.rrset import Change, from_texts, key
+from dnsrun.testing.contract import without_soa
+from dnsrun.testing.torture import added, replaced, torture
+from dnsrun_providers.manual import PLUGIN
+from servers import Bind, Key, Primary, small_zone
+
+_RECORD = re.compile(r"^\d+\. (\S+)   name \S+   \(in full: (\S+)(?: \(.*\))?\)$", re.MULTILINE)
+_THEN = re.compile(r"^   then: (.*)   TTL (\d+) s$", re.MULTILINE)
+
+
+@pytest.fixture
+def host(shared_bind: Bind, origin: str) -> UpdatedHost:
+    shared_bind.add(Primary(origin, small_zone(), key=Key("by-hand.")))
+    return UpdatedHost(shared_bind, origin, Key("by-hand."), "")
+
+
+def type_in(host: UpdatedHost, text: str) -> None:
+    """Do what the instruction says, knowing nothing else."""
+    parts = _RECORD.split(text)
+    for rdtype, owner, lines in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        then = _THEN.findall(lines)
+        after = from_texts(key(owner, rdtype), int(then[0][1]), [value for value, _ in then]) if then else None
+        host.edit(Change(key(owner, rdtype), None, after))
+
+
+def test_typing_what_the_instruction_says_makes_the_zone_and_its_reverse_the_old_one(
+    host: UpdatedHost, record_property: Callable[[str, object], None], request: pytest.FixtureRequest
+) -> None:
+    manual = opened(PLUGIN, FixedSecrets(), panel="other")
+    before = host.truth()
+    wanted = torture(host.apex, None)
+    caa = next(each for each in wanted if each.key.rdtype.name == "CAA")
+    changes = [*map(added, wanted)]
+    type_in(host, manual.apply(host.apex, tuple(changes)).ask_person or "")
+    assert {found.key: host.truth().get(found.key) for found in wanted} == {found.key: found for found in wanted}
+
+    lowered = replaced(caa, caa.with_ttl(60))
+    type_in(host, manual.apply(host.apex, (lowered,)).ask_person or "")
+    assert host.truth()[caa.key] == caa.with_ttl(60)
+
+    undo = (lowered.reverse(), *(change.reverse() for change in changes if change.key != caa.key))
+    type_in(host, manual.apply(host.apex, undo).ask_person or "")
+    assert without_soa(host.truth()) == {**without_soa(before), caa.key: caa}
+    what = "instructions typed in at BIND by a program"
+    record_property("dnsrun-contract", ("", (request.node.name,), "manual", "fixture", what))
