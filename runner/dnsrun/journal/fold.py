@@ -243,7 +243,7 @@ def _rollback_begun(state: RunState, entry: RollbackBegun, _at: datetime) -> Run
 
 
 def _resumed(state: RunState, _entry: Resumed, _at: datetime) -> RunState:
-    """Forget failed rounds and failed calls of the active plan; what passed and what was done stays."""
+    """Forget failed rounds, failed calls and a person's no in the active plan; what passed and was done stays."""
     if state.active is None:
         return state
     moves = {index: _afresh(move) for index, move in state.active.moves.items()}
@@ -252,7 +252,8 @@ def _resumed(state: RunState, _entry: Resumed, _at: datetime) -> RunState:
 
 def _afresh(move: MoveState) -> MoveState:
     passed = {name: rounds for name, rounds in move.rounds.items() if rounds.last.outcome == "pass"}
-    return replace(move, rounds=passed, failed=None, tries=0)
+    declined = move.answer is not None and move.answer.answer == "declined"
+    return replace(move, rounds=passed, failed=None, tries=0, answer=None if declined else move.answer)
 
 
 def _phase_ended(state: RunState, entry: PhaseEnded, at: datetime) -> RunState:
