@@ -22,7 +22,7 @@ from dnsrun.errors import OutsideError, UsageError
 from dnsrun.model.observation import Answer, Endpoint, Question
 from dnsrun.model.rrset import Change, RRsetKey, rrset
 from dnsrun.rehearse.lab import LAB_FILE, Lab, open_lab, tell_world
-from dnsrun.rehearse.scenery import NEW_SITE_PAGES, OLD_TTL_S, PRIMARY, SECONDARY, WEB_NEW, WEB_OLD, Scenery
+from dnsrun.rehearse.scenery import NEW_SITE_PAGES, OLD_TTL_S, PRIMARY, SECONDARY, WEB_NEW, WEB_OLD
 from dnsrun.rehearse.users import Users
 from dnsrun.rehearse.website import Site
 from dnsrun.rehearse.world import World
@@ -36,7 +36,7 @@ WWW_A = RRsetKey(WWW, RdataType.A)
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A running world in a folder of its own."""
-    world = World(tmp_path, Scenery())
+    world = World(tmp_path)
     with world.running():
         yield world
 
@@ -132,7 +132,7 @@ def test_a_jump_lets_the_secondary_catch_up_first(lab: Lab) -> None:
 
 
 def test_a_lab_without_its_world_says_how_to_start_it(tmp_path: Path) -> None:
-    with World(tmp_path, Scenery()).running():
+    with World(tmp_path).running():
         lab = opened(tmp_path)
     with pytest.raises(UsageError, match=f"dnsrun demo --world {tmp_path}"):
         list(lab.net.ask([Question(WWW_A, server(PRIMARY))]))
@@ -171,12 +171,12 @@ def test_more_than_a_day_at_once_is_refused(lab: Lab) -> None:
 
 
 def test_a_world_started_again_goes_on_with_its_zone_and_its_time(tmp_path: Path) -> None:
-    with World(tmp_path, Scenery()).running():
+    with World(tmp_path).running():
         lab = opened(tmp_path)
         point_www_at(lab, WEB_NEW, 600, was=WEB_OLD, was_ttl_s=OLD_TTL_S)
         lab.clock.wait_until(lab.clock.now() + timedelta(hours=20))
         ended_at = lab.clock.now()
-    with World(tmp_path, Scenery()).running():
+    with World(tmp_path).running():
         lab = opened(tmp_path)
         assert lab.clock.now() >= ended_at
         assert addresses_at(lab, PRIMARY) == addresses_at(lab, SECONDARY) == (WEB_NEW,)
@@ -279,7 +279,7 @@ def test_a_site_counts_the_pages_of_everybody(world: World) -> None:
 
 def test_everything_has_ended_with_the_world(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        lab_file = stack.enter_context(World(tmp_path, Scenery()).running())
+        lab_file = stack.enter_context(World(tmp_path).running())
     for address, port in {*lab_file.places.values(), lab_file.control}:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((address, port), timeout=1)

@@ -20,7 +20,6 @@ from typing import Any
 
 from dnsrun.clock import SystemClock
 from dnsrun.dnsio.net import MappedNet
-from dnsrun.dnsio.walk import Roots
 from dnsrun.errors import OutsideError, UsageError
 
 Place = tuple[str, int]
@@ -34,13 +33,13 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class LabFile:
-    """What `lab.json` says: where places are played, the root servers (name to addresses), where the world listens.
+    """What `lab.json` says: where places are played, addresses of the root servers, where the world listens.
 
     `token` goes with every request, since other users of this machine reach loopback, too.
     """
 
     places: Mapping[Place, Place]
-    roots: Mapping[str, tuple[str, ...]]
+    roots: tuple[str, ...]
     control: Place
     token: str
 
@@ -52,7 +51,7 @@ class LabFile:
             "lab": _VERSION,
             "note": "This folder is a laboratory: dnsrun commands in it never leave this machine.",
             "places": {_text(real): _text(played) for real, played in sorted(self.places.items())},
-            "roots": {name: list(addresses) for name, addresses in self.roots.items()},
+            "roots": list(self.roots),
             "control": _text(self.control),
             "token": self.token,
         }
@@ -83,7 +82,7 @@ def _parse(data: Mapping[str, Any]) -> LabFile:
         raise ValueError(f"it is of version {data['lab']}")
     return LabFile(
         {_place(real): _on_loopback(_place(played)) for real, played in data["places"].items()},
-        {name: tuple(str(ip_address(one)) for one in addresses) for name, addresses in data["roots"].items()},
+        tuple(str(ip_address(address)) for address in data["roots"]),
         _on_loopback(_place(data["control"])),
         str(data["token"]),
     )
@@ -208,9 +207,9 @@ class Lab:
     clock: LabClock
 
     @property
-    def roots(self) -> Roots:
-        """The lab's root servers."""
-        return Roots.of(self.file.roots)
+    def roots(self) -> tuple[str, ...]:
+        """Addresses of the lab's root servers."""
+        return self.file.roots
 
     def tell(self, do: str, **details: str) -> dict[str, Any]:
         """Tell the world something; see `tell_world`."""

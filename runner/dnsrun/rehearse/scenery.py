@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import dns.name
 from dns.name import Name
 
 from .website import Site
 
-ROOT_NAME = "a.root."
 ROOT_SERVER = "198.51.100.1"
 PARENT_SERVER = "198.51.100.2"
 PRIMARY = "198.51.100.53"
@@ -23,9 +21,9 @@ NEW_SITE_PAGES = 40
 """How many pages the new web server serves before it breaks down: enough for every test, not for visitors."""
 
 _ROOT = f"""\
-.                 86400 SOA {ROOT_NAME} hostmaster.root. 1 1800 900 604800 86400
-.                 86400 NS  {ROOT_NAME}
-{ROOT_NAME}           86400 A   {ROOT_SERVER}
+.                 86400 SOA a.root. hostmaster.root. 1 1800 900 604800 86400
+.                 86400 NS  a.root.
+a.root.           86400 A   {ROOT_SERVER}
 example.          86400 NS  a.nic.example.
 a.nic.example.    86400 A   {PARENT_SERVER}
 """
@@ -82,46 +80,31 @@ phases:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Scenery:
-    """The demo's domain; `low_ttl_s` is the TTL (seconds) that the playbook lowers to."""
+APEX = dns.name.from_text(DOMAIN)
+WWW = dns.name.from_text(f"www.{DOMAIN}")
+FIRST_ZONE = _ZONE
+"""The zone as it is before anybody changes it."""
+FIXED_ZONES: Mapping[str, Mapping[Name, str]] = {
+    ROOT_SERVER: {dns.name.root: _ROOT},
+    PARENT_SERVER: {dns.name.from_text("example"): _PARENT},
+}
+"""The zones of the root and the parent, by server address."""
 
-    low_ttl_s: int = 600
 
-    @property
-    def apex(self) -> Name:
-        """The domain."""
-        return dns.name.from_text(DOMAIN)
+def sites() -> dict[str, Site]:
+    """Return new web sites by address: the old one, and the new one, which breaks down under visitors."""
+    return {WEB_OLD: Site("Client Co."), WEB_NEW: Site("Client Co.", pages=NEW_SITE_PAGES)}
 
-    @property
-    def www(self) -> Name:
-        """The name that users open."""
-        return dns.name.from_text(f"www.{DOMAIN}")
 
-    def fixed_zones(self) -> Mapping[str, Mapping[Name, str]]:
-        """Return the zones of the root and the parent, by server address."""
-        return {
-            ROOT_SERVER: {dns.name.root: _ROOT},
-            PARENT_SERVER: {dns.name.from_text("example"): _PARENT},
-        }
-
-    def zone_text(self) -> str:
-        """Return the zone as it is before anybody changes it."""
-        return _ZONE
-
-    def sites(self) -> dict[str, Site]:
-        """Return the web sites by address: the old one, and the new one, which breaks down under visitors."""
-        return {WEB_OLD: Site("Client Co."), WEB_NEW: Site("Client Co.", pages=NEW_SITE_PAGES)}
-
-    def playbook_text(self) -> str:
-        """Return the playbook that moves the web site."""
-        # A watch ends only after every cache has come to the new server.
-        watch_s = max(3600, 2 * self.low_ttl_s)
-        return _PLAYBOOK.format(
-            domain=DOMAIN,
-            web_old=WEB_OLD,
-            web_new=WEB_NEW,
-            primary=PRIMARY,
-            ttl_s=self.low_ttl_s,
-            watch=f"{watch_s // 60}m",
-        )
+def playbook_text(low_ttl_s: int = 600) -> str:
+    """Return the playbook that moves the web site; it lowers TTLs to `low_ttl_s` seconds."""
+    # The watch outlasts every cache, so that it sees what visitors do to the new server.
+    watch_s = max(3600, 2 * low_ttl_s)
+    return _PLAYBOOK.format(
+        domain=DOMAIN,
+        web_old=WEB_OLD,
+        web_new=WEB_NEW,
+        primary=PRIMARY,
+        ttl_s=low_ttl_s,
+        watch=f"{watch_s // 60}m",
+    )

@@ -23,14 +23,15 @@ from dnsrun.dnsio.net import MappedNet
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
 
+from . import scenery
 from .authority import Authority, TransferSource
 from .control import Control
 from .lab import CLOCK_FILE, LabFile, Place, jumped, replace_file
-from .scenery import PRIMARY, ROOT_NAME, ROOT_SERVER, SECONDARY, Scenery
 from .users import Users, Visits, visits_to_json
 from .website import WebServer
 
 _KEPT = CLOCK_FILE.parent
+_ZONE_NAME = f"{scenery.DOMAIN}.zone"
 _LONGEST_JUMP = timedelta(days=1, minutes=1)
 _TICK_S = 0.2
 _SEND_TIMEOUT_S = 2.0
@@ -39,9 +40,8 @@ _SEND_TIMEOUT_S = 2.0
 class World:
     """The running servers of a lab and its users. Its methods may be called from any thread."""
 
-    def __init__(self, folder: Path, scenery: Scenery) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._scenery = scenery
         self._system = SystemClock()
         self._lock = RLock()
         self._over = Event()
@@ -50,9 +50,9 @@ class World:
         self._sites = scenery.sites()
         self._jumped = jumped(folder)
         self._saved_serial: int | None = None
-        self._primary = Authority({scenery.apex: self._first_zone()})
+        self._primary = Authority({scenery.APEX: self._first_zone()})
         self._secondary: Authority | None = None
-        self._users = Users(scenery.www, self._sites, (ROOT_SERVER,), self._send, self.now())
+        self._users = Users(scenery.WWW, self._sites, (scenery.ROOT_SERVER,), self._send, self.now())
 
     @contextmanager
     def running(self) -> Iterator[LabFile]:
@@ -65,7 +65,7 @@ class World:
             self._start_servers(stack)
             token = secrets.token_hex(16)
             control = stack.enter_context(Control(self._do, token))
-            lab = LabFile(self._places, {ROOT_NAME: (ROOT_SERVER,)}, control.place, token)
+            lab = LabFile(self._places, (scenery.ROOT_SERVER,), control.place, token)
             lab.write(self.folder)
             ticking = Thread(target=self._tick_on, name="world", daemon=True)
             ticking.start()
@@ -115,16 +115,16 @@ class World:
             site.repair()
 
     def _first_zone(self) -> str:
-        kept = self.folder / _KEPT / self._zone_name
-        return kept.read_text(encoding="ascii") if kept.exists() else self._scenery.zone_text()
+        kept = self.folder / _KEPT / _ZONE_NAME
+        return kept.read_text(encoding="ascii") if kept.exists() else scenery.FIRST_ZONE
 
     def _start_servers(self, stack: ExitStack) -> None:
-        fixed = {address: Authority(zones) for address, zones in self._scenery.fixed_zones().items()}
-        for address, authority in {**fixed, PRIMARY: self._primary}.items():
+        fixed = {address: Authority(zones) for address, zones in scenery.FIXED_ZONES.items()}
+        for address, authority in {**fixed, scenery.PRIMARY: self._primary}.items():
             self._start(stack, address, authority)
         source = TransferSource(self._primary.endpoint)
-        self._secondary = Authority({}, secondaries={self._scenery.apex: source})
-        self._start(stack, SECONDARY, self._secondary)
+        self._secondary = Authority({}, secondaries={scenery.APEX: source})
+        self._start(stack, scenery.SECONDARY, self._secondary)
         self._settle()
         for address, site in self._sites.items():
             self._places[address, 80] = stack.enter_context(WebServer(site)).place
@@ -132,10 +132,6 @@ class World:
     def _start(self, stack: ExitStack, address: str, authority: Authority) -> None:
         at = stack.enter_context(authority).endpoint
         self._places[address, 53] = (at.address, at.port)
-
-    @property
-    def _zone_name(self) -> str:
-        return f"{self._scenery.apex.to_text(omit_final_dot=True)}.zone"
 
     def _tick_on(self) -> None:
         while not self._over.wait(_TICK_S):
@@ -148,13 +144,12 @@ class World:
 
     def _settle(self) -> None:
         """Have the secondary transfer what is new, as the primary's NOTIFY does elsewhere, and keep the zone."""
-        apex = self._scenery.apex
         with self._lock:
-            serial = self._primary.serial(apex)
+            serial = self._primary.serial(scenery.APEX)
             if serial != self._saved_serial and self._secondary is not None:
                 with suppress(OutsideError):  # the next tick tries again
-                    self._secondary.refresh(apex)
-                    self._keep(self._zone_name, self._primary.zone_text(apex))
+                    self._secondary.refresh(scenery.APEX)
+                    self._keep(_ZONE_NAME, self._primary.zone_text(scenery.APEX))
                     self._saved_serial = serial
 
     def _keep(self, name: str, text: str) -> None:
