@@ -676,7 +676,7 @@ def entries_of(plan: Plan) -> st.SearchStrategy[Entry]:
 
 
 @given(data=st.data(), plan=plans(), now=st.integers(-1000, 20_000))
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_every_state_has_a_decision_and_the_same_one_twice(data: st.DataObject, plan: Plan, now: int) -> None:
     found = data.draw(st.lists(st.tuples(st.integers(0, 5000), entries_of(plan)), max_size=20))
     state = told(plan, *found)
@@ -691,7 +691,7 @@ def test_every_state_has_a_decision_and_the_same_one_twice(data: st.DataObject, 
 
 
 @given(data=st.data(), plan=plans())
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_every_plan_comes_to_an_end_whatever_the_world_answers(data: st.DataObject, plan: Plan) -> None:
     """Nothing loops for ever: faults 22, 40, 46 to 48."""
     state, now = told(plan), 0.0
