@@ -172,6 +172,25 @@ def test_a_phase_that_was_rolled_back_stands_no_longer() -> None:
     assert after.phase(2).outcome == "rolled-back"
 
 
+def test_what_was_only_watched_after_a_phase_that_went_back_is_to_be_watched_again() -> None:
+    state = fold_all(
+        recorded(
+            [
+                OPENED,
+                Planned(2, "forward", "p2", "z"),
+                Intended(0, 1),
+                PhaseEnded(2, "done", "done"),
+                Planned(3, "forward", "p3", "z"),
+                PhaseEnded(3, "done", "done"),
+                RollbackBegun((2,), "asked"),
+                PhaseEnded(2, "rolled-back", ""),
+            ]
+        )
+    )
+    assert state.phase(3).outcome is None
+    assert state.phase(2).outcome == "rolled-back"
+
+
 def test_a_rollback_of_several_phases_ends_with_the_last_of_them() -> None:
     """Fault 7: killed between two of the records."""
     begun = (Planned(1, "forward", "plan1", "c"), Intended(0, 1), PhaseEnded(1, "done", ""), *FORWARD)

@@ -257,13 +257,15 @@ def _afresh(move: MoveState) -> MoveState:
 
 
 def _phase_ended(state: RunState, entry: PhaseEnded, at: datetime) -> RunState:
+    """A phase that is rolled back stands no longer, and what later phases only watched is to be watched again."""
     known = state.phase(entry.phase)
     phase = replace(known, outcome=entry.outcome, because=entry.because, ended_at=at)
     if entry.outcome == "rolled-back":
         phase = replace(phase, plan="", moves={})
         left = tuple(n for n in state.going_back.phases if n != entry.phase) if state.going_back else ()
         begun = replace(state.going_back, phases=left) if state.going_back and left else None
-        state = replace(state, going_back=begun, active=state.active if begun else None)
+        phases = {n: each for n, each in state.phases.items() if n <= entry.phase or each.plan}
+        state = replace(state, phases=phases, going_back=begun, active=state.active if begun else None)
     elif entry.outcome in {"done", "refused"} or entry.outcome == "rollback-incomplete":
         state = replace(state, active=None)
     elif state.active:
