@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import click
 
+from dnsrun.engine.run import Run
 from dnsrun.engine.start import Prepared, begin, prepare
 from dnsrun.errors import DnsrunError, Exit, Refused, TooEarly, UsageError
 from dnsrun.journal.fold import RunState
@@ -130,22 +132,31 @@ def next_phase(playbook: Playbook, state: RunState) -> Phase | None:
 
 
 def _prepared(work: Work, wishes: Wishes) -> tuple[Phase, Prepared]:
-    """Return the phase that is meant, planned. For `next`, the first that has something to do."""
-    playbook, state = work.run.playbook, work.run.state
+    """Return the phase that is meant, planned."""
     if wishes.phase != "next":
-        phase = phase_named(playbook, wishes.phase)
+        phase = phase_named(work.run.playbook, wishes.phase)
         return phase, prepare(work.run, phase.number)
+    return prepare_next(work.run)
+
+
+def prepare_next(run: Run) -> tuple[Phase, Prepared]:
+    """Plan the first phase that is not done and has something to do; the last one when none has.
+
+    Reads the network and the disk, writes nothing; raises what `prepare` does.
+    """
+    playbook, state = run.playbook, run.state
     left = [phase for phase in playbook.phases if phase.steps and state.phase(phase.number).outcome != "done"]
     for phase in left:
-        prepared = prepare(work.run, phase.number)
+        prepared = prepare(run, phase.number)
         if not prepared.nothing_to_do:
             return phase, prepared
     last = left[-1] if left else playbook.phases[-1]
-    return last, prepare(work.run, last.number)
+    return last, prepare(run, last.number)
 
 
 def _apply(session: Session, target: Target, wishes: Wishes) -> Exit:
     work = open_work(session, playbook_of(session, target), writes=True, allow_commands=wishes.allow_commands)
+    _show_edits(work, accepted=wishes.accept_changes)
     session.console.passing(f"{target.shown}: asking the servers")
     phase, prepared = _prepared(work, wishes)
     if prepared.nothing_to_do:
@@ -155,6 +166,7 @@ def _apply(session: Session, target: Target, wishes: Wishes) -> Exit:
     if plan.earliest is not None and plan.earliest > now:
         raise TooEarly(refusal(plan, now), plan.earliest)
     _show(work, phase, prepared)
+    _show_undo_sheet(session, prepared)
     accepted = _accept(session, prepared, wishes)
     if not wishes.yes and not session.console.ask_yes("Run it now?"):
         raise Refused("declined; nothing was changed")
@@ -182,6 +194,30 @@ def _show(work: Work, phase: Phase, prepared: Prepared) -> None:
         console.err((f"  Changed by somebody else since the last capture, and kept: {edit}", "changed"))
     for warning in prepared.warnings:
         console.err((f"  Warning: {warning}", "changed"))
+
+
+def _show_undo_sheet(session: Session, prepared: Prepared) -> None:
+    """Print what a person must do to go back, before the first write; it is kept with the journal, too."""
+    if prepared.undo_sheet:
+        session.console.err("  To go back by hand (print this; it is kept in the state folder as *.undo.txt):")
+        for line in prepared.undo_sheet.splitlines():
+            session.console.err(f"    {line}")
+
+
+def _show_edits(work: Work, *, accepted: bool) -> None:
+    """Show how the playbook was edited since the run began; raise `Refused` unless that is accepted (fault 57)."""
+    run, playbook = work.run, work.run.playbook
+    opened = run.state.opened
+    if opened is None or opened.playbook == playbook.digest:
+        return
+    before, now = run.journal.get(opened.playbook).splitlines(), playbook.text.splitlines()
+    for line in difflib.unified_diff(before, now, "when the run began", playbook.path, lineterm="", n=1):
+        work.session.console.err((line, "changed" if line[:1] in "+-" else "plain"))
+    if not accepted:
+        raise Refused(
+            f"{playbook.path} has been edited since this run began; nothing was changed. "
+            "Look at `dnsrun plan`, then run again with --accept-changes"
+        )
 
 
 def _accept(session: Session, prepared: Prepared, wishes: Wishes) -> dict[str, str]:

@@ -57,8 +57,11 @@ def show_plan(session: Session, target: Target, *, verbose: bool) -> Exit:
         session.console.json(_as_data(work, prepared, foreseen))
         return Exit.DONE
     _head(work, prepared)
+    following = next((each_ for each_ in foreseen if each_.plan and (each_.plan.moves or each_.plan.closes)), None)
+    said: set[str] = set()
     for each_ in foreseen:
-        _phase(work, each_, now, is_next=prepared is not None and each_.plan is prepared.plan, verbose=verbose)
+        news = _without(each_, said)
+        _phase(work, news, now, is_next=each_ is following, verbose=verbose)
     _foot(work)
     return Exit.DONE
 
@@ -137,6 +140,16 @@ def _head(work: Work, prepared: Prepared | None) -> None:
         console.out((f"  Changed by somebody else since the last capture: {edit}", "changed"))
     for warning in (*playbook.warnings, *prepared.warnings):
         console.out((f"  Warning: {warning}", "changed"))
+
+
+def _without(foreseen: Foreseen, said: set[str]) -> Foreseen:
+    """Return a phase without the notes that an earlier one has given; adds its own to `said`."""
+    plan = foreseen.plan
+    if plan is None:
+        return foreseen
+    notes = tuple(note for note in plan.notes if note not in said)
+    said.update(notes)
+    return replace(foreseen, plan=replace(plan, notes=notes))
 
 
 def _phase(work: Work, foreseen: Foreseen, now: datetime, *, is_next: bool, verbose: bool) -> None:

@@ -52,7 +52,7 @@ class Progress:
         self._console = console
         self._apex = apex
         self._cron = cron
-        self._pending: tuple[datetime, str, int] | None = None
+        self._pending: dict[str, tuple[datetime, str, int]] = {}
         self._said: str = ""
         self._passed: set[tuple[str, str]] = set()
         self._waiting: set[str] = set()
@@ -60,7 +60,7 @@ class Progress:
 
     def tell(self, at: datetime, event: Event) -> None:
         """Print one event; the engine's listener."""
-        if not isinstance(event, Judging | GoingBack):
+        if not isinstance(event, Judging):
             self._flush()
         match event:
             case Judging():
@@ -89,7 +89,7 @@ class Progress:
         verdict, when = event.verdict, event.move.when if isinstance(event.move, Check) else "hold"
         place = (when, event.gate.name)
         if verdict.outcome == "pass":
-            self._flush(other_than=verdict.because)
+            self._pending.pop(event.gate.name, None)
             self._pass(at, event, place)
             return
         if when == "baseline":
@@ -97,7 +97,7 @@ class Progress:
         if verdict.not_yet:
             self._not_yet(at, event, place)
             return
-        self._pending = (at, verdict.because, event.failures)
+        self._pending[event.gate.name] = (at, verdict.because, event.failures)
         self._console.passing(verdict.because)
 
     def _pass(self, at: datetime, event: Judging, place: tuple[str, str]) -> None:
@@ -107,7 +107,7 @@ class Progress:
         if when == "baseline" or known:
             return
         self.tally.ok += 1
-        if event.gate.kind in QUIET or when == "safe":
+        if event.gate.kind in QUIET or when in {"safe", "hold"}:
             return
         if event.gate.kind == "records":
             self._same_everywhere(at, event, name)
@@ -183,17 +183,15 @@ class Progress:
         self._passed.clear()
         self._waiting.clear()
         self.back_changes = event.plan.changes()
-        self.tally.failed += 1 if self._pending else 0
-        self._flush()
         self._line(at, f"ROLLING BACK  {_back(event.plan, self._apex)}", ("", "failed"))
 
     # Lines
 
-    def _flush(self, other_than: str = "") -> None:
-        """Print a failure that was held back: it has been decided by now, or has become another."""
-        pending, self._pending = self._pending, None
-        if pending and pending[1] != other_than:
-            at, because, times = pending
+    def _flush(self) -> None:
+        """Print the failures that were held back: they have decided by now."""
+        pending, self._pending = self._pending, {}
+        for at, because, times in pending.values():
+            self.tally.failed += 1
             self._line(at, because, (f"{times} times" if times > 1 else "failed", "failed"))
 
     def _line(self, at: datetime, text: str, outcome: tuple[str, Style] | None = None) -> None:

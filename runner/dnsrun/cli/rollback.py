@@ -20,6 +20,7 @@ from .show import names_text, relative, values
 from .targets import Target, everything, named, state_of, stored_playbook
 from .times import duration
 
+ONLY_TTLS = "Only TTLs were lowered"
 Scope = Literal["newest", "to-phase", "all"]
 
 
@@ -67,7 +68,10 @@ def _rollback(session: Session, target: Target, *, scope: Scope, to_phase: int |
         session.console.out(f"{target.shown}: nothing has been written that could be taken back")
         return Exit.DONE
     newest = run.plan(run.state.phase(phases[0]).plan) if phases else None
-    session.console.err(effect(run, phases, scope))
+    says = effect(run, phases, scope)
+    if says.startswith(ONLY_TTLS) and not run.state.active:
+        raise Refused(says)
+    session.console.err(says)
     if not yes and not session.console.ask_yes("Go back now?"):
         raise Refused("declined; nothing was changed")
     if not (run.state.going_back and scope == "newest"):
@@ -110,9 +114,10 @@ def effect(run: Run, phases: tuple[int, ...], scope: Scope) -> str:
     names = dict(run.state.opened.phases) if run.state.opened else {}
     which = ", ".join(f'{number} "{names.get(number, "")}"' for number in phases)
     if not data and scope != "all":
+        domain = run.apex.to_text(omit_final_dot=True)
         return (
-            f"Only TTLs were lowered (phase {which}): going back leaves them low, and visitors notice nothing; "
-            "`dnsrun rollback --all` raises them again."
+            f"{ONLY_TTLS} (phase {which}): going back would leave them low, and nothing was changed. "
+            f"`dnsrun rollback {domain} --all` raises them again."
         )
     groups: dict[str, list[str]] = {}
     for change in merged(reversed(data)):

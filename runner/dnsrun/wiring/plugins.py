@@ -40,3 +40,14 @@ def kinds() -> Kinds:
         steps={word: kind.fragment for word, kind in STEP_KINDS.items()},
         gates={word: gate.fragment for word, gate in built_in().items()},
     )
+
+
+def verified_words(name: str) -> str:
+    """Return how a plugin was verified, as far as its distribution says. Touches the disk."""
+    from dnsrun_providers import verified
+
+    if name not in plugins() or not plugins()[name].open.__module__.startswith("dnsrun_providers."):
+        return "not said by its distribution"
+    found = verified(name)
+    on = f" on {found.on.isoformat()}" if found.on else ""
+    return f"{found.word}{on}" + (f" ({', '.join(found.what)})" if found.what else "")
