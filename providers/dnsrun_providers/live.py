@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from dnsrun.errors import OutsideError
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.text import shorten
 
@@ -19,6 +20,11 @@ def foreign(changes: Iterable[Change], live: Live) -> str:
     """Say which RRsets have other data than `before`, in words; empty when none has. TTLs do not count."""
     found = (change for change in changes if not _same_data(live.get(change.key), change.before))
     return "; ".join(f"{change.key} is now {_words(live.get(change.key))}" for change in found)
+
+
+def impossible(text: str) -> OutsideError:
+    """Return the error for what this host cannot do, whoever asks and however often."""
+    return OutsideError(f"{text}; nothing was changed", retryable=False, certainty="not-applied")
 
 
 def _is(found: RRset | None, wanted: RRset | None) -> bool:

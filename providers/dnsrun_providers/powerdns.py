@@ -22,7 +22,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun import retry
-from dnsrun.errors import OutsideError, Refused, UsageError, WriteConflict
+from dnsrun.errors import OutsideError, UsageError, WriteConflict
 from dnsrun.model.observation import Endpoint
 from dnsrun.model.playbook import ProviderSpec, SecretRef
 from dnsrun.model.rrset import Change, RRset
@@ -30,7 +30,7 @@ from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.kinds import Fragment
 from dnsrun.ports.provider import Capabilities, Context, Plugin, Receipt
 
-from .live import foreign, not_there
+from .live import foreign, impossible, not_there
 from .powerdns_zone import Listing, content, read_listing
 from .webapi import Access, WebApi
 
@@ -88,13 +88,13 @@ class PowerDns:
     def apply(self, apex: Name, changes: tuple[Change, ...]) -> Receipt:
         """Write the changes whose `after` is not live yet.
 
-        Touches the network. Raises `WriteConflict` when a live RRset is neither before nor after, `Refused` for a
-        change that cannot be made here, `OutsideError` otherwise.
+        Touches the network. Raises `WriteConflict` when a live RRset is neither before nor after,
+        `OutsideError` otherwise.
         """
         _check(apex, changes)
         listing = self._listing(apex)
         if listing.kind in ("Slave", "Secondary", "Consumer"):
-            raise Refused(f"{apex} is only a copy at this PowerDNS ({listing.kind}): write at its primary")
+            raise impossible(f"{apex} is only a copy at this PowerDNS ({listing.kind}): write at its primary")
         _check_readable(apex, listing, changes)
         left = not_there(changes, listing.rrsets)
         if found := foreign(left, listing.rrsets):
@@ -129,11 +129,11 @@ def _check(apex: Name, changes: Iterable[Change]) -> None:
     for change in changes:
         owner, rdtype = change.key.owner, change.key.rdtype
         if rdtype == RdataType.SOA:
-            raise Refused(f"the SOA of {apex} is the server's own; nothing was changed")
+            raise impossible(f"the SOA of {apex} is the server's own")
         if not owner.is_subdomain(apex):
-            raise Refused(f"{owner} is outside the zone {apex}; nothing was changed")
+            raise impossible(f"{owner} is outside the zone {apex}")
         if change.after is None and rdtype == RdataType.NS and owner == apex:
-            raise Refused(f"the name servers (NS) of {apex} cannot be removed, only replaced; nothing was changed")
+            raise impossible(f"the name servers (NS) of {apex} cannot be removed, only replaced")
 
 
 def _check_readable(apex: Name, listing: Listing, changes: Iterable[Change]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dns.name import Name
 
 from dnsrun.dnsio import wire
-from dnsrun.errors import OutsideError, Refused
+from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
 from dnsrun.model.playbook import ProviderSpec
 from dnsrun.model.rrset import Change
@@ -13,6 +13,8 @@ from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.kinds import Fragment
 from dnsrun.ports.net import Net
 from dnsrun.ports.provider import Capabilities, Context, Plugin, Receipt
+
+from .live import impossible
 
 FRAGMENT = Fragment(summary="A host that nobody of us can write: what it serves is asked like everybody asks it.")
 
@@ -43,8 +45,8 @@ class Public:
         raise OutsideError(message, retryable=False, certainty="not-applied")
 
     def apply(self, apex: Name, changes: tuple[Change, ...]) -> Receipt:
-        """Raise `Refused`: nobody of us can write here."""
-        raise Refused(f"nobody of us can write at {self._name}: {len(changes)} changes of {apex} were not made")
+        """Raise `OutsideError`: nobody of us can write here."""
+        raise impossible(f"nobody of us can write {apex} at {self._name}, and {len(changes)} changes were asked for")
 
     def refresh(self, apex: Name) -> Receipt:
         """Send NOTIFY to every address; the receipt says who took it.

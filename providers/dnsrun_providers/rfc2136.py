@@ -16,7 +16,7 @@ from dns.tsig import Key
 
 from dnsrun import retry
 from dnsrun.dnsio import wire
-from dnsrun.errors import OutsideError, Refused, UsageError, WriteConflict
+from dnsrun.errors import OutsideError, UsageError, WriteConflict
 from dnsrun.model.observation import Endpoint
 from dnsrun.model.playbook import ProviderSpec, SecretRef
 from dnsrun.model.rrset import Change
@@ -25,7 +25,7 @@ from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.kinds import Fragment
 from dnsrun.ports.provider import Capabilities, Context, Plugin, Receipt
 
-from .live import foreign, not_there
+from .live import foreign, impossible, not_there
 
 _ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1")
 _READ_ATTEMPTS = 3
@@ -98,11 +98,11 @@ class Rfc2136:
     def apply(self, apex: Name, changes: tuple[Change, ...]) -> Receipt:
         """Write the changes whose `after` is not there yet.
 
-        Touches the network. Raises `WriteConflict` when a record is neither as before nor as wanted, `Refused` for
-        a change that no update can make, `OutsideError` otherwise.
+        Touches the network. Raises `WriteConflict` when a record is neither as before nor as wanted,
+        `OutsideError` otherwise.
         """
         if not self._capabilities.writes:
-            raise Refused(f"{self._server} is only read (transfer_only); nothing was changed")
+            raise impossible(f"{self._server} is only read (transfer_only)")
         try:
             wire.update(self._context.net, self._server, apex, changes, key=self._key)
         except WriteConflict as conflict:

@@ -13,7 +13,7 @@ from dnsrun.clock import SystemClock
 from dnsrun.dnsio import wire
 from dnsrun.dnsio.net import SocketNet
 from dnsrun.dnsio.updating import compose
-from dnsrun.errors import OutsideError, Refused, WriteConflict
+from dnsrun.errors import OutsideError, WriteConflict
 from dnsrun.model.observation import Endpoint
 from dnsrun.model.rrset import Change, RRset, rrset
 from dnsrun.rehearse.authority import Authority, Faults
@@ -141,8 +141,9 @@ def test_apex_name_servers_change_value_by_value(primary: Authority, net: Socket
 def test_what_an_update_cannot_do_is_refused_before_anything_is_sent(
     primary: Authority, net: SocketNet, impossible: Change
 ) -> None:
-    with pytest.raises(Refused, match="nothing was changed"):
+    with pytest.raises(OutsideError, match="nothing was changed") as failure:
         wire.update(net, at(primary), APEX, [impossible])
+    assert (failure.value.retryable, failure.value.certainty) == (False, "not-applied")
     assert not [record for record in primary.log if record.kind == "update"]
 
 

@@ -15,7 +15,7 @@ from dns.rdatatype import RdataType
 from dns.tsig import Key
 from dns.update import UpdateMessage
 
-from dnsrun.errors import Refused
+from dnsrun.errors import OutsideError
 from dnsrun.model.rrset import IN, Change, RRset, RRsetKey, rdata_from_text
 
 _MESSAGE_OCTETS = 60_000  # of 65,535: what is left is for header, question and TSIG
@@ -31,8 +31,8 @@ def compose(
 ) -> list[UpdateMessage]:
     """Return the messages that carry out `changes`, each atomic; all changes at one owner name are in one message.
 
-    Raises `Refused` when a change is none that an update can make: the SOA, a name outside the zone, the
-    removal of the apex NS RRset, one name with more data than a message holds.
+    Raises `OutsideError` (`not-applied`) when a change is none that an update can make: the SOA, a name outside
+    the zone, the removal of the apex NS RRset, one name with more data than a message holds.
     """
     batches = list(_batches(_by_owner(apex, changes), message_octets))
     return [_message(apex, batch, key) for batch in batches]
@@ -52,7 +52,9 @@ def _batches(groups: Iterable[Group], message_octets: int) -> Iterator[list[Grou
     for group in groups:
         size = sum(_octets(change) for change in group)
         if size > message_octets:
-            raise Refused(f"the data of {group[0].key.owner} do not fit into one update message; nothing was changed")
+            raise _impossible(
+                f"the data of {group[0].key.owner} do not fit into one update message; nothing was changed"
+            )
         if batch and octets + size > message_octets:
             yield batch
             batch, octets = [], 0
@@ -65,11 +67,15 @@ def _batches(groups: Iterable[Group], message_octets: int) -> Iterator[list[Grou
 def _check(apex: Name, change: Change) -> None:
     owner, rdtype = change.key.owner, change.key.rdtype
     if rdtype == RdataType.SOA:
-        raise Refused(f"the SOA of {apex} is the server's own; nothing was changed")
+        raise _impossible(f"the SOA of {apex} is the server's own")
     if not owner.is_subdomain(apex):
-        raise Refused(f"{owner} is outside the zone {apex}; nothing was changed")
+        raise _impossible(f"{owner} is outside the zone {apex}")
     if _is_apex_ns(apex, change) and change.after is None:
-        raise Refused(f"the name servers (NS) of {apex} cannot be removed, only replaced; nothing was changed")
+        raise _impossible(f"the name servers (NS) of {apex} cannot be removed, only replaced")
+
+
+def _impossible(text: str) -> OutsideError:
+    return OutsideError(f"{text}; nothing was changed", retryable=False, certainty="not-applied")
 
 
 def _octets(change: Change) -> int:

@@ -82,8 +82,8 @@ def update(net: Net, server: Endpoint, apex: Name, changes: Iterable[Change], *,
 
     One message takes effect whole or not at all; more than about 60 kB of changes need several. Touches the
     network over TCP. Raises `WriteConflict` when nothing was written because an RRset is not as in `before`,
-    `Refused` when a change is none that an update can make, else `OutsideError`, `in-doubt` when only a read
-    can tell what was written (time-out, SERVFAIL, failure of a later message).
+    else `OutsideError`: `in-doubt` when only a read can tell what was written (time-out, SERVFAIL, failure of a
+    later message), `not-applied` for a change that no update can make.
     """
     messages = compose(apex, changes, key)
     for number, message in enumerate(messages):
