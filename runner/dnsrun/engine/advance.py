@@ -39,6 +39,7 @@ from .rounds import look
 from .run import Run
 
 POLL_S = 1.0
+POLL_MAX_S = 15.0
 POLL_PERSON_S = 15.0
 BUSY_AGAIN_S = 2.0
 
@@ -146,20 +147,29 @@ def _last_outcome(run: Run) -> Outcome | None:
 
 
 def _settle(run: Run, plan: Plan, decision: Settle) -> Advance:
+    before = run.state.active.move(decision.move).failed if run.state.active else None
     try:
         shown = settle(run, plan, decision.move)
     except OutsideError as err:
-        return DueAt(run.ports.clock.now() + timedelta(seconds=POLL_S), str(err))
+        return DueAt(_next_look(run, decision.move), str(err))
     now = run.ports.clock.now()
     known = run.state.active.move(decision.move) if run.state.active else None
-    if shown or known is None or known.failed:
+    if shown or known is None or known.failed is not before:
         return DueAt(now, "")
     if known.asked:
         move = plan.moves[decision.move]
         act = plan.acts[move.act] if isinstance(move, Do) else None
         question = act is not None and not isinstance(act, WriteZone) and getattr(act, "proof", act) is None
         return NeedsPerson(decision.move, known.asked.text, now + timedelta(seconds=POLL_PERSON_S), question=question)
-    return DueAt(now + timedelta(seconds=POLL_S), "asking whether it shows")
+    return DueAt(_next_look(run, decision.move), "asking whether it shows")
+
+
+def _next_look(run: Run, move: int) -> datetime:
+    """Return when to ask again whether an act shows: each second at first, then ever less often."""
+    now = run.ports.clock.now()
+    known = run.state.active.move(move) if run.state.active else None
+    waited_s = (now - known.intended_at).total_seconds() if known and known.intended_at else 0.0
+    return now + timedelta(seconds=min(POLL_MAX_S, max(POLL_S, waited_s / 4)))
 
 
 def _set_due(run: Run, plan: Plan, decision: SetDue) -> Advance:
