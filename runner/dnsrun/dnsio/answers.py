@@ -7,7 +7,6 @@ name of the question or to a chain of aliases that starts there (threat 18).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from struct import Struct
 from typing import TypeVar
 
@@ -23,6 +22,7 @@ from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.CNAME import CNAME
 from dns.rdtypes.ANY.SOA import SOA
+from dns.wire import Parser
 
 from dnsrun.model.observation import Answer
 from dnsrun.model.rrset import IN, RRset, RRsetKey
@@ -44,6 +44,9 @@ _NAMELESS = frozenset(
 )
 _ALONGSIDE = frozenset({RdataType.CNAME, RdataType.DNAME, RdataType.RRSIG})
 _REMEMBERED = 16_384
+
+# What types' own readers raise for octets that make no sense.
+_NONSENSE = (DNSException, ArithmeticError, AssertionError, LookupError, TypeError, ValueError, struct.error)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -98,6 +101,7 @@ class AnswerReader:
     def __init__(self) -> None:
         self._answers: dict[bytes, Answer] = {}
         self._rdatas: dict[tuple[int, tuple[bytes, ...]], frozenset[Rdata]] = {}
+        self._kinds: dict[int, tuple[RdataType, type[Rdata]]] = {}
 
     def read(self, wire: bytes, key: RRsetKey, question: bytes) -> Answer:
         """Return what a response that `belongs` to `question` says about `key`.
@@ -109,7 +113,7 @@ class AnswerReader:
         if known is None:
             try:
                 known = self._quick(wire, key, question) or _slow(wire, key)
-            except (IndexError, struct.error, DNSException, ValueError) as err:
+            except _NONSENSE as err:
                 raise MalformedError(str(err)) from err
             _remember(self._answers, without_id, known)
         return known
@@ -118,11 +122,12 @@ class AnswerReader:
         flags, questions, answers, authorities, additionals = _COUNTS.unpack_from(wire, 2)
         if not questions or flags & 15 not in (0, NXDOMAIN):
             return None
-        parts = list(_parts(wire, 12 + len(question), answers + authorities + additionals))
-        if any(part[1] == _OPT and part[3] >> 24 for part in parts[answers + authorities :]):
-            return None  # an extended RCODE
+        start = 12 + len(question)
         if answers:
-            return self._quick_data(wire, key, question, parts[:answers])
+            return self._quick_data(wire, key, question, _parts(wire, start, answers))
+        parts = _parts(wire, start, authorities + additionals)
+        if any(part[1] == _OPT and part[3] >> 24 for part in parts[authorities:]):
+            return None  # an extended RCODE
         return _quick_negative(wire, parts[:authorities], flags)
 
     def _quick_data(self, wire: bytes, key: RRsetKey, question: bytes, parts: list[_Part]) -> Answer | None:
@@ -137,13 +142,28 @@ class AnswerReader:
 
     def _rdata_set(self, wire: bytes, rdtype: int, parts: list[_Part]) -> frozenset[Rdata]:
         if rdtype not in _NAMELESS:
-            return frozenset(_rdata(wire, part) for part in parts)
+            return frozenset(self._rdata(wire, part) for part in parts)
         octets = (rdtype, tuple(wire[start : start + length] for *_, start, length in parts))
         known = self._rdatas.get(octets)
         if known is None:
-            known = frozenset(_rdata(wire, part) for part in parts)
+            known = frozenset(self._rdata(wire, part) for part in parts)
             _remember(self._rdatas, octets, known)
         return known
+
+    def _rdata(self, wire: bytes, part: _Part) -> Rdata:
+        rdtype, kind = self._kinds.get(part[1]) or self._kind(part[1])
+        parser = Parser(wire, part[4])
+        parser.end = part[4] + part[5]
+        rdata = kind.from_wire_parser(IN, rdtype, parser)
+        if parser.current != parser.end:
+            raise MalformedError("RDATA with octets left over")
+        return rdata
+
+    def _kind(self, number: int) -> tuple[RdataType, type[Rdata]]:
+        rdtype = RdataType.make(number)
+        kind: type[Rdata] = dns.rdata.get_rdata_class(IN, rdtype)  # type: ignore[no-untyped-call] # dnspython's
+        self._kinds[number] = (rdtype, kind)
+        return rdtype, kind
 
 
 def _remember(known: dict[K, V], key: K, value: V) -> None:
@@ -152,7 +172,8 @@ def _remember(known: dict[K, V], key: K, value: V) -> None:
     known[key] = value
 
 
-def _parts(wire: bytes, position: int, count: int) -> Iterator[_Part]:
+def _parts(wire: bytes, position: int, count: int) -> list[_Part]:
+    parts = []
     for _ in range(count):
         start = position
         while (length := wire[position]) and length < 64:
@@ -160,14 +181,11 @@ def _parts(wire: bytes, position: int, count: int) -> Iterator[_Part]:
         position += 2 if length else 1
         rdtype, rdclass, ttl, size = _RECORD.unpack_from(wire, position)
         position += 10
-        yield start, rdtype, rdclass, ttl, position, size
+        parts.append((start, rdtype, rdclass, ttl, position, size))
         position += size
-    if position != len(wire):
-        raise MalformedError("the message does not end where its records end")
-
-
-def _rdata(wire: bytes, part: _Part) -> Rdata:
-    return dns.rdata.from_wire(IN, RdataType.make(part[1]), wire, part[4], part[5])
+    if position > len(wire):
+        raise MalformedError("the message ends within a record")
+    return parts
 
 
 def _ttl_s(octets: int) -> int:
