@@ -14,7 +14,7 @@ import click
 from dnsrun.errors import Exit, UsageError
 
 from .session import Session, common, pass_session
-from .times import clock_time, duration, full_time
+from .times import duration, full_time
 
 if TYPE_CHECKING:
     from dnsrun.rehearse.lab import Lab
@@ -79,6 +79,8 @@ def command(session: Session, /, **given: Any) -> Exit:
         return tell_visitors(session, _lab(session))
     if given["repair"]:
         return repair(session, _lab(session))
+    if session.as_json:
+        raise UsageError("the demo is made for reading; --json goes with --jump, --visitors and --repair")
     from .demoscript import play
 
     return play(session, given["folder"], ttl_s=given["ttl"])
@@ -150,26 +152,26 @@ def tell_visitors(session: Session, lab: Lab) -> Exit:
     if session.as_json:
         session.console.json({name: value for name, value in met.items() if name != "token"})
         return Exit.DONE
-    since = datetime.fromisoformat(met["since"])
+    since = full_time(datetime.fromisoformat(met["since"]))
     session.console.out(
-        f"Visitors asked one caching resolver for www and opened the page it led to, {met['visits']:,} times: "
+        f"Visitors opened http://{met['host']}/ once in every second since {since}: {met['visits']:,} visits,"
     )
-    session.console.out(f"once in every second since {full_time(since)}.")
+    session.console.out("each at the address that one caching resolver gave them.")
     for outage in met["outages"]:
-        session.console.out(*_outage(outage))
-    total = f"{met['broken']:,} visits failed: {duration_exact(met['broken'])} without the page."
+        session.console.out(_outage(outage))
+    total = f"{met['broken']:,} visits failed: {exact(met['broken'])} without the page."
     session.console.out((total, "failed" if met["broken"] else "ok"))
     session.console.out(f"Now the resolver leads them to {met['address'] or 'nowhere'}.")
     return Exit.DONE
 
 
-def _outage(outage: dict[str, Any]) -> tuple[str, ...]:
-    first, last = (datetime.fromisoformat(outage[key]) for key in ("first_at", "last_at"))
+def _outage(outage: dict[str, Any]) -> str:
+    first, last = (datetime.fromisoformat(outage[key]).astimezone() for key in ("first_at", "last_at"))
     what = f"error pages from {outage['address']}" if outage["address"] else "no answer from any name server"
-    return (f"  {clock_time(first)} to {clock_time(last)}   {what}",)
+    return f"  {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S}   {what}"
 
 
-def duration_exact(seconds: int) -> str:
+def exact(seconds: int) -> str:
     """Return a count of seconds as minutes and seconds, not rounded."""
     minutes, rest = divmod(seconds, 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,15 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from dnsrun.errors import Exit, UsageError
 
 from .console import Style
-from .session import Session
+from .session import LAB_IS_KNOWN, Session
 
 _WORLD_ENDS_WITHIN_S = 10.0
+_OPENING = (
+    "Name servers, web servers, a caching resolver and visitors run on 127.0.0.1 for this demo; nothing leaves",
+    "this machine. What follows are ordinary commands in an ordinary folder, except that waits are jumped over:",
+    "caches and visitors live through every second of them.",
+)
 _MEANING = {
-    Exit.NOT_YET: "not yet, run the same command again",
+    Exit.NOT_YET: "not yet",
     Exit.ROLLED_BACK: "rolled back and verified",
 }
 
@@ -40,15 +45,22 @@ def script(ttl_s: int) -> tuple[Line, ...]:
         Line("The playbook moves www to a new server, 203.0.113.20, and leaves the mail alone.", "check"),
         Line("What would happen, and when? This only reads.", "plan"),
         Line("First the TTLs, so that caches will follow quickly.", "apply --phase 1 --yes"),
-        Line("Now the switch? Caches may still hold the old TTL.", "apply --phase 2 --yes", Exit.NOT_YET),
-        Line("So a day is jumped over; visitors and caches live through every second of it.", "demo --jump 25h"),
+        Line(
+            "Now the switch? Too early: caches may still hold what they were told before.",
+            "apply --phase 2 --yes",
+            Exit.NOT_YET,
+        ),
+        Line("So a day is jumped over.", "demo --jump 25h"),
         Line(
             "The new server is fine when it is tested, and breaks down when visitors come. Nobody is watching.",
             "apply --phase 2 --yes",
             Exit.ROLLED_BACK,
         ),
         Line("It went back by itself.", "status"),
-        Line("Caches that hold the new address keep it until their TTL is over.", f"demo --jump {letting_go}"),
+        Line(
+            "A cache that holds the new address keeps it until its TTL is over. That is jumped over, too.",
+            f"demo --jump {letting_go}",
+        ),
         Line("How long did visitors suffer? Their visits were counted.", "demo --visitors"),
     )
 
@@ -56,17 +68,21 @@ def script(ttl_s: int) -> tuple[Line, ...]:
 def play(session: Session, folder: Path | None, *, ttl_s: int) -> Exit:
     """Make a lab, play the show in it and say how to go on. Touches the disk; starts processes on loopback.
 
-    Raises `UsageError` when the folder is not new, or a command does not end as it must.
+    Returns `Exit.BUG` when a command does not end as it must. Raises `UsageError` when the folder is not new.
     """
     place = _new_folder(folder)
     _furnish(place, ttl_s)
     console = session.console
-    console.out(_remark("Name servers, web servers, a caching resolver and visitors run on 127.0.0.1 for this demo;"))
-    console.out(_remark("nothing leaves this machine. What follows are ordinary commands in an ordinary folder."))
-    console.out((f"$ cd {place}", "strong"))
+    for text in _OPENING:
+        console.out(_remark(text))
+    console.out((f"$ cd {quote(str(place))}", "strong"))
     with _world(place):
         for line in script(ttl_s):
-            _run(session, place, line)
+            code = _run(session, place, line)
+            if code != line.ends_with:
+                console.err((f"The demo ends here: that was exit code {code}, not {int(line.ends_with)}.", "failed"))
+                console.err(f"Please report it; everything is in {place}")
+                return Exit.BUG
     _say_how_to_go_on(session, place, ttl_s)
     return Exit.DONE
 
@@ -93,7 +109,8 @@ def _furnish(place: Path, ttl_s: int) -> None:
     (place / "playbooks" / f"{DOMAIN}.yaml").write_text(playbook_text(ttl_s), encoding="utf-8")
 
 
-def _run(session: Session, place: Path, line: Line) -> None:
+def _run(session: Session, place: Path, line: Line) -> int:
+    """Say, echo and run one command; return its exit code."""
     session.console.out()
     session.console.out(_remark(line.remark))
     session.console.out((f"$ dnsrun {line.arguments}", "strong"))
@@ -105,13 +122,9 @@ def _run(session: Session, place: Path, line: Line) -> None:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    if done.returncode != line.ends_with:
-        raise UsageError(
-            f"the demo ends here: `dnsrun {line.arguments}` ended with exit code {done.returncode} instead of "
-            f"{int(line.ends_with)}; everything is in {place}"
-        )
-    if line.ends_with in _MEANING:
-        session.console.out(_remark(f"exit code {int(line.ends_with)}: {_MEANING[line.ends_with]}"))
+    if done.returncode in _MEANING:
+        session.console.out(_remark(f"exit code {done.returncode}: {_MEANING[Exit(done.returncode)]}"))
+    return done.returncode
 
 
 def _dnsrun() -> tuple[str, ...]:
@@ -121,10 +134,12 @@ def _dnsrun() -> tuple[str, ...]:
 
 
 def _environment(session: Session) -> dict[str, str]:
-    """Return the environment without what would lead the commands to another project."""
-    return {name: value for name, value in session.environment.items() if name != "DNSRUN_PROJECT"} | {
-        "PYTHONUNBUFFERED": "1"
-    }
+    """Return the environment without what would lead the commands to another project.
+
+    That the folder is a lab has been said: the commands need not say it each time.
+    """
+    kept = {name: value for name, value in session.environment.items() if name != "DNSRUN_PROJECT"}
+    return {**kept, LAB_IS_KNOWN: "1"}
 
 
 @contextmanager
@@ -135,7 +150,6 @@ def _world(place: Path) -> Iterator[None]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for the commands; the world ends when its standard input does
-        env=os.environ,
     )
     try:
         if not (world.stdout and world.stdout.readline()):
@@ -156,8 +170,8 @@ def _say_how_to_go_on(session: Session, place: Path, ttl_s: int) -> None:
     out = session.console.out
     out()
     out(_remark(f"That is a count of visits, no formula: `dnsrun demo --ttl {other_s}` counts another one."))
-    out(_remark("Playbook, journal, captures and the zone are in the folder. To go on there, or repeat any command:"))
-    out(f"    cd {place}")
+    out(_remark("Playbook, journal, captures and zone stay in that folder. To go on there, or to repeat a command:"))
+    out(f"    cd {quote(str(place))}")
     out("    dnsrun demo --world . &            the servers run again, until `kill %1`")
     out("    dnsrun demo --repair               the new server is repaired")
     out("    dnsrun apply --phase 2 --yes       and the switch succeeds")

@@ -17,7 +17,7 @@ WEB_OLD = "192.0.2.10"
 WEB_NEW = "203.0.113.20"
 DOMAIN = "client.example"
 OLD_TTL_S = 3600
-NEW_SITE_PAGES = 40
+NEW_SITE_PAGES = 60
 """How many pages the new web server serves before it breaks down: enough for every test, not for visitors."""
 
 _ROOT = f"""\
@@ -99,7 +99,7 @@ def sites() -> dict[str, Site]:
 def playbook_text(low_ttl_s: int = 600) -> str:
     """Return the playbook that moves the web site; it lowers TTLs to `low_ttl_s` seconds."""
     # The watch outlasts every cache, so that it sees what visitors do to the new server.
-    watch_s = max(3600, 2 * low_ttl_s)
+    watch_s = max(1200, 2 * low_ttl_s)
     return _PLAYBOOK.format(
         domain=DOMAIN,
         web_old=WEB_OLD,

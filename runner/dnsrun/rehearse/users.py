@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,14 +28,16 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """What the users met, counted visit by visit. `since` and `until` (UTC) are the first and the next visit."""
+    """What the users met, counted visit by visit.
+
+    `since` and `until` (UTC) are the times of the first and the next visit, `address` is where they go now.
+    """
 
     since: datetime
     until: datetime
     total: int = 0
     outages: tuple[Outage, ...] = ()
     address: str = ""
-    cached_s: int = 0
 
     @property
     def broken(self) -> int:
@@ -60,45 +62,48 @@ def visits_to_json(visits: Visits) -> dict[str, Any]:
             for outage in visits.outages
         ],
         "address": visits.address,
-        "cached_s": visits.cached_s,
     }
 
 
-@dataclass(slots=True)
 class Users:
-    """Ask a caching resolver for `host`'s address, visit what it says, once a second of lab time.
+    """Ask a caching resolver for the address of `host`, open the page there, once in every second of lab time.
 
-    The resolver ages on the users' own time, which `live_until` moves on second by second: nothing is skipped and
+    As browsers do, they keep an answer for the seconds that the resolver says are left of it, and then ask again.
+    The resolver ages on the users' own time, which `live_until` moves on second by second: no second is skipped and
     nothing computed, also when a day is lived through at once. `sites` maps addresses to what is there.
     """
 
-    host: Name
-    sites: Mapping[str, Site]
-    roots: Sequence[str]
-    send: Send
-    start: datetime
-    visits: Visits = field(init=False)
-    _resolver: CachingResolver = field(init=False)
+    def __init__(
+        self, host: Name, sites: Mapping[str, Site], roots: Sequence[str], send: Send, start: datetime
+    ) -> None:
+        self._host = host
+        self._sites = sites
+        self._resolver = CachingResolver(roots, send, lambda: self._now)
+        self._start = self._now = self._ask_again_at = start
+        self._total = 0
+        self._address = ""
+        self._outages: tuple[Outage, ...] = ()
 
-    def __post_init__(self) -> None:
-        self.visits = Visits(self.start, self.start)
-        self._resolver = CachingResolver(self.roots, self.send, lambda: self.visits.until)
+    @property
+    def visits(self) -> Visits:
+        """What they have met so far."""
+        return Visits(self._start, self._now, self._total, self._outages, self._address)
 
     def live_until(self, when: datetime) -> None:
         """Make every visit that is due before `when` (UTC). Touches the network when the cache has to ask."""
-        while self.visits.until < when:
+        while self._now < when:
             self._visit()
+            self._now += _STEP
 
     def _visit(self) -> None:
-        at = self.visits.until
-        answer = self._resolver.resolve(self.host, RdataType.A)
-        address = answer.rrset[0].to_text() if answer.rrset is not None else ""
-        site = self.sites.get(address)
-        well = site is not None and site.get() == GOOD
-        outages = self.visits.outages if well else _longer(self.visits.outages, at, address)
-        self.visits = Visits(
-            self.visits.since, at + _STEP, self.visits.total + 1, outages, address, answer.remaining_ttl_s
-        )
+        if self._now >= self._ask_again_at:
+            answer = self._resolver.resolve(self._host, RdataType.A)
+            self._address = answer.rrset[0].to_text() if answer.rrset is not None else ""
+            self._ask_again_at = self._now + timedelta(seconds=answer.remaining_ttl_s)
+        site = self._sites.get(self._address)
+        self._total += 1
+        if site is None or site.get() != GOOD:
+            self._outages = _longer(self._outages, self._now, self._address)
 
 
 def _longer(outages: tuple[Outage, ...], at: datetime, address: str) -> tuple[Outage, ...]:

@@ -171,7 +171,7 @@ class World:
         if what == "jump":
             self.jump(datetime.fromisoformat(str(details.get("until"))).astimezone(UTC))
         elif what == "visits":
-            return visits_to_json(self.visits())
+            return {"host": scenery.WWW.to_text(omit_final_dot=True), **visits_to_json(self.visits())}
         elif what == "repair":
             self.repair()
         elif what != "nothing":
