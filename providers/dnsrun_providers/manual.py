@@ -60,7 +60,7 @@ class Manual:
         """Return what a person is to type. Nothing is written by this call."""
         return Receipt(ask_person=instructions.writing(self._panel, self._language, apex, changes))
 
-    def refresh(self, apex: Name) -> Receipt:
+    def refresh(self, apex: Name, servers: tuple[Endpoint, ...] = ()) -> Receipt:  # noqa: ARG002 - a person finds them
         """Return what a person does so that the secondary fetches the zone: off and on again."""
         return Receipt(ask_person=instructions.refreshing(self._panel, self._language, apex))
 

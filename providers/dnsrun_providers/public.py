@@ -48,15 +48,17 @@ class Public:
         """Raise `OutsideError`: nobody of us can write here."""
         raise impossible(f"nobody of us can write {apex} at {self._name}, and {len(changes)} changes were asked for")
 
-    def refresh(self, apex: Name) -> Receipt:
+    def refresh(self, apex: Name, servers: tuple[Endpoint, ...] = ()) -> Receipt:
         """Send NOTIFY to every address; the receipt says who took it.
 
-        Touches the network. Raises `OutsideError` when nobody took it, or when the playbook gives no address.
+        The addresses of the playbook count, else those of `servers`. Touches the network. Raises `OutsideError` when
+        nobody took it, or when no address is known.
         """
-        if not self._servers:
+        places = self._servers or servers
+        if not places:
             text = f"no address is known for the servers of {self._name}: give name_servers with addresses"
             raise OutsideError(text, retryable=False, certainty="not-applied")
-        said = {server: self._tell(server, apex) for server in self._servers}
+        said = {server: self._tell(server, apex) for server in places}
         words = "; ".join(f"{server}: {outcome}" for server, outcome in said.items())
         if "took it" not in said.values():
             raise OutsideError(f"NOTIFY for {apex}: {words}", retryable=True, certainty="not-applied")

@@ -110,7 +110,7 @@ class Rfc2136:
                 wire.update(self._context.net, self._server, apex, left, key=self._key)
         return Receipt()
 
-    def refresh(self, apex: Name) -> Receipt:
+    def refresh(self, apex: Name, servers: tuple[Endpoint, ...] = ()) -> Receipt:  # noqa: ARG002 - it knows its own
         """Send NOTIFY, for a server that copies the zone; raises `OutsideError` when it does not take it."""
         if not wire.notify(self._context.net, self._server, apex):
             message = f"{self._server} refuses the NOTIFY for {apex}: it takes it from its own primaries only"

@@ -12,7 +12,7 @@ from dnsrun.engine.advance import Ended
 from dnsrun.engine.start import prepare
 from dnsrun.errors import Conflict, Refused
 from dnsrun.model.entry import RollbackAsked
-from worlds import APEX, NEW, OLD, World, world
+from worlds import APEX, NEW, OLD, PLAYBOOK, World, world
 
 
 @pytest.fixture
@@ -139,3 +139,12 @@ def test_foreign_value_where_ours_was_to_go_refuses_and_names_it(small: World) -
     small.ns2.refresh(APEX)
     with pytest.raises(Conflict, match=r"192\.0\.2\.99"):
         prepare(small.open(), 2)
+
+
+def test_secondary_at_which_nobody_can_write_is_told_at_the_addresses_that_dns_shows(small: World) -> None:
+    theirs = "{use: rfc2136, server: 198.51.100.54, name_servers: [ns2.client.example]}"
+    run = small.open(PLAYBOOK.replace(theirs, "{use: public, name_servers: [ns2.client.example]}"))
+    small.start(run, 1)
+    assert small.drive(run) == Ended("done", "done")
+    assert small.values(small.ns2) == [f"600 {OLD}"]
+    assert [record for record in small.ns2.log if record.kind == "notify"]

@@ -21,13 +21,15 @@ from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.ports.journal import Hold
 from dnsrun.ports.provider import Receipt, SecondaryHost
 
-from .eyes import ask_at, current, own_servers
+from .eyes import ask_at, current, own_servers, recent
 from .progress import AskedPerson, CallFailed, Calling, Shown
 from .rounds import gate_case, judge_once
 from .run import Run
 from .shown import Showing, showing
 
 COMMAND_TIMEOUT_S = 600
+FRESH_S = 10  # straight before acting, the delegation was seen this long ago at most
+POLLED_S = 60  # while asking whether an act shows
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "HOME")  # what a program may see (threat 3)
 
 
@@ -84,7 +86,7 @@ def _left_to_do(run: Run, plan: Plan, act: Act) -> Act | None:
     """
     if not isinstance(act, WriteZone):
         return act
-    found = _look(run, plan, act)
+    found = _look(run, plan, act, seen_s=FRESH_S)
     if found.strangers:
         raise Stranger("; ".join(found.strangers) + ": somebody else has changed it; it was left alone")
     if found.whole:
@@ -93,9 +95,9 @@ def _left_to_do(run: Run, plan: Plan, act: Act) -> Act | None:
     return WriteZone(act.provider, act.apex, tuple(change for change in act.changes if change.key in missing))
 
 
-def _look(run: Run, plan: Plan, act: WriteZone) -> Showing:
+def _look(run: Run, plan: Plan, act: WriteZone, *, seen_s: float) -> Showing:
     keys = [change.key for change in act.changes]
-    servers = own_servers(run, act.provider, current(run))
+    servers = own_servers(run, act.provider, recent(run, at_most_s=seen_s))
     if not servers:
         raise OutsideError(
             f"{act.provider}: none of its name servers serves the domain; nothing was written",
@@ -181,7 +183,7 @@ def settle(run: Run, plan: Plan, index: int) -> bool:
 
 
 def _settle_write(run: Run, plan: Plan, index: int, act: WriteZone) -> bool:
-    found = _look(run, plan, act)
+    found = _look(run, plan, act, seen_s=POLLED_S)
     if found.strangers:
         _journal_failure(run, index, act, 0, Stranger("; ".join(found.strangers) + ": set by somebody else"))
         return False
@@ -207,7 +209,7 @@ def _how(run: Run, index: int) -> How:
 
 def _settle_refresh(run: Run, plan: Plan, index: int, act: Refresh) -> bool:
     """A refresh is proved by serial and content: the secondary's answers, and a serial not below the primary's."""
-    view = current(run)
+    view = recent(run, at_most_s=POLLED_S)
     servers = own_servers(run, act.provider, view)
     primary = own_servers(run, run.playbook.zone.provider, view)
     written = _written_before(plan, index)

@@ -82,8 +82,11 @@ class ZoneProvider(Protocol):
 class SecondaryHost(Protocol):
     """A host that copies the zone from a primary."""
 
-    def refresh(self, apex: Name) -> Receipt:
-        """Have it fetch the zone (NOTIFY, or an instruction for a person); raises `OutsideError`."""
+    def refresh(self, apex: Name, servers: tuple[Endpoint, ...] = ()) -> Receipt:
+        """Have it fetch the zone (NOTIFY, or an instruction for a person); raises `OutsideError`.
+
+        `servers` are its name servers at all addresses that the live zone shows.
+        """
         ...
 
 
