@@ -111,7 +111,8 @@ def _perform(run: Run, act: Act) -> Receipt:
     if isinstance(act, WriteZone):
         return run.ports.providers[act.provider].apply(act.apex, act.changes)
     if isinstance(act, Refresh):
-        return cast("SecondaryHost", run.ports.providers[act.provider]).refresh(act.apex)
+        servers = own_servers(run, act.provider, current(run))
+        return cast("SecondaryHost", run.ports.providers[act.provider]).refresh(act.apex, servers)
     if isinstance(act, Instruct):
         return Receipt(ask_person=act.text)
     return _run_program(run, act.argv)
