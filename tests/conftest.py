@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 
@@ -81,6 +82,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     if report.skipped and is_ci():
         _fail_instead(report)
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how the runs ended that tests of many seeds recorded as their `ending`."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    endings = Counter(value for report in reports for name, value in report.user_properties if name == "ending")
+    for ending, count in sorted(endings.items(), key=lambda item: -item[1]):
+        terminalreporter.write_line(f"{count:4} runs ended: {ending}")
 
 
 def _fail_instead(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -42,7 +42,7 @@ class Weather:
     @classmethod
     def of_seed(cls, seed: int) -> Weather:
         """Return what a seed brings: a few kinds of trouble, rarely all."""
-        rng = Random(seed)  # noqa: S311 - it is to be repeatable
+        rng = Random(seed)
         known = sorted({*READ_TROUBLES, *WRITE_TROUBLES})
         troubles = frozenset(rng.sample(known, rng.choice((1, 2, 3, len(known)))))
         return cls(
@@ -83,15 +83,15 @@ class FaultProxy:
     after each, in the proxy's thread.
     """
 
-    def __init__(self, upstream: tuple[str, int], clock: Clock, on_write: Callable[[], None]) -> None:
+    def __init__(self, upstream: tuple[str, int], clock: Clock) -> None:
         self._upstream = upstream
         self._clock = clock
-        self._on_write = on_write
+        self.on_write: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self.place = ("127.0.0.1", self._server.server_address[1])
-        self.reset(Weather(Random(0)))  # noqa: S311 - never asked
+        self.reset(Weather(Random(0)))
 
     def reset(self, weather: Weather) -> None:
         """Begin anew with another weather."""
@@ -183,7 +183,7 @@ class FaultProxy:
             self._before = before
             self._late_until = self._clock.now() + timedelta(seconds=self.weather.reads_late_s)
             self.forwarded.append(rrsets)
-            self._on_write()
+            self.on_write()
         return reply
 
     def _forward(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:

@@ -18,6 +18,17 @@ def current(run: Run, net: Net | None = None) -> ServerView:
     return current_view(net or run.ports.net, run.apex, run.ports.roots, extra_addresses=extra)
 
 
+def recent(run: Run, *, at_most_s: float) -> ServerView:
+    """Return the view of the live delegation as seen `at_most_s` seconds ago, else look anew.
+
+    A poll need not ask the roots. Raises `OutsideError`.
+    """
+    now_s = run.ports.clock.monotonic_s()
+    if run.seen is None or now_s - run.seen[0] > at_most_s:
+        run.seen = (now_s, current(run))
+    return run.seen[1]
+
+
 def future(view: View, changes: Iterable[Change]) -> View:
     """Return the same servers with planned RRsets laid over their answers."""
     return future_view(view, tuple(changes))

@@ -10,6 +10,7 @@ from datetime import datetime
 from dns.name import Name
 
 from dnsrun.clock import Clock
+from dnsrun.dnsio.views import ServerView
 from dnsrun.dnsio.walk import Roots
 from dnsrun.journal.fold import MoveState, RunState, fold
 from dnsrun.model.codec import decode, encode
@@ -54,7 +55,8 @@ class Ports:
 class Run:
     """A cursor over one journal: folds what is new, appends at the head.
 
-    Keeps nothing that the journal does not say, but for which calls this process made.
+    Keeps nothing that the journal does not say, but for which calls this process made, and for a minute whom it asks:
+    `seen` is the view of the delegation and when (monotonic seconds) it was taken.
     """
 
     def __init__(self, playbook: Playbook, journal: Journal, ports: Ports) -> None:
@@ -63,6 +65,7 @@ class Run:
         self.ports = ports
         self.state = RunState()
         self.called: set[int] = set()
+        self.seen: tuple[float, ServerView] | None = None
         self._plans: dict[str, Plan] = {}
         self._zones: dict[str, ZoneSnapshot] = {}
 
