@@ -29,18 +29,36 @@ class Undone:
     baselines: Mapping[str, tuple[tuple[str, str], ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What the way back does to RRsets: `data` first, `ttls` last.
+
+    `there` are those that the primary serves as before already; other servers may not yet. `left` are sentences
+    about RRsets that somebody else has changed.
+    """
+
+    data: tuple[Change, ...]
+    ttls: tuple[Change, ...]
+    there: tuple[Change, ...]
+    left: tuple[str, ...]
+
+
 def plan_rollback(undone: tuple[Undone, ...], situation: Situation, *, raise_ttls: bool) -> Plan:
     """Plan the way back from these phases, newest first. `situation.zone` is the zone as it is now.
 
-    TTLs that were lowered stay low unless `raise_ttls`; then they are raised last.
+    TTLs that were lowered stay low unless `raise_ttls`; then they are raised last. What an earlier rollback has
+    written already is not written again, but secondaries are refreshed and all servers asked all the same.
     """
-    data, ttls, left = _changes(undone, situation, raise_ttls=raise_ttls)
+    chains = _chains(undone)
+    way = _way(chains, situation, raise_ttls=raise_ttls)
     acts: list[Act] = [*_services(undone)]
     provider = situation.playbook.zone.provider
-    for changes in (data, ttls):
+    for changes in (way.data, way.ttls):
         if changes:
             acts.append(WriteZone(provider, situation.zone.apex, changes))
             acts += _refreshes(undone, situation)
+    if chains and not (way.data or way.ttls):
+        acts += _refreshes(undone, situation)
     newest = undone[0].plan
     return Plan(
         run=situation.run,
@@ -48,28 +66,20 @@ def plan_rollback(undone: tuple[Undone, ...], situation: Situation, *, raise_ttl
         phase_name=newest.phase_name,
         direction="back",
         acts=tuple(acts),
-        moves=_moves(undone, tuple(acts), with_data=bool(data)),
+        moves=_moves(undone, tuple(acts), way),
         checkpoint=situation.checkpoint,
         covers=tuple(each.plan.phase for each in undone),
-        left=(*left, *_beyond(undone)),
-        guards=_guards(undone[-1], data, ttls),
+        left=(*way.left, *_beyond(undone)),
+        guards=(*(guard for guard in undone[-1].plan.guards if guard.key not in chains), *way.there),
     )
 
 
-def _guards(oldest: Undone, data: tuple[Change, ...], ttls: tuple[Change, ...]) -> tuple[Change, ...]:
-    """Return what earlier phases changed and what goes on standing."""
-    back = {change.key for change in (*data, *ttls)}
-    return tuple(change for change in oldest.plan.guards if change.key not in back)
-
-
-def _changes(
-    undone: tuple[Undone, ...], situation: Situation, *, raise_ttls: bool
-) -> tuple[tuple[Change, ...], tuple[Change, ...], tuple[str, ...]]:
-    """Return data changes, TTL changes that come last, and what is left because somebody else changed it."""
+def _way(chains: Mapping[RRsetKey, list[Change]], situation: Situation, *, raise_ttls: bool) -> _Way:
     data: list[Change] = []
     ttls: list[Change] = []
+    there: list[Change] = []
     left: list[str] = []
-    for key, chain in sorted(_chains(undone).items(), key=lambda item: item[0].order()):
+    for key, chain in sorted(chains.items(), key=lambda item: item[0].order()):
         live, target = situation.zone.rrsets.get(key), chain[0].before
         if not _ours(live, chain):
             left.append(f"{key} is {_text(live)} now, set by somebody else; it was left alone")
@@ -78,9 +88,11 @@ def _changes(
         if not _same(live, target):
             now = target.with_ttl(_low_ttl_s(chain, target)) if target else None
             data.append(Change(key, live, now))
+        else:
+            there.append(Change(key, chain[-1].after, live))
         if raise_ttls and now and target and now.ttl_s < target.ttl_s:
             ttls.append(Change(key, now, replace(now, ttl_s=target.ttl_s)))
-    return tuple(data), tuple(ttls), tuple(left)
+    return _Way(tuple(data), tuple(ttls), tuple(there), tuple(left))
 
 
 def _low_ttl_s(chain: list[Change], target: RRset) -> int:
@@ -143,14 +155,16 @@ def _refreshes(undone: tuple[Undone, ...], situation: Situation) -> list[Act]:
     return [Refresh(name, situation.zone.apex) for name in dict.fromkeys(names)]
 
 
-def _moves(undone: tuple[Undone, ...], acts: tuple[Act, ...], *, with_data: bool) -> tuple[Move, ...]:
+def _moves(undone: tuple[Undone, ...], acts: tuple[Act, ...], way: _Way) -> tuple[Move, ...]:
+    """Services before their check, the old side's answer before data leads there, and all servers asked in the end."""
     everything = tuple(range(len(acts)))
-    service = list(_service_gates(undone)) if with_data else []
+    moved = bool(way.data) or any(not change.ttl_only for change in way.there)
+    service = list(_service_gates(undone)) if moved else []
     first = [index for index in everything if isinstance(acts[index], (RunCommand, Instruct))]
     moves: list[Move] = [Do(index) for index in first]
-    moves += [Check(gate, "safe", everything) for gate in service]
+    moves += [Check(gate, "safe", everything) for gate in service if way.data]
     moves += [Do(index) for index in everything if index not in first]
-    if acts:
+    if acts or way.there:
         moves += [Check(built_in(kind), "back", everything) for kind in DNS_GATES]
         moves += [Check(gate, "back", everything) for gate in service]
     return tuple(moves)
