@@ -8,7 +8,7 @@ import click
 
 from dnsrun.errors import Exit, PlaybookError, UsageError
 from dnsrun.wiring.project import playbook_files
-from dnsrun.wiring.world import load
+from dnsrun.wiring.runs import load
 
 from .ending import tell_error
 from .session import Session, common, pass_session

@@ -16,7 +16,7 @@ from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.text import shorten
-from dnsrun.wiring.world import open_run
+from dnsrun.wiring.runs import open_run
 
 from .progress import Progress
 from .session import Session

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-import traceback
 from pathlib import Path
 
 from dnsrun.errors import DnsrunError, Exit, PlaybookError
@@ -33,6 +31,8 @@ def tell_error(session: Session, err: DnsrunError, *, of: str = "") -> Exit:
 
 def tell_bug(session: Session) -> Exit:
     """Write the trace of the exception being handled to a file, without secrets, and say where it is."""
+    import traceback
+
     text = session.redactor.redact(traceback.format_exc())
     path = _write_trace(session, text)
     where = f"The trace is in {path}; it holds no secrets." if path else text
@@ -42,6 +42,8 @@ def tell_bug(session: Session) -> Exit:
 
 
 def _write_trace(session: Session, text: str) -> Path | None:
+    import tempfile
+
     state = session.__dict__.get("project")
     folder = state / ".dnsrun" if state is not None and (state / ".dnsrun").is_dir() else None
     for place in (folder, None):

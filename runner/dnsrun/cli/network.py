@@ -16,7 +16,8 @@ from dnsrun.errors import DnsrunError, Exit, OutsideError
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question, Transport
 from dnsrun.model.playbook import MailSpec
 from dnsrun.model.rrset import RRsetKey
-from dnsrun.wiring.world import World, load
+from dnsrun.wiring.runs import load
+from dnsrun.wiring.world import World
 
 from .console import Style
 from .session import Session
@@ -51,13 +52,13 @@ def check_network(session: Session, files: Sequence[Path]) -> Exit:
 
 def _ask(world: World, servers: Sequence[Endpoint], transport: Transport) -> list[Observation]:
     soa = RRsetKey(dns.name.root, RdataType.SOA)
-    return list(world.net.ask(Question(soa, server, transport) for server in servers))
+    return list(world.network.net.ask(Question(soa, server, transport) for server in servers))
 
 
 def _roots(world: World, transport: Transport) -> Iterator[Finding]:
     """One root server must answer with authority; an answer without it comes from somebody in between."""
     what = f"root servers over {transport.upper()}"
-    seen = _ask(world, [server for server in world.roots.servers if not server.is_v6][:ROOTS_ASKED], transport)
+    seen = _ask(world, [server for server in world.network.roots.servers if not server.is_v6][:ROOTS_ASKED], transport)
     answers = [(each, each.got) for each in seen if isinstance(each.got, Answer)]
     without = [each.server for each, got in answers if not got.aa]
     if without:
@@ -78,7 +79,7 @@ def _silence(world: World) -> Iterator[Finding]:
 
 
 def _v6(world: World) -> Finding:
-    servers = [server for server in world.roots.servers if server.is_v6][:ROOTS_ASKED]
+    servers = [server for server in world.network.roots.servers if server.is_v6][:ROOTS_ASKED]
     if any(isinstance(each.got, Answer) for each in _ask(world, servers, "udp")):
         return Finding("IPv6", "fine", "root servers answer")
     return Finding("IPv6", "not checked", "not reachable from here; IPv6 addresses of name servers are not checked")
@@ -110,8 +111,8 @@ def _mail_of(world: World, path: Path) -> MailSpec | None:
 
 def _connects(world: World, host: Name, port: int) -> bool:
     try:
-        for address in addresses_from_roots(world.net, host, world.roots):
-            world.net.connect(address, port, timeout_s=CONNECT_TIMEOUT_S).close()
+        for address in addresses_from_roots(world.network.net, host, world.network.roots):
+            world.network.net.connect(address, port, timeout_s=CONNECT_TIMEOUT_S).close()
             return True
     except (OSError, OutsideError):
         return False

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dnsrun import __version__
 from dnsrun.errors import DnsrunError, Exit
-from dnsrun.journal.fold import Active, RunState, fold_all
-from dnsrun.model.codec import decode, encode
-from dnsrun.model.plan import Plan
-from dnsrun.plan.ttl import caches_clean_at
-from dnsrun.ports.journal import Journal
-from dnsrun.wiring.project import state_folder
-from dnsrun.wiring.world import journal_of
+from dnsrun.wiring.project import JOURNAL, state_folder
 
 from .console import Style
 from .ending import tell_error
@@ -24,21 +23,26 @@ from .session import Session, common, pass_session
 from .targets import Target, is_unchanged, named
 from .times import full_time
 
-Urgency = Literal["act", "runs", "idle"]
-_ORDER: tuple[Urgency, ...] = ("act", "runs", "idle")
-_STYLES: dict[Urgency, Style] = {"act": "failed", "runs": "changed", "idle": "ok"}
+if TYPE_CHECKING:  # the journal is only folded when it has changed since the last look
+    from .standing import Standing
+
+KEPT = "status.json"
+_KEYS = {"journal", "version", "urgency", "says", "next", "until", "caches_clean", "playbook"}
+_ORDER = ("act", "runs", "idle")
+_STYLES: dict[str, Style] = {"act": "failed", "runs": "changed", "idle": "ok"}
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where one domain stands: a sentence, and what to type next."""
+class Shown:
+    """Where one domain stands, as it is shown. Times are UTC."""
 
     domain: str
-    urgency: Urgency
+    urgency: str
     says: str
-    next: str = ""
-    caches_clean: datetime | None = None
-    edited: bool = False
+    next: str
+    until: datetime | None
+    caches_clean: datetime | None
+    edited: bool
 
 
 @click.command(name="status")
@@ -47,11 +51,11 @@ class Standing:
 @pass_session
 def command(session: Session, domains: tuple[str, ...]) -> Exit:
     """Say where every domain stands; first what you must do. Reads the journals only, asks nobody."""
-    found: list[Standing] = []
+    found: list[Shown] = []
     codes: list[Exit] = []
     for target in named(session, domains):
         try:
-            found.append(_standing(session, target))
+            found.append(_shown(session, target))
         except DnsrunError as err:
             codes.append(tell_error(session, err, of=target.shown))
     found.sort(key=lambda standing: _ORDER.index(standing.urgency))
@@ -63,15 +67,15 @@ def command(session: Session, domains: tuple[str, ...]) -> Exit:
     return Exit.worst(codes)
 
 
-def _show(session: Session, found: list[Standing]) -> None:
+def _show(session: Session, found: list[Shown]) -> None:
     console = session.console
     if not found:
         console.out("no playbook and no journal here; begin with: dnsrun schema --example web-move")
     width = max((len(standing.domain) for standing in found), default=0)
     for standing in found:
         must = "you must act: " if standing.urgency == "act" else ""
-        says = must + standing.says
-        console.out((f"{standing.domain:<{width}}", _STYLES[standing.urgency]), f"  {says}")
+        until = f", until {full_time(standing.until)}" if standing.until else ""
+        console.out((f"{standing.domain:<{width}}", _STYLES[standing.urgency]), f"  {must}{standing.says}{until}")
         if standing.next:
             console.out(f"{'':<{width}}  next: {standing.next}")
         if standing.caches_clean:
@@ -80,87 +84,82 @@ def _show(session: Session, found: list[Standing]) -> None:
             console.out((f"{'':<{width}}  the playbook was edited since the run began", "changed"))
 
 
-def _as_data(standing: Standing) -> dict[str, Any]:
+def _as_data(standing: Shown) -> dict[str, Any]:
     return {
         "domain": standing.domain,
         "urgency": standing.urgency,
         "says": standing.says,
         "next": standing.next,
-        "caches_clean": encode(standing.caches_clean),
+        "until": _time_text(standing.until),
+        "caches_clean": _time_text(standing.caches_clean),
         "edited": standing.edited,
     }
 
 
-def _standing(session: Session, target: Target) -> Standing:
-    journal = journal_of(session.world, state_folder(session.project, target.domain))
-    state = fold_all(journal.read())
-    domain = target.shown
-    if state.opened is None:
-        return Standing(domain, "idle", "not begun", f"dnsrun plan {domain}")
-    urgency, says, following = _says(state, domain)
-    edited = target.path is not None and not is_unchanged(target.path, state.opened.playbook)
-    clean = _caches_clean(journal, state)
-    clean = clean if clean and clean > session.world.clock.now() else None
-    return Standing(domain, urgency, says, following, clean, edited and not state.ended)
+def _time_text(when: datetime | None) -> str | None:
+    return when.isoformat().replace("+00:00", "Z") if when else None
 
 
-def _says(state: RunState, domain: str) -> tuple[Urgency, str, str]:
-    """Return the urgency, the sentence and the next command. Pure."""
-    resume = f"dnsrun resume {domain}"
-    if state.ended:
-        return "idle", "finished" if state.ended.outcome == "finished" else "rolled back, closed", ""
-    incomplete = [phase for phase in state.phases.values() if phase.outcome == "rollback-incomplete"]
-    if state.going_back and state.active is None and incomplete:
-        return "act", f"the rollback is not complete: {incomplete[-1].because}", resume
-    if state.asked_back or (state.going_back and state.active is None):
-        return "act", "a rollback has been asked for and is not done", resume
-    if state.active:
-        return _says_open(state, state.active, resume, domain)
-    return _says_idle(state, domain)
+def _shown(session: Session, target: Target) -> Shown:
+    facts = _facts(session, target)
+    clean = datetime.fromisoformat(facts["caches_clean"]) if facts["caches_clean"] else None
+    edited = bool(facts["playbook"] and target.path and not is_unchanged(target.path, facts["playbook"]))
+    return Shown(
+        domain=target.shown,
+        urgency=facts["urgency"],
+        says=facts["says"],
+        next=facts["next"],
+        until=datetime.fromisoformat(facts["until"]) if facts["until"] else None,
+        caches_clean=clean if clean and clean > session.world.clock.now() else None,
+        edited=edited,
+    )
 
 
-def _says_open(state: RunState, active: Active, resume: str, domain: str) -> tuple[Urgency, str, str]:
-    what = phase_words(state, active.planned.phase)
-    if active.planned.direction == "back":
-        what = f"rolling back {what}"
-    if active.paused is not None:
-        return "act", f"{what} is paused: {active.paused}", f"{resume}, or dnsrun rollback {domain}"
-    asked = [m.asked for m in active.moves.values() if m.asked and not m.done and not m.answer]
-    if asked:
-        return "act", f"{what} waits for {asked[0].operator}: {asked[0].text.splitlines()[0]}", resume
-    due = [move.due for move in active.moves.values() if move.due and not move.done]
-    if due:
-        return "runs", f"{what} goes on until {full_time(due[-1].until)} ({due[-1].because})", resume
-    return "runs", f"{what} is open", resume
+def _facts(session: Session, target: Target) -> dict[str, Any]:
+    """Return the standing as plain data: kept from the last look while the journal's octets are the same."""
+    folder = state_folder(session.project, target.domain)
+    digest = _digest(folder / JOURNAL)
+    kept = _kept(folder / KEPT)
+    if digest and kept.get("journal") == digest and kept.get("version") == __version__:
+        return kept
+    from dnsrun.wiring.world import journal_of
+
+    from .standing import standing_of
+
+    facts = _plain(standing_of(journal_of(session.world, folder), target.shown))
+    if digest:
+        _keep(folder / KEPT, {"journal": digest, "version": __version__, **facts})
+    return facts
 
 
-def _says_idle(state: RunState, domain: str) -> tuple[Urgency, str, str]:
-    numbers = [number for number, _ in state.opened.phases] if state.opened else []
-    over = {number: phase for number, phase in state.phases.items() if phase.ended_at}
-    last = max(over, key=lambda number: encode(over[number].ended_at), default=None)
-    if last is None:
-        return "idle", "begun; no phase is over yet", f"dnsrun plan {domain}"
-    phase = over[last]
-    words = {"done": "done", "rolled-back": "rolled back", "refused": "refused", "paused": "paused"}
-    says = f"{phase_words(state, last)} {words.get(phase.outcome or '', phase.outcome or '')}"
-    if phase.outcome != "done" and phase.because:
-        says += f": {phase.because}"
-    following = next((number for number in numbers if state.phase(number).outcome != "done"), None)
-    return "idle", says, f"dnsrun apply {domain} --phase next" if following is not None else ""
+def _plain(standing: Standing) -> dict[str, Any]:
+    return {
+        "urgency": standing.urgency,
+        "says": standing.says,
+        "next": standing.next,
+        "until": _time_text(standing.until),
+        "caches_clean": _time_text(standing.caches_clean),
+        "playbook": standing.playbook,
+    }
 
 
-def phase_words(state: RunState, number: int) -> str:
-    """Return a phase as people say it, such as `phase 2 "switch A"`. Pure."""
-    names = dict(state.opened.phases) if state.opened else {}
-    return f'phase {number} "{names[number]}"' if number in names else f"phase {number}"
+def _digest(path: Path) -> str:
+    with suppress(OSError):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return ""
 
 
-def _caches_clean(journal: Journal, state: RunState) -> datetime | None:
-    """Return when no honest cache holds what the newest phase replaced (T5); None when no data was replaced."""
-    wrote = state.wrote()
-    phase = state.phase(wrote[0]) if wrote else None
-    if phase is None or phase.ended_at is None:
-        return None
-    plan: Plan = decode(Plan, json.loads(journal.get(phase.plan)))
-    ttls = [change.before.ttl_s for change in plan.changes() if change.before and not change.ttl_only]
-    return caches_clean_at(phase.ended_at, ttls) if ttls else None
+def _kept(path: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) and found.keys() == _KEYS else {}
+    return {}
+
+
+def _keep(path: Path, facts: dict[str, Any]) -> None:
+    """Keep the standing for the next look; it is worth nothing when it cannot be kept, and never more than a hint."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with suppress(OSError):
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            json.dump(facts, file)
+        beside.replace(path)

@@ -8,18 +8,20 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dns.name
 from dns.name import Name
 
 from dnsrun.errors import DnsrunError, UsageError
-from dnsrun.journal.fold import RunState, fold_all
-from dnsrun.model.playbook import Playbook
 from dnsrun.model.text import escape
 from dnsrun.wiring.project import SUFFIXES, as_domain, domains_with_state, playbook_files, state_folder
-from dnsrun.wiring.world import journal_of, load, reread
 
 from .session import Session
+
+if TYPE_CHECKING:  # the reader is loaded when a playbook is read: `dnsrun status` stays quick
+    from dnsrun.journal.fold import RunState
+    from dnsrun.model.playbook import Playbook
 
 # A line of its own, as every playbook writes it; anything cleverer is read by the playbook reader.
 _DOMAIN_LINE = re.compile(r"""^domain:[ \t]*["']?([^\s"'#$]+)["']?[ \t]*(?:#.*)?$""", re.MULTILINE)
@@ -74,18 +76,31 @@ def domain_of(session: Session, path: Path) -> Name:
         raise UsageError(f"cannot read the playbook {escape(str(path))}: {err.strerror}") from err
     lines = _DOMAIN_LINE.findall(text)
     name = as_domain(lines[0]) if len(lines) == 1 else None
-    return name or load(session.world, path).domain.canonicalize()
+    if name is None:
+        from dnsrun.wiring.runs import load
+
+        name = load(session.world, path).domain.canonicalize()
+    return name
 
 
 def state_of(session: Session, target: Target) -> RunState:
     """Return what the journal of a domain says. Touches the disk; raises `JournalError`."""
-    return fold_all(journal_of(session.world, state_folder(session.project, target.domain)).read())
+    return _folded(session, state_folder(session.project, target.domain))
+
+
+def _folded(session: Session, folder: Path) -> RunState:
+    from dnsrun.journal.fold import fold_all
+    from dnsrun.wiring.world import journal_of
+
+    return fold_all(journal_of(session.world, folder).read())
 
 
 def playbook_of(session: Session, target: Target) -> Playbook:
     """Return the playbook of a domain as it stands in its file."""
     if target.path is None:
         raise UsageError(f"{target.shown} has state here but no playbook; put its playbook back into playbooks/")
+    from dnsrun.wiring.runs import load
+
     return load(session.world, target.path)
 
 
@@ -94,13 +109,16 @@ def stored_playbook(session: Session, target: Target) -> Playbook:
 
     Raises `UsageError` when no run has begun.
     """
-    journal = journal_of(session.world, state_folder(session.project, target.domain))
-    opened = fold_all(journal.read()).opened
+    folder = state_folder(session.project, target.domain)
+    opened = _folded(session, folder).opened
     if opened is None:
         raise UsageError(f"{target.shown}: no phase has begun, so there is nothing to go on with or to take back")
+    from dnsrun.wiring.runs import load, reread
+    from dnsrun.wiring.world import journal_of
+
     if target.path and is_unchanged(target.path, opened.playbook):
         return load(session.world, target.path)
-    return reread(session.world, journal.get(opened.playbook), opened.path)
+    return reread(session.world, journal_of(session.world, folder).get(opened.playbook), opened.path)
 
 
 def is_unchanged(path: Path, digest: str) -> bool:
@@ -149,7 +167,7 @@ def _readable(session: Session) -> Iterable[Target]:
 
 def _orphan(session: Session, folder: Path) -> Target:
     """Return the domain of a state folder whose playbook is not among the project's files."""
-    opened = fold_all(journal_of(session.world, folder).read()).opened
+    opened = _folded(session, folder).opened
     name = as_domain(opened.domain) if opened else as_domain(folder.name)
     path = Path(opened.path) if opened and Path(opened.path).is_file() else None
     return Target(name or dns.name.from_text(folder.name), path)

@@ -7,13 +7,15 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from dnsrun.model.entry import Entry, Record
-from dnsrun.model.playbook import SecretRef
 from dnsrun.model.text import escape
-from dnsrun.ports.journal import Head, Journal
+
+if TYPE_CHECKING:
+    from dnsrun.model.entry import Entry, Record
+    from dnsrun.model.playbook import SecretRef
+    from dnsrun.ports.journal import Head, Journal
 
 SHORTEST = 4  # shorter texts are no secrets, and would be found in everything
 

@@ -1,151 +1,102 @@
-"""The world that a project folder works in, and a domain's run in it: the engine's ports, built for this machine."""
+"""The world that a project folder works in: the Internet and the system's clock, or a lab on loopback.
+
+Whatever asks the network is loaded when it is needed: `dnsrun status` stays quick.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-
-import dns.name
+from typing import TYPE_CHECKING
 
 from dnsrun.clock import Clock, SystemClock
-from dnsrun.dnsio.net import SocketNet
-from dnsrun.dnsio.walk import Roots
-from dnsrun.engine.progress import Listener
-from dnsrun.engine.run import Ports, Run
-from dnsrun.errors import UsageError
-from dnsrun.gates.all import built_in
-from dnsrun.journal.lock import FileHolds
-from dnsrun.journal.store import FileJournal
-from dnsrun.model.observation import Endpoint
-from dnsrun.model.playbook import Playbook
-from dnsrun.model.text import escape
-from dnsrun.playbook.read import load_playbook, read_playbook
-from dnsrun.ports.net import Net
-from dnsrun.ports.provider import Context, ZoneProvider
 
-from . import consent
-from .plugins import kinds, plugins
-from .project import STATE, claim, refuse_other_project, state_folder
+from .project import STATE
 from .redaction import RedactedJournal, Redactor
-from .secrets import SecretStore, config_folder, with_dotenv
 
-LARGEST_CAPTURE_OCTETS = 32 * 1024 * 1024
+if TYPE_CHECKING:
+    from dnsrun.dnsio.walk import Roots
+    from dnsrun.ports.net import Net
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """Where a project's runs happen: the Internet and the system's clock, or a lab on loopback."""
+class Network:
+    """The way to sockets, and the root servers where iteration starts."""
 
-    project: Path
     net: Net
-    clock: Clock
     roots: Roots
-    redactor: Redactor
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    is_lab: bool = False
+
+
+class World:
+    """Where a project's runs happen. `open_network` is called at most once, when somebody is to be asked."""
+
+    def __init__(
+        self,
+        project: Path,
+        *,
+        clock: Clock,
+        open_network: Callable[[], Network],
+        redactor: Redactor,
+        environment: Mapping[str, str] | None = None,
+        is_lab: bool = False,
+    ) -> None:
+        self.project = project
+        self.clock = clock
+        self.redactor = redactor
+        self.environment = os.environ if environment is None else environment
+        self.is_lab = is_lab
+        self._open_network = open_network
+
+    @cached_property
+    def network(self) -> Network:
+        """The network of this world."""
+        return self._open_network()
 
 
 def open_world(project: Path, redactor: Redactor, environment: Mapping[str, str]) -> World:
     """Return the world of a project folder; a lab when it holds `.dnsrun/lab.json`. Touches the disk."""
     if (project / STATE / "lab.json").exists():
-        from dnsrun.rehearse.lab import open_lab
-
-        lab = open_lab(project)
-        if lab is not None:
-            roots = Roots(tuple(Endpoint(dns.name.root, address) for address in lab.roots))
-            return World(project, lab.net, lab.clock, roots, redactor, environment, is_lab=True)
+        return _lab(project, redactor, environment)
     clock = SystemClock()
-    return World(project, SocketNet(clock), clock, Roots.iana(), redactor, environment)
+    return World(
+        project, clock=clock, open_network=lambda: _internet(clock), redactor=redactor, environment=environment
+    )
 
 
-def load(world: World, path: Path) -> Playbook:
-    """Read a playbook's file; raises `PlaybookError` or `UsageError`. Touches the disk."""
-    return load_playbook(path, kinds(), today=world.clock.now().astimezone().date())
+def _internet(clock: Clock) -> Network:
+    from dnsrun.dnsio.net import SocketNet
+    from dnsrun.dnsio.walk import Roots
+
+    return Network(SocketNet(clock), Roots.iana())
 
 
-def reread(world: World, text: str, path: str) -> Playbook:
-    """Read the text of a playbook that the journal has kept. Pure but for plugins."""
-    return read_playbook(text, path, kinds(), today=world.clock.now().astimezone().date())
+def _lab(project: Path, redactor: Redactor, environment: Mapping[str, str]) -> World:
+    import dns.name
+
+    from dnsrun.dnsio.walk import Roots
+    from dnsrun.errors import UsageError
+    from dnsrun.model.observation import Endpoint
+    from dnsrun.rehearse.lab import open_lab
+
+    lab = open_lab(project)
+    if lab is None:
+        raise UsageError(f"{project}: its lab has just gone; run the command again")
+    roots = Roots(tuple(Endpoint(dns.name.root, address) for address in lab.roots))
+    return World(
+        project,
+        clock=lab.clock,
+        open_network=lambda: Network(lab.net, roots),
+        redactor=redactor,
+        environment=environment,
+        is_lab=True,
+    )
 
 
 def journal_of(world: World, folder: Path) -> RedactedJournal:
     """Return the journal in a state folder; touches nothing yet."""
+    from dnsrun.journal.store import FileJournal
+
     return RedactedJournal(FileJournal(folder, world.clock), world.redactor)
-
-
-def open_run(
-    world: World,
-    playbook: Playbook,
-    tell: Listener,
-    *,
-    writes: bool = False,
-    allow_commands: bool = False,
-    has_begun: bool = False,
-) -> Run:
-    """Return a domain's run: journal, hold, providers, gates. Touches the disk, not the network.
-
-    `writes`: the run is not only looked at; this project folder then has the domain. `allow_commands` is the
-    person's consent, remembered for this very playbook. `has_begun`: the phase is planned already, so the file that
-    the playbook gives as capture is not needed, and its loss never delays a rollback. Raises `Refused` when another
-    project folder runs the domain, `UsageError` when a secret or a file is missing.
-    """
-    folder = state_folder(world.project, playbook.domain)
-    if not world.is_lab:
-        refuse_other_project(world.project, playbook.domain, world.environment)
-    if writes and not world.is_lab:
-        claim(world.project, playbook.domain, world.environment)
-    if allow_commands:
-        consent.allow(folder, playbook.digest)
-    commands_allowed = consent.is_allowed(folder, playbook.digest)
-    journal = journal_of(world, folder)
-    ports = Ports(
-        net=world.net,
-        clock=world.clock,
-        holds=FileHolds(folder, journal, world.clock),
-        providers=_open_providers(world, playbook, commands_allowed=commands_allowed),
-        gates=built_in(),
-        roots=world.roots,
-        tell=tell,
-        commands_allowed=commands_allowed,
-        files={} if has_begun else _captures(world, playbook),
-    )
-    run = Run(playbook, journal, ports)
-    run.catch_up()
-    return run
-
-
-def _open_providers(world: World, playbook: Playbook, *, commands_allowed: bool) -> Mapping[str, ZoneProvider]:
-    environment = with_dotenv(world.project, world.environment)
-    secrets = SecretStore(
-        world.redactor,
-        environment=environment,
-        folders=(world.project, config_folder(environment)),
-        commands_allowed=commands_allowed,
-    )
-    context = Context(world.net, world.clock, secrets, _language(environment))
-    return {name: plugins()[spec.use].open(spec, context) for name, spec in playbook.providers.items()}
-
-
-def _language(environment: Mapping[str, str]) -> str:
-    told = environment.get("LC_ALL") or environment.get("LC_MESSAGES") or environment.get("LANG") or ""
-    return "ja" if told.startswith("ja") else "en"
-
-
-def _captures(world: World, playbook: Playbook) -> Mapping[str, str]:
-    """Return the text of the file that the playbook gives as capture, if it is there."""
-    spec = playbook.zone.capture
-    if spec is None or spec.file is None:
-        return {}
-    path = (Path(playbook.path).absolute().parent / spec.file).resolve()
-    if not path.is_relative_to(world.project.resolve()):
-        raise UsageError(f"{playbook.path}: the captured zone {escape(spec.file)} lies outside the project folder")
-    try:
-        with path.open("rb") as file:
-            octets = file.read(LARGEST_CAPTURE_OCTETS + 1)
-    except OSError:
-        return {}
-    if len(octets) > LARGEST_CAPTURE_OCTETS:
-        raise UsageError(f"{escape(spec.file)}: the captured zone is larger than 32 MiB")
-    return {spec.file: octets.decode("utf-8", errors="replace")}
