@@ -7,7 +7,7 @@ canonical wire form (RFC 4034 section 6.2), so that TXT chunk boundaries count a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import dns.name
 import dns.rdata
@@ -25,19 +25,37 @@ TTL_MAX_S = 2**31 - 1  # RFC 2181 section 8
 _FAITHFUL = frozenset({RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.MX, RdataType.NS, RdataType.PTR})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RRsetKey:
-    """Owner name and RR type: what names an RRset within class IN."""
+    """Owner name and RR type: what names an RRset within class IN.
+
+    Equal when owner and type are. A name hashes and compares octet by octet in Python, and zones are looked up by key
+    many times: so the labels in lower case (RFC 4343) and their hash are kept.
+    """
 
     owner: Name
     rdtype: RdataType
+    _folded: tuple[tuple[bytes, ...], int] = field(init=False, repr=False)
+    _hash: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        folded = (tuple(map(bytes.lower, self.owner.labels)), int(self.rdtype))
+        object.__setattr__(self, "_folded", folded)
+        object.__setattr__(self, "_hash", hash(folded))
+
+    def __eq__(self, other: object) -> bool:
+        return self._folded == other._folded if isinstance(other, RRsetKey) else NotImplemented
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         return f"{self.owner.to_text(omit_final_dot=True)} {dns.rdatatype.to_text(self.rdtype)}"
 
-    def order(self) -> tuple[Name, int]:
-        """Return a sort key: canonical name order, then type number."""
-        return (self.owner, int(self.rdtype))
+    def order(self) -> tuple[tuple[bytes, ...], int]:
+        """Return a sort key: canonical name order (RFC 4034 section 6.1), then type number."""
+        labels, rdtype = self._folded
+        return labels[::-1], rdtype
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,9 @@ def desired(
         else:
             changes.append(Change(key, live, target))
     keys = frozenset(key for _, key in wanted)
-    conflicts += [f"{spec.mark}: {text}" for spec, key in wanted for text in _twins(spec, key, zone, keys, changes)]
+    moved = frozenset(change.key for change in changes if change.key.rdtype in ADDRESSES and not change.ttl_only)
+    moving = [(spec, key) for spec, key in wanted if key in moved]
+    conflicts += [f"{spec.mark}: {text}" for spec, key in moving for text in _twins(spec, key, zone, keys)]
     conflicts += _cname_clashes(changes, zone)
     return Desired(tuple(changes), tuple(already), tuple(conflicts), tuple(_stay_behind(changes, zone, keys)))
 
@@ -102,12 +104,8 @@ def _replaced(spec: RecordSpec, key: RRsetKey, live: RRset | None) -> tuple[RRse
     return RRset(key, ttl_s or 0, frozenset(rdatas), live.extras if live else ()), None
 
 
-def _twins(
-    spec: RecordSpec, key: RRsetKey, zone: ZoneSnapshot, declared: frozenset[RRsetKey], changes: list[Change]
-) -> Iterable[str]:
+def _twins(spec: RecordSpec, key: RRsetKey, zone: ZoneSnapshot, declared: frozenset[RRsetKey]) -> Iterable[str]:
     """An address that moves while its twin of the other family, or a hint, stays: clients would still go there."""
-    if key.rdtype not in ADDRESSES or not any(change.key == key and not change.ttl_only for change in changes):
-        return
     other = RdataType.AAAA if key.rdtype == RdataType.A else RdataType.A
     for rdtype in (other, *WITH_HINTS):
         twin = RRsetKey(key.owner, rdtype)
