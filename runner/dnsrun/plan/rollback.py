@@ -171,8 +171,12 @@ def _moves(undone: tuple[Undone, ...], acts: tuple[Act, ...], way: _Way) -> tupl
 
 
 def _service_gates(undone: tuple[Undone, ...]) -> Iterable[GateSpec]:
-    """Service gates whose service answered at the oldest checkpoint: there it must answer the same again."""
-    oldest = undone[-1]
+    """Service gates whose service answered at the oldest checkpoint: there it must answer the same again.
+
+    A phase that only lowered TTLs has no gates; what the next one saw before it wrote is as old.
+    """
+    moved = (each for each in reversed(undone) if any(not change.ttl_only for change in each.plan.changes()))
+    oldest = next(moved, undone[-1])
     for move in oldest.plan.moves:
         if isinstance(move, Check) and move.when == "baseline":
             facts = oldest.baselines.get(move.gate.name)
