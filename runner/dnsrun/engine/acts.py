@@ -51,7 +51,7 @@ def call(run: Run, plan: Plan, index: int, attempt: int, hold: Hold) -> None:
     """
     act = _act(plan, index)
     try:
-        left = _left_to_do(run, plan, act)
+        left = _left_to_do(run, plan, index, act)
     except OutsideError as err:
         _journal_failure(run, index, act, attempt - 1, err)
         return
@@ -79,11 +79,13 @@ def _act(plan: Plan, index: int) -> Act:
     return plan.acts[cast("Do", plan.moves[index]).act]
 
 
-def _left_to_do(run: Run, plan: Plan, act: Act) -> Act | None:
+def _left_to_do(run: Run, plan: Plan, index: int, act: Act) -> Act | None:
     """Return the act without what shows already, None when all of it does.
 
     Raises `Stranger` when an RRset is neither what it was nor what it is to be.
     """
+    if isinstance(act, Refresh):
+        return None if _has_followed(run, plan, index, act) else act
     if not isinstance(act, WriteZone):
         return act
     found = _look(run, plan, act, seen_s=FRESH_S)
@@ -209,6 +211,14 @@ def _how(run: Run, index: int) -> How:
 
 
 def _settle_refresh(run: Run, plan: Plan, index: int, act: Refresh) -> bool:
+    if _has_followed(run, plan, index, act):
+        _journal_done(run, index, act, plan, _how(run, index), ())
+        return True
+    _again_when_lost(run, index, act)
+    return False
+
+
+def _has_followed(run: Run, plan: Plan, index: int, act: Refresh) -> bool:
     """A refresh is proved by serial and content: the secondary's answers, and a serial not below the primary's."""
     view = recent(run, at_most_s=POLLED_S)
     servers = own_servers(run, act.provider, view)
@@ -216,11 +226,8 @@ def _settle_refresh(run: Run, plan: Plan, index: int, act: Refresh) -> bool:
     written = _written_before(plan, index)
     found = showing(written, ask_at(run, [change.key for change in written], servers), run.zone(plan.checkpoint))
     soa = RRsetKey(act.apex, RdataType.SOA)
-    if found.whole and servers and _serials_follow(ask_at(run, [soa], (*primary, *servers)), primary, servers):
-        _journal_done(run, index, act, plan, _how(run, index), ())
-        return True
-    _again_when_lost(run, index, act)
-    return False
+    follows = found.whole and bool(servers)
+    return follows and _serials_follow(ask_at(run, [soa], (*primary, *servers)), primary, servers)
 
 
 def _written_before(plan: Plan, index: int) -> tuple[Change, ...]:

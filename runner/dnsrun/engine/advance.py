@@ -193,9 +193,10 @@ def _go_back(run: Run, decision: BeginBack | PlanBack) -> Advance:
 
 def _nothing_to_undo(run: Run) -> Advance:
     """Answer a request to roll back when no phase has written: close what is open, change nothing."""
-    number = run.state.active.planned.phase if run.state.active else 0
+    active = run.state.active
     run.append(RollbackBegun((), "nothing to take back"))
-    run.append(PhaseEnded(number, "rolled-back", "nothing had been written"))
+    if active:
+        run.append(PhaseEnded(active.planned.phase, "rolled-back", "nothing had been written"))
     return Ended("rolled-back", "nothing had been written")
 
 
@@ -205,11 +206,11 @@ def _end(run: Run, decision: End) -> Ended:
     if active is None or plan is None:
         raise Lost("the plan is gone")
     phases = active.planned.covers if active.planned.direction == "back" else (active.planned.phase,)
+    if plan.closes and decision.outcome == "done":
+        run.append(RunEnded("finished"))  # first: a crash here must not leave the phase done and the run open
     if decision.outcome == "rolled-back":
         for number in phases:
             run.append(PhaseEnded(number, "rolled-back", decision.because))
     elif active.paused != decision.because:
         run.append(PhaseEnded(phases[0], decision.outcome, decision.because))
-    if plan.closes and decision.outcome == "done":
-        run.append(RunEnded("finished"))
     return Ended(decision.outcome, decision.because)

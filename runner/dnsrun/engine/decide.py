@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from dnsrun.journal.fold import Active, MoveState, Outcome, Rounds, RunState
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand
+from dnsrun.model.entry import Failed
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.plan.ttl import caches_clean_at
@@ -117,6 +118,8 @@ class Case:
 
 def decide(state: RunState, case: Case, now: datetime) -> Decision:
     """Return the next thing to do."""
+    if state.ended:
+        return Nothing("the run is finished")
     if state.asked_back:
         return _asked_back(state)
     if state.going_back and state.active is None:
@@ -193,8 +196,8 @@ class _Walk:
             return self._failed_for_good(f"declined: {_words(act)}")
         if known.failed:
             return self._after_failure(index, act, known)
-        if not known.attempts:
-            return Call(index, 1)
+        if not known.attempts or (isinstance(act, Instruct) and not known.asked):
+            return Call(index, known.attempts + 1)  # an instruction that nobody was given takes no effect by itself
         if known.asked:
             return Settle(index)
         if index in self.case.called:
@@ -223,7 +226,7 @@ class _Walk:
         if failed is None:
             return Call(index, known.attempts + 1)
         begun = known.intended_at or self.now
-        doubt_s = self._patience_s(act) if isinstance(act, Refresh) else self._doubt_s(act) if failed.in_doubt else 0
+        doubt_s = self._doubt_s(act, failed)
         if known.attempts and self.now < begun + timedelta(seconds=doubt_s):
             return Settle(index)
         if not failed.retryable or known.tries >= MAX_TRIES:
@@ -232,9 +235,15 @@ class _Walk:
             return Until(failed.not_before, f"trying again: {failed.because}")
         return Call(index, known.attempts + 1)
 
-    def _doubt_s(self, act: Act) -> int:
-        """A call that timed out may still take effect: look for its effect that long before calling again."""
-        return self.case.delays_s.get(getattr(act, "provider", ""), 0)
+    def _doubt_s(self, act: Act, failed: Failed) -> int:
+        """Return for how long, in seconds, to look for the effect before calling again.
+
+        A call that timed out may still take effect; a secondary that refuses may fetch by itself. Asking it a second
+        time does no harm.
+        """
+        if isinstance(act, Refresh):
+            return 0 if failed.retryable else self._patience_s(act)
+        return self.case.delays_s.get(getattr(act, "provider", ""), 0) if failed.in_doubt else 0
 
     def _failed_for_good(self, because: str) -> Decision | None:
         return None if self.back else self._stop(because)

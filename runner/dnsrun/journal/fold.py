@@ -238,8 +238,19 @@ def _rollback_asked(state: RunState, entry: RollbackAsked, _at: datetime) -> Run
     return replace(state, asked_back=entry)
 
 
-def _rollback_begun(state: RunState, entry: RollbackBegun, _at: datetime) -> RunState:
+def _rollback_begun(state: RunState, entry: RollbackBegun, at: datetime) -> RunState:
+    if not entry.phases:
+        state = _close_active(state, "rolled-back", at)
     return replace(state, going_back=entry if entry.phases else None, asked_back=None, active=None)
+
+
+def _close_active(state: RunState, outcome: Outcome, at: datetime) -> RunState:
+    """End the phase that is open, as its `PhaseEnded`, which is still to come, will say too."""
+    if state.active is None:
+        return state
+    number = state.active.planned.phase
+    phase = replace(state.phase(number), outcome=outcome, ended_at=at)
+    return replace(state, phases={**state.phases, number: phase}, active=None)
 
 
 def _resumed(state: RunState, _entry: Resumed, _at: datetime) -> RunState:
@@ -273,8 +284,8 @@ def _phase_ended(state: RunState, entry: PhaseEnded, at: datetime) -> RunState:
     return replace(state, phases={**state.phases, entry.phase: phase})
 
 
-def _run_ended(state: RunState, entry: RunEnded, _at: datetime) -> RunState:
-    return replace(state, ended=entry, active=None)
+def _run_ended(state: RunState, entry: RunEnded, at: datetime) -> RunState:
+    return replace(_close_active(state, "done", at), ended=entry)
 
 
 _STEPS: Mapping[type, Callable[[RunState, Any, datetime], RunState]] = {
