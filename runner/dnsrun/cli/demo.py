@@ -6,6 +6,7 @@ import signal
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ def play_world(session: Session, folder: Path, *, until_eof: bool) -> Exit:
     from dnsrun.rehearse.world import World
 
     if not (folder / "lab").is_dir():
-        raise UsageError(f"{folder} is not the folder of a demo; `dnsrun demo --folder {folder}` makes one")
+        raise UsageError(f"{folder} is not the folder of a demo; `dnsrun demo --folder {quote(str(folder))}` makes one")
     world = World(folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

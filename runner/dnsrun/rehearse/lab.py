@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from dnsrun.clock import SystemClock
@@ -139,7 +140,7 @@ def tell_world(folder: Path, lab: LabFile, do: str, **details: str) -> dict[str,
 def _not_running(folder: Path) -> UsageError:
     return UsageError(
         f"{folder} is a lab and its servers do not run, so nobody can be asked; "
-        f"start them in another terminal: dnsrun demo --world {folder}"
+        f"start them in another terminal: dnsrun demo --world {quote(str(folder))}"
     )
 
 
