@@ -11,7 +11,7 @@ import pytest
 from dnsrun.engine.advance import Ended
 from dnsrun.engine.start import prepare
 from dnsrun.errors import Conflict, Refused
-from dnsrun.model.entry import RollbackAsked
+from dnsrun.model.entry import Judged, RollbackAsked
 from worlds import APEX, NEW, OLD, PLAYBOOK, World, world
 
 
@@ -148,3 +148,17 @@ def test_secondary_at_which_nobody_can_write_is_told_at_the_addresses_that_dns_s
     assert small.drive(run) == Ended("done", "done")
     assert small.values(small.ns2) == [f"600 {OLD}"]
     assert [record for record in small.ns2.log if record.kind == "notify"]
+
+
+def test_the_clock_of_lowered_ttls_starts_with_the_first_of_three_equal_rounds(small: World) -> None:
+    """T1: three rounds, at least 10 s apart."""
+    run = small.open()
+    small.start(run, 1)
+    small.drive(run)
+    rounds = [
+        record.at
+        for record in run.journal.read()
+        if isinstance(record.entry, Judged) and record.entry.gate == "records" and record.entry.outcome == "pass"
+    ]
+    assert len(rounds) == 3
+    assert rounds[2] - rounds[0] >= timedelta(seconds=20)

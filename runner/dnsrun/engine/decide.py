@@ -11,11 +11,9 @@ from dnsrun.model.act import Act, Instruct, Refresh, RunCommand
 from dnsrun.model.entry import Failed
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
-from dnsrun.plan.ttl import caches_clean_at
+from dnsrun.plan.ttl import EQUAL_ROUNDS, ROUND_SPACING_S, caches_clean_at
 
 MAX_TRIES = 10
-EQUAL_ROUNDS = 3  # k: timers count from the first of k equal rounds
-ROUND_SPACING_S = 10
 SETTLE_AT_LEAST_S = 60
 
 

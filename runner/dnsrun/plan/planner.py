@@ -25,7 +25,7 @@ from .mail import mail_names
 from .records import ADDRESSES
 from .steps import STEP_KINDS
 from .steps.kind import Compiled, Scene, number_of
-from .ttl import Held, Samples, caches_clean_at, earliest_change
+from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S, Held, Samples, caches_clean_at, earliest_change
 
 DNS_GATES = ("records", "untouched")
 PERSON_GATES = ("confirm",)
@@ -205,6 +205,8 @@ class _Draft:
         if not self.pending:
             return
         gates = self._after_gates(self.unproved, whole=self.began)
+        if all(change.ttl_only for act in self.acts if isinstance(act, WriteZone) for change in act.changes):
+            gates = _starting_the_clock(gates)
         self.moves += [Check(gate, "after", self._all()) for gate in gates]
         self.pending = False
         self.unproved = []
@@ -238,6 +240,14 @@ class _Draft:
             earliest_because=tuple(f"{what}: {held.because}" for what, held in earliest if held.until > situation.now),
             worst_recovery_s=_worst_recovery_s(plan.changes(), situation.zone),
         )
+
+
+def _starting_the_clock(gates: tuple[GateSpec, ...]) -> tuple[GateSpec, ...]:
+    """A TTL phase exists to start a timer (T1), which counts from the first of k equal rounds."""
+    return tuple(
+        replace(gate, every_s=ROUND_SPACING_S, successes=EQUAL_ROUNDS) if gate.kind == "records" else gate
+        for gate in gates
+    )
 
 
 def _watching(gates: tuple[GateSpec, ...]) -> tuple[GateSpec, ...]:

@@ -16,6 +16,8 @@ from dnsrun.model.rrset import RRset, RRsetKey
 
 UNKNOWN_PAST_S = 86_400
 ABSENT = "-"
+EQUAL_ROUNDS = 3  # k: timers count from the first of k equal rounds
+ROUND_SPACING_S = 10
 
 Samples = Mapping[tuple[RRsetKey, str], tuple[TtlSample, ...]]
 
