@@ -6,6 +6,7 @@ Journal times are aware UTC; time-outs use the monotonic part. Nothing else in d
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Protocol
@@ -33,12 +34,32 @@ def now_utc() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
+def awake_and_asleep_s() -> float:
+    """Return seconds since some moment, the time that the machine slept included; never goes back.
+
+    Linux counts sleep in CLOCK_BOOTTIME, macOS in CLOCK_MONOTONIC.
+    """
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own clock, read once: from then on time passes as the machine counts it (rule T9).
+
+    A wall clock that somebody sets meanwhile, forward or back, is not believed: no wait becomes shorter or longer
+    (faults 18, 19). What it says counts again for the next process; deadlines in the journal are absolute UTC.
+    `wall` and `passed_s` are where time comes from; other sources are for tests.
+    """
+
+    def __init__(
+        self, wall: Callable[[], datetime] = now_utc, passed_s: Callable[[], float] = awake_and_asleep_s
+    ) -> None:
+        self._passed_s = passed_s
+        self._began, self._began_s = wall(), passed_s()
 
     def now(self) -> datetime:
-        """Return the current time, aware, UTC."""
-        return now_utc()
+        """Return the current time, aware, UTC, whole milliseconds."""
+        passed = timedelta(milliseconds=int((self._passed_s() - self._began_s) * 1000))
+        return self._began + passed
 
     def monotonic_s(self) -> float:
         """Return seconds that never go back and do not follow the wall clock."""
