@@ -13,6 +13,8 @@ from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.plan.ttl import EQUAL_ROUNDS, ROUND_SPACING_S, caches_clean_at
 
+from .words import in_words
+
 MAX_TRIES = 10
 SETTLE_AT_LEAST_S = 60
 
@@ -175,11 +177,17 @@ class _Walk:
         asked = isinstance(move, Do) and isinstance(self.plan.acts[move.act], Instruct)
         return asked and self.active.move(index).asked is not None
 
-    def _over(self) -> End:
+    def _over(self) -> Decision:
         if not self.back:
             return End("done", "done")
+        landed = self._landed_by()
+        if landed and self.active.since < landed:
+            if self.now < landed:
+                return Until(landed, "a call that was not answered may still take effect")
+            begun = self.state.going_back
+            return PlanBack(self.active.planned.covers, raise_ttls=begun is not None and begun.raise_ttls)
         open_acts = [
-            _words(self.plan.acts[move.act])
+            in_words(self.plan.acts[move.act])
             for index, move in enumerate(self.plan.moves)
             if isinstance(move, Do) and not self.active.move(index).done
         ]
@@ -187,11 +195,19 @@ class _Walk:
             return End("rollback-incomplete", "not taken back: " + "; ".join(open_acts))
         return End("rolled-back", "; ".join(self.plan.left))
 
+    def _landed_by(self) -> datetime | None:
+        """Return by when every unproved call of the phases taken back has had its effect, if it ever has (fault 26)."""
+        delay_s = max(self.case.delays_s.values(), default=0)
+        moves = [move for number in self.active.planned.covers for move in self.state.phase(number).moves.values()]
+        unproved = [move for move in moves if not move.done and (move.failed is None or move.failed.in_doubt)]
+        times = [move.intended_at for move in unproved if move.intended_at]
+        return max(times) + timedelta(seconds=delay_s) if times else None
+
     # Acts
 
     def _do(self, index: int, act: Act, known: MoveState) -> Decision | None:
         if known.answer and known.answer.answer == "declined":
-            return self._failed_for_good(f"declined: {_words(act)}")
+            return self._failed_for_good(f"declined: {in_words(act)}")
         if known.failed:
             return self._after_failure(index, act, known)
         if not known.attempts or (isinstance(act, Instruct) and not known.asked):
@@ -204,7 +220,7 @@ class _Walk:
             return (
                 None
                 if known.answer or self.back
-                else AskPerson(index, f"was {_words(act)} run to its end? Nobody saw it")
+                else AskPerson(index, f"was {in_words(act)} run to its end? Nobody saw it")
             )
         return Settle(index)
 
@@ -213,7 +229,7 @@ class _Walk:
         begun = known.intended_at or self.now
         if self.now < begun + timedelta(seconds=self._patience_s(act)):
             return Settle(index)
-        return self._failed_for_good(f"{_words(act)}: accepted, but the servers do not show it")
+        return self._failed_for_good(f"{in_words(act)}: accepted, but the servers do not show it")
 
     def _patience_s(self, act: Act) -> int:
         provider = getattr(act, "provider", "")
@@ -228,7 +244,7 @@ class _Walk:
         if known.attempts and self.now < begun + timedelta(seconds=doubt_s):
             return Settle(index)
         if not failed.retryable or known.tries >= MAX_TRIES:
-            return self._failed_for_good(f"{_words(act)}: {failed.because}")
+            return self._failed_for_good(f"{in_words(act)}: {failed.because}")
         if failed.not_before and self.now < failed.not_before:
             return Until(failed.not_before, f"trying again: {failed.because}")
         return Call(index, known.attempts + 1)
@@ -381,13 +397,3 @@ class _Walk:
             if move.gate.name in self.active.move(number).rounds
         ]
         return max((time for time in times if time), default=None)
-
-
-def _words(act: Act) -> str:
-    if isinstance(act, Refresh):
-        return f"refresh of {act.provider}"
-    if isinstance(act, RunCommand):
-        return f"`{' '.join(act.argv)}`"
-    if isinstance(act, Instruct):
-        return f'"{act.text}" by {act.operator}'
-    return f"{', '.join(str(change.key) for change in act.changes[:5])} at {act.provider}"

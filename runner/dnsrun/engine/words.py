@@ -1,0 +1,16 @@
+"""Acts in words, for reasons. Pure."""
+
+from __future__ import annotations
+
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand
+
+
+def in_words(act: Act) -> str:
+    """Return what an act does, in words that fit into a sentence."""
+    if isinstance(act, Refresh):
+        return f"refresh of {act.provider}"
+    if isinstance(act, RunCommand):
+        return f"`{' '.join(act.argv)}`"
+    if isinstance(act, Instruct):
+        return f'"{act.text}" by {act.operator}'
+    return f"{', '.join(str(change.key) for change in act.changes[:5])} at {act.provider}"
