@@ -191,6 +191,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
     os.killpg(demo.pid, signal.SIGINT)
     text, _ = demo.communicate(timeout=20)
     assert demo.returncode == 130, text
+    assert f"everything else is in {tmp_path / 'lab'}" in text
     eventually(lambda: is_over(lab), what="the end of the servers")
 
 

@@ -15,6 +15,7 @@ from shlex import quote
 from dnsrun.errors import Exit, UsageError
 
 from .console import Style
+from .ending import Interrupted
 from .session import LAB_IS_KNOWN, Session
 
 _WORLD_ENDS_WITHIN_S = 10.0
@@ -76,13 +77,12 @@ def play(session: Session, folder: Path | None, *, ttl_s: int) -> Exit:
     for text in _OPENING:
         console.out(_remark(text))
     console.out((f"$ cd {quote(str(place))}", "strong"))
-    with _world(place):
-        for line in script(ttl_s):
-            code = _run(session, place, line)
-            if code != line.ends_with:
-                console.err((f"The demo ends here: that was exit code {code}, not {int(line.ends_with)}.", "failed"))
-                console.err(f"Please report it; everything is in {place}")
+    try:
+        with _world(place):
+            if not all(_run(session, place, line) for line in script(ttl_s)):
                 return Exit.BUG
+    except KeyboardInterrupt as err:
+        raise Interrupted(f"interrupted; the demo's servers have ended, everything else is in {place}") from err
     _say_how_to_go_on(session, place, ttl_s)
     return Exit.DONE
 
@@ -109,8 +109,8 @@ def _furnish(place: Path, ttl_s: int) -> None:
     (place / "playbooks" / f"{DOMAIN}.yaml").write_text(playbook_text(ttl_s), encoding="utf-8")
 
 
-def _run(session: Session, place: Path, line: Line) -> int:
-    """Say, echo and run one command; return its exit code."""
+def _run(session: Session, place: Path, line: Line) -> bool:
+    """Say, echo and run one command; return whether it ended as it must, and say so when it did not."""
     session.console.out()
     session.console.out(_remark(line.remark))
     session.console.out((f"$ dnsrun {line.arguments}", "strong"))
@@ -122,9 +122,14 @@ def _run(session: Session, place: Path, line: Line) -> int:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    if done.returncode in _MEANING:
-        session.console.out(_remark(f"exit code {done.returncode}: {_MEANING[Exit(done.returncode)]}"))
-    return done.returncode
+    if done.returncode != line.ends_with:
+        text = f"The demo ends here: that was exit code {done.returncode}, not {int(line.ends_with)}."
+        session.console.err((text, "failed"))
+        session.console.err(f"Please report it with what is in {place}")
+        return False
+    if line.ends_with in _MEANING:
+        session.console.out(_remark(f"exit code {int(line.ends_with)}: {_MEANING[line.ends_with]}"))
+    return True
 
 
 def _dnsrun() -> tuple[str, ...]:
