@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Literal
 
 import dns.name
 import dns.rcode
 import pytest
 from dns.rdatatype import RdataType
 
+from dnsrun.dnsio.agreement import judge_capture
 from dnsrun.dnsio.attested import Handed, read_attested
 from dnsrun.dnsio.capture import Capture, capture, capture_probed, transferred
+from dnsrun.dnsio.probing import Probing
 from dnsrun.dnsio.views import ServerView, current_view
 from dnsrun.errors import OutsideError, Refused
+from dnsrun.model.observation import Answer, Observation
 from dnsrun.model.rrset import RRset, RRsetKey, key, rrset
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.rehearse.authority import Faults
-from dnsworld import CLIENT, CLIENT_ZONE, DnsWorld, dns_world
+from dnsworld import CLIENT, CLIENT_ZONE, DnsWorld, dns_world, end
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 STALE = "192.0.2.32"
@@ -156,6 +160,16 @@ def test_a_silent_or_lame_server_agrees_with_nothing(world: DnsWorld) -> None:
     world.places[STALE, 53] = ("127.0.0.1", world.servers[STALE].port)
     world.servers[STALE].faults = Faults(rcode=dns.rcode.REFUSED)
     assert "answered the error 5" in refusal(capture(view, zone))
+
+
+@pytest.mark.parametrize(("kind", "aa", "agreed"), [("data", True, 1), ("data", False, 0), ("referral", False, 0)])
+def test_only_an_answer_with_authority_agrees(kind: Literal["data", "referral"], aa: bool, agreed: int) -> None:
+    """T3 and threat 18: a cache's answer proves nothing."""
+    www = rrset("www.client.example", 300, "A", "192.0.2.10")
+    zone = ZoneSnapshot(CLIENT, {www.key: www}, "a file", NOW, "attested")
+    seen = Observation(www.key, end("ns1.client.example", "192.0.2.31"), NOW, Answer(0, aa, www, kind))
+    captured = judge_capture(zone, [seen], Probing((), {}))
+    assert (captured.agreed, len(captured.differences)) == (agreed, 1 - agreed)
 
 
 def test_volatile_names_are_read_and_not_compared(world: DnsWorld) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import dns.flags
 import dns.message
@@ -25,7 +25,8 @@ from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Que
 from dnsrun.model.rrset import RRsetKey, key, rrset
 from dnsrun.ports.net import Rate
 from dnsrun.rehearse.authority import Authority, Faults
-from servers import Key, free_port, small_zone
+from servers import Key, small_zone
+from udpserver import udp_server
 
 APEX = dns.name.from_text("client.example.")
 NS1 = dns.name.from_text("ns1.client.example.")
@@ -43,48 +44,6 @@ ZONE = small_zone(
     "big TXT " + " ".join(f'"{"x" * 250}{n}"' for n in range(8)),
     ttl_s=300,
 )
-Reply = Callable[[Message], Iterable[bytes]]
-
-
-@contextlib.contextmanager
-def udp_server(reply: Reply, *, tcp: Callable[[socket.socket], None] | None = None) -> Iterator[Endpoint]:
-    """Answer datagrams with what `reply` makes of them; hand TCP connections on the same port to `tcp`."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, socket.socket() as listener:
-        port = free_port()
-        sock.bind(("127.0.0.1", port))
-        threads = [threading.Thread(target=_datagrams, args=(sock, reply))]
-        if tcp is not None:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", port))
-            listener.listen()
-            threads.append(threading.Thread(target=_connections, args=(listener, tcp)))
-        for thread in threads:
-            thread.start()
-        yield Endpoint(NS1, "127.0.0.1", port)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stop:
-            stop.sendto(b"", ("127.0.0.1", port))
-        if tcp is not None:
-            with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join(5)
-
-
-def _datagrams(sock: socket.socket, reply: Reply) -> None:
-    while True:
-        wire, sender = sock.recvfrom(65535)
-        if not wire:
-            return
-        for answer in reply(dns.message.from_wire(wire)):
-            sock.sendto(answer, sender)
-
-
-def _connections(listener: socket.socket, tcp: Callable[[socket.socket], None]) -> None:
-    with contextlib.suppress(OSError):
-        while True:
-            connection, _ = listener.accept()
-            with connection:
-                tcp(connection)
 
 
 def address_answer(query: Message, address: str = "192.0.2.1") -> Message:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import dns.message
 import dns.name
 import dns.rcode
+import dns.rrset
 import pytest
+from dns.message import Message
 
 from dnsrun.dnsio.parent import find_delegation
 from dnsrun.dnsio.walk import Roots, Walk, addresses_from_roots
@@ -14,6 +17,7 @@ from dnsrun.errors import OutsideError
 from dnsrun.model.zone import Delegation
 from dnsrun.rehearse.authority import Faults
 from dnsworld import CLIENT, CLIENT_ZONE, EXAMPLE, EXAMPLE_ZONE, HOSTER, ROOT, ZONES, DnsWorld, dns_world, end
+from udpserver import udp_server
 
 PARENTS = (
     end("ns1.nic.example", "192.0.2.11"),
@@ -92,6 +96,37 @@ def test_an_address_for_a_name_outside_the_referring_zone_is_not_believed() -> N
         pytest.raises(OutsideError, match=r"web\.hoster\.example \(192\.0\.2\.80\)"),
     ):
         addresses(world, "www.sub.client.example")
+
+
+def test_an_address_beside_a_referral_counts_only_within_the_referring_zone(world: DnsWorld) -> None:
+    """Threat 18: the real address of web.hoster.example is asked, not the one that comes along."""
+
+    def reply(query: Message) -> Iterable[bytes]:
+        response = dns.message.make_response(query)
+        response.authority.append(dns.rrset.from_text("sub.client.example.", 60, "IN", "NS", "web.hoster.example."))
+        response.additional.append(dns.rrset.from_text("web.hoster.example.", 60, "IN", "A", "198.51.100.66"))
+        yield response.to_wire()
+
+    with udp_server(reply) as lying:
+        for address in ("192.0.2.31", "192.0.2.32"):
+            world.places[address, 53] = (lying.address, lying.port)
+        with pytest.raises(OutsideError, match=r"web\.hoster\.example \(192\.0\.2\.80\)") as caught:
+            addresses(world, "www.sub.client.example")
+    assert "198.51.100.66" not in str(caught.value)
+
+
+def test_an_answer_without_authority_is_not_believed(world: DnsWorld) -> None:
+    """Threat 18."""
+
+    def reply(query: Message) -> Iterable[bytes]:
+        response = dns.message.make_response(query)
+        response.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", "198.51.100.66"))
+        yield response.to_wire()
+
+    with udp_server(reply) as lying:
+        world.places["192.0.2.31", 53] = world.places["192.0.2.32", 53] = (lying.address, lying.port)
+        with pytest.raises(OutsideError, match="answers without authority"):
+            addresses(world, "nowhere.client.example")
 
 
 def test_an_alias_into_another_zone_is_not_answered_by_the_zone_it_leaves() -> None:

@@ -241,6 +241,8 @@ class UdpSide:
             self._window = max(1.0, self._window / 2)
             self._last_loss_s = now_s
         for asked in overdue:
+            if asked.query_id not in self._flight:
+                continue  # sending one of the others has shown that nobody listens
             if asked.tries >= TRIES:
                 self._to_stream(asked, TIMEOUT)
                 continue
