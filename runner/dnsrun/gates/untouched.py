@@ -81,9 +81,8 @@ def _is_compared(key: RRsetKey, case: GateCase, before: Content) -> bool:
 def _beside_new_names(case: GateCase, before: Content) -> Iterable[RRsetKey]:
     """Yield what a wildcard answered where names begin to exist, empty non-terminals too (RFC 4592 section 2.2)."""
     written = [change.key.owner for change in case.changes if change.after]
-    for name in before.new_names(written):
-        wildcard = before.wildcard_over(name)
-        for rdtype in before.types_at(wildcard) if wildcard else ():
+    for name, wildcard in before.uncovered_by(written):
+        for rdtype in before.types_at(wildcard):
             yield RRsetKey(name, rdtype)
 
 

@@ -10,7 +10,7 @@ import dns.name
 from dns.name import Name
 from dns.rdatatype import RdataType
 
-from dnsrun.model.rrset import RRset, RRsetKey
+from dnsrun.model.rrset import Labels, RRset, RRsetKey, folded_labels
 from dnsrun.model.zone import ZoneSnapshot
 
 _STAR = dns.name.Name((b"*",))
@@ -22,23 +22,23 @@ class Content:
 
     def __init__(self, zone: ZoneSnapshot) -> None:
         self._apex = zone.apex
+        self._apex_labels = folded_labels(zone.apex)
         self._rrsets = zone.rrsets
-        self._cuts = frozenset(
-            key.owner for key in zone.rrsets if key.rdtype == RdataType.NS and key.owner != zone.apex
-        )
-        self._renamed = frozenset(key.owner for key in zone.rrsets if key.rdtype == RdataType.DNAME)
+        cuts = (key.labels for key in zone.rrsets if key.rdtype == RdataType.NS)
+        self._cuts = frozenset(cuts) - {self._apex_labels}
+        self._renamed = frozenset(key.labels for key in zone.rrsets if key.rdtype == RdataType.DNAME)
 
     def is_cut(self, key: RRsetKey) -> bool:
         """Tell whether the key is the NS RRset of a delegated child: a referral is the right answer to it."""
-        return key.rdtype == RdataType.NS and key.owner in self._cuts
+        return key.rdtype == RdataType.NS and key.labels in self._cuts
 
     def is_hidden(self, key: RRsetKey) -> bool:
         """Tell whether servers do not answer for this key themselves: glue, and what lies below a cut or a DNAME."""
         if not self._cuts and not self._renamed:
             return False
-        if key.owner in self._cuts and key.rdtype not in _OWN_AT_A_CUT:
+        if key.labels in self._cuts and key.rdtype not in _OWN_AT_A_CUT:
             return True
-        return any(above in self._cuts or above in self._renamed for above in self._above(key.owner))
+        return any(above in self._cuts or above in self._renamed for above in self._above(key.labels))
 
     def served(self, key: RRsetKey) -> RRset | None:
         """Return what is answered: the RRset, the CNAME that stands there, or a wildcard's; None for nothing."""
@@ -50,37 +50,57 @@ class Content:
 
     def wildcard_over(self, name: Name) -> Name | None:
         """Return the wildcard that may answer for `name`; None when `name` exists or none is there."""
-        if name in self._names or not name.is_subdomain(self._apex):
+        if not self._has_wildcards:
             return None
-        encloser = next(above for above in self._above(name) if above in self._names or above == self._apex)
-        wildcard = _STAR.concatenate(encloser)
-        return wildcard if wildcard in self._names else None
+        labels = folded_labels(name)
+        if labels in self._names or not name.is_subdomain(self._apex):
+            return None
+        encloser = next(above for above in self._above(labels) if above in self._names or above == self._apex_labels)
+        if (b"*", *encloser) not in self._names:
+            return None
+        return _STAR.concatenate(name.split(len(encloser))[1])
 
-    def new_names(self, owners: Iterable[Name]) -> tuple[Name, ...]:
-        """Return the names that would begin to exist with these owners, empty non-terminals too."""
-        lines = [name for owner in owners for name in (owner, *self._above(owner))]
-        return tuple(sorted({name for name in lines if name not in self._names and name != self._apex}))
+    def uncovered_by(self, owners: Iterable[Name]) -> tuple[tuple[Name, Name], ...]:
+        """Return the names that would begin to exist with these owners, each with the wildcard that answered there.
+
+        Empty non-terminals begin to exist too (RFC 4592 section 2.2.2).
+        """
+        if not self._has_wildcards:
+            return ()
+        new: dict[Labels, Name] = {}
+        for owner in owners:
+            labels = folded_labels(owner)
+            for depth in range(len(labels) - len(self._apex_labels)):
+                if labels[depth:] in self._names or labels[depth:] in new:
+                    break
+                new[labels[depth:]] = dns.name.Name(owner.labels[depth:])
+        names = (new[labels] for labels in sorted(new, key=lambda labels: labels[::-1]))
+        return tuple((name, wildcard) for name in names if (wildcard := self.wildcard_over(name)))
 
     def types_at(self, name: Name) -> tuple[RdataType, ...]:
         """Return the types at an owner name."""
-        return tuple(sorted(key.rdtype for key in self._rrsets if key.owner == name))
+        labels = folded_labels(name)
+        return tuple(sorted(key.rdtype for key in self._rrsets if key.labels == labels))
 
     def _at(self, owner: Name, rdtype: RdataType) -> RRset | None:
         found = self._rrsets.get(RRsetKey(owner, rdtype)) or self._rrsets.get(RRsetKey(owner, RdataType.CNAME))
         return found if found and found.rdatas else None
 
-    def _above(self, name: Name) -> Iterable[Name]:
-        """Yield the names above `name`, up to the apex."""
-        while name != self._apex and len(name) > len(self._apex):
-            name = name.parent()
-            yield name
+    def _above(self, labels: Labels) -> Iterable[Labels]:
+        """Yield the names above one, up to the apex."""
+        for depth in range(1, len(labels) - len(self._apex_labels) + 1):
+            yield labels[depth:]
 
     @cached_property
-    def _names(self) -> frozenset[Name]:
-        names: set[Name] = set()
+    def _has_wildcards(self) -> bool:
+        return any(b"*" in key.labels for key in self._rrsets)
+
+    @cached_property
+    def _names(self) -> frozenset[Labels]:
+        names: set[Labels] = set()
         for key in self._rrsets:
-            names.add(key.owner)
-            for above in self._above(key.owner):
+            names.add(key.labels)
+            for above in self._above(key.labels):
                 if above in names:
                     break
                 names.add(above)

@@ -25,6 +25,14 @@ TTL_MAX_S = 2**31 - 1  # RFC 2181 section 8
 _FAITHFUL = frozenset({RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.MX, RdataType.NS, RdataType.PTR})
 
 
+Labels = tuple[bytes, ...]
+
+
+def folded_labels(name: Name) -> Labels:
+    """Return the labels in lower case: equal for equal names (RFC 4343), and quick to hash and compare."""
+    return tuple(map(bytes.lower, name.labels))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RRsetKey:
     """Owner name and RR type: what names an RRset within class IN.
@@ -35,13 +43,18 @@ class RRsetKey:
 
     owner: Name
     rdtype: RdataType
-    _folded: tuple[tuple[bytes, ...], int] = field(init=False, repr=False)
+    _folded: tuple[Labels, int] = field(init=False, repr=False)
     _hash: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        folded = (tuple(map(bytes.lower, self.owner.labels)), int(self.rdtype))
+        folded = (folded_labels(self.owner), int(self.rdtype))
         object.__setattr__(self, "_folded", folded)
         object.__setattr__(self, "_hash", hash(folded))
+
+    @property
+    def labels(self) -> Labels:
+        """The owner's labels in lower case."""
+        return self._folded[0]
 
     def __eq__(self, other: object) -> bool:
         return self._folded == other._folded if isinstance(other, RRsetKey) else NotImplemented
@@ -52,7 +65,7 @@ class RRsetKey:
     def __str__(self) -> str:
         return f"{self.owner.to_text(omit_final_dot=True)} {dns.rdatatype.to_text(self.rdtype)}"
 
-    def order(self) -> tuple[tuple[bytes, ...], int]:
+    def order(self) -> tuple[Labels, int]:
         """Return a sort key: canonical name order (RFC 4034 section 6.1), then type number."""
         labels, rdtype = self._folded
         return labels[::-1], rdtype

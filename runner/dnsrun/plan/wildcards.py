@@ -20,10 +20,12 @@ def killed_answers(changes: Iterable[Change], zone: ZoneSnapshot) -> Iterable[st
     """Yield a sentence for each wildcard answer that the changes would take away without saying so."""
     made = tuple(changes)
     before = Content(zone)
+    uncovered = before.uncovered_by(change.key.owner for change in made if change.after)
+    if not uncovered:
+        return
     held, will_be = zone.by_owner(), zone.apply(made).by_owner()
-    for name in before.new_names(change.key.owner for change in made if change.after):
-        wildcard = before.wildcard_over(name)
-        if wildcard and not name.is_wild():
+    for name, wildcard in uncovered:
+        if not name.is_wild():
             yield from _lost_at(name, held.get(wildcard, ()), will_be.get(name, ()))
 
 
