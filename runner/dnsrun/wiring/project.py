@@ -112,7 +112,7 @@ def claim(project: Path, domain: Name, environment: Mapping[str, str]) -> None:
 
 
 def _claim_path(domain: Name, environment: Mapping[str, str]) -> Path:
-    return _user_state(environment) / "projects" / f"{state_name(domain)}.json"
+    return user_state(environment) / "projects" / f"{state_name(domain)}.json"
 
 
 def _read_claim(path: Path) -> Path | None:
@@ -126,7 +126,8 @@ def _read_claim(path: Path) -> Path | None:
             return None
 
 
-def _user_state(environment: Mapping[str, str]) -> Path:
+def user_state(environment: Mapping[str, str]) -> Path:
+    """Return where this user's own facts are kept: the XDG state folder's part for dnsrun."""
     base = environment.get("XDG_STATE_HOME")
     home = environment.get("HOME") or str(Path.home())
     return (Path(base) if base and Path(base).is_absolute() else Path(home) / ".local" / "state") / "dnsrun"

@@ -16,6 +16,7 @@ from dnsrun.playbook.read import load_playbook, read_playbook
 from dnsrun.ports.provider import Context, ZoneProvider
 
 from . import consent
+from .machine import settle_machine
 from .plugins import kinds, plugins
 from .project import claim, refuse_other_project, state_folder
 from .secrets import SecretStore, config_folder, with_dotenv
@@ -42,12 +43,14 @@ def open_run(
     writes: bool = False,
     allow_commands: bool = False,
     has_begun: bool = False,
+    adopt: bool = False,
 ) -> Run:
     """Return a domain's run: journal, hold, providers, gates. Touches the disk, not the network.
 
     `writes`: the run is not only looked at; this project folder then has the domain. `allow_commands` is the
     person's consent, remembered for this very playbook. `has_begun`: the phase is planned already, so the file that
-    the playbook gives as capture is not needed, and its loss never delays a rollback. Raises `Refused` when another
+    the playbook gives as capture is not needed, and its loss never delays a rollback. `adopt`: the state folder was
+    last used on another machine, and nothing runs there any more. Raises `Refused` when another
     project folder runs the domain, `UsageError` when a secret or a file is missing.
     """
     folder = state_folder(world.project, playbook.domain)
@@ -55,6 +58,7 @@ def open_run(
         refuse_other_project(world.project, playbook.domain, world.environment)
     if writes and not world.is_lab:
         claim(world.project, playbook.domain, world.environment)
+        settle_machine(folder, world.environment, adopt=adopt)
     if allow_commands:
         consent.allow(folder, playbook.digest)
     commands_allowed = consent.is_allowed(folder, playbook.digest)
