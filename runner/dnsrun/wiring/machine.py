@@ -1,4 +1,4 @@
-"""Which machine a state folder belongs to: two machines with copies of one folder would not see each other (fault 13)."""
+"""Which machine a state folder belongs to: two machines with copies of one would not see each other (fault 13)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def settle_machine(folder: Path, environment: Mapping[str, str], *, adopt: bool)
 
 
 def _this_machine(environment: Mapping[str, str]) -> str:
-    """Return what tells this machine from others: a hash of its machine-id(5), else a random word in the user's state."""
+    """Return what tells this machine from others: a hash of its machine-id(5), else a random word kept in the state."""
     with contextlib.suppress(OSError):
         if machine_id := SYSTEM_ID.read_text(encoding="ascii").strip():
             return hashlib.sha256(f"dnsrun {machine_id}".encode()).hexdigest()[:32]
