@@ -12,8 +12,11 @@ from dnsrun.plan.ttl import ABSENT, value_digest
 
 
 def new_samples(seen: Iterable[Observation], known: Samples) -> tuple[TtlSample, ...]:
-    """Return a sample for each RRset and server whose TTL or value differs from the newest known one."""
-    return tuple(_new(seen, known))
+    """Return a sample for each RRset and server whose TTL or value differs from the newest known one.
+
+    In the order of RRsets and servers, whoever answered first: the same run gives the same journal (P10).
+    """
+    return tuple(sorted(_new(seen, known), key=lambda sample: (sample.key.order(), sample.server)))
 
 
 def _new(seen: Iterable[Observation], known: Samples) -> Iterator[TtlSample]:
