@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -188,6 +188,9 @@ class Workshop:
         run.catch_up()
         return run
 
+    def with_files(self, ports: Ports, files: dict[str, str]) -> Ports:
+        return replace(ports, files=files)
+
     def start(self, run: Run, number: int, accepted: dict[str, str] | None = None) -> Prepared:
         prepared = prepare(run, number)
         begin(run, prepared, accepted or {})
@@ -232,6 +235,17 @@ class World(Workshop):
     ns2: Authority
     web_old: Web
     web_new: Web
+
+    def edit(self, server: Authority, owner: str, value: str) -> None:
+        """Change the A record of a name as somebody at a panel does: the serial goes on by one."""
+        serial = server.serial(APEX)
+        lines = [line.split(None, 4) for line in server.zone_text(APEX).splitlines() if line]
+        for line in lines:
+            if line[0] == owner and line[3] == "A":
+                line[4] = value
+            if line[3] == "SOA":
+                line[4] = line[4].replace(f" {serial} ", f" {serial + 1} ", 1)
+        server.set_zone(APEX, "\n".join(" ".join(line) for line in lines) + "\n")
 
     def values(self, server: Authority, owner: str = "www.client.example.", rdtype: str = "A") -> list[str]:
         """Return what a server's zone holds, as 'TTL RDATA' lines."""

@@ -48,7 +48,13 @@ def read_capture(run: Run, view: ServerView) -> Capture:
     names = frozenset(_named(run))
     if claimed is None:
         return capture_probed(view, run.apex, names=names, taken_at=run.ports.clock.now())
-    return capture(view, claimed, names=names, volatile=run.playbook.zone.volatile)
+    found = capture(view, claimed, names=names, volatile=run.playbook.zone.volatile)
+    spec = run.playbook.zone.capture
+    if spec and spec.file and not spec.covers_all:
+        warning = f"{spec.file} is not said to cover the whole zone (`covers: all`), so it counts as probed"
+        snapshot = replace(found.snapshot, completeness="probed")
+        return replace(found, snapshot=snapshot, warnings=(*found.warnings, warning))
+    return found
 
 
 def expected_zone(run: Run) -> ZoneSnapshot | None:
