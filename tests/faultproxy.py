@@ -16,7 +16,18 @@ from typing import Any, Self
 from dnsrun.clock import Clock
 
 READ_TROUBLES = ("429", "429 after", "500", "cut", "empty", "truncated", "doubled", "late", "closed")
-WRITE_TROUBLES = ("429", "429 after", "500 before", "500 after", "closed after", "half", "twice", "swallowed")
+WRITE_TROUBLES = (
+    "429",
+    "429 after",
+    "500 before",
+    "500 after",
+    "closed after",
+    "half",
+    "twice",
+    "swallowed",
+    "held up",
+)
+HELD_UP_S = 50  # within the 60 s that the provider declares
 
 
 @dataclass
@@ -99,6 +110,7 @@ class FaultProxy:
         self.forwarded: list[Any] = []
         self.happened: list[str] = []
         self.requests = 0
+        self.held_up: list[tuple[datetime, str, dict[str, str], list[Any]]] = []
         self._before: bytes | None = None
         self._late_until: datetime | None = None
 
@@ -124,6 +136,14 @@ class FaultProxy:
             self.happened += [f"{method} {trouble}"] if trouble else []
             pass_on = self._read if method == "GET" else self._write
             return pass_on(trouble, method, path, headers, body)
+
+    def let_through(self) -> None:
+        """Write what was held up, as far as its time has come (fault 26)."""
+        with self._lock:
+            due = [each for each in self.held_up if self._clock.now() >= each[0]]
+            self.held_up = [each for each in self.held_up if each not in due]
+            for _, path, headers, rrsets in due:
+                self._commit(path, headers, rrsets, times=1)
 
     def _read(
         self, trouble: str | None, method: str, path: str, headers: Mapping[str, str], body: bytes
@@ -163,6 +183,10 @@ class FaultProxy:
             return Reply(500, b'{"error": "no"}')
         if trouble == "swallowed":
             return Reply(204)
+        if trouble == "held up":
+            due = self._clock.now() + timedelta(seconds=HELD_UP_S)
+            self.held_up.append((due, path, dict(headers), json.loads(body)["rrsets"]))
+            return None
         document = json.loads(body)
         rrsets = document["rrsets"]
         if trouble == "half":

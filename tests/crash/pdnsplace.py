@@ -128,7 +128,9 @@ class Place:
         self.follow()
 
     def follow(self) -> None:
-        """Let the second name server copy the zone when it is time."""
+        """Let through what is held up, and the second name server copy the zone, when it is time."""
+        if self.proxy.held_up:
+            self.proxy.let_through()
         if self.copy_due and self.shop.clock.now() >= self.copy_due:
             self.second.refresh(APEX)
             self.copy_due = None

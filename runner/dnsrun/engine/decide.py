@@ -16,6 +16,7 @@ from dnsrun.plan.ttl import EQUAL_ROUNDS, ROUND_SPACING_S, caches_clean_at
 from .words import in_words
 
 MAX_TRIES = 10
+BACK_CALLS = 3  # a rollback asks again when the host took a write and never shows it
 SETTLE_AT_LEAST_S = 60
 
 
@@ -217,11 +218,8 @@ class _Walk:
         if index in self.case.called:
             return self._awaited(index, act, known)
         if isinstance(act, RunCommand):
-            return (
-                None
-                if known.answer or self.back
-                else AskPerson(index, f"was {in_words(act)} run to its end? Nobody saw it")
-            )
+            unseen = AskPerson(index, f"was {in_words(act)} run to its end? Nobody saw it")
+            return None if known.answer or self.back else unseen
         return Settle(index)
 
     def _awaited(self, index: int, act: Act, known: MoveState) -> Decision | None:
@@ -229,6 +227,8 @@ class _Walk:
         begun = known.intended_at or self.now
         if self.now < begun + timedelta(seconds=self._patience_s(act)):
             return Settle(index)
+        if self.back and known.attempts < BACK_CALLS:
+            return Call(index, known.attempts + 1)
         return self._failed_for_good(f"{in_words(act)}: accepted, but the servers do not show it")
 
     def _patience_s(self, act: Act) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from dns.name import Name
 
+from dnsrun.gates.silence import NOT_ASKED
 from dnsrun.journal.fold import MoveState
 from dnsrun.model.act import Refresh
 from dnsrun.model.entry import Judged, Observed
@@ -128,9 +129,13 @@ def as_before(gate: GateSpec, seen: tuple[Observation, ...]) -> Verdict:
     wanted: Json = gate.options.get("as_before", {})
     before = {str(name): str(value) for name, value in wanted.items()} if isinstance(wanted, Mapping) else {}
     now = dict(facts_of(seen))
+    asked = {each.server.address: each.got for each in seen if not each.control}
     silent = [each for each in seen if isinstance(each.got, NoReply) and not each.control]
     changed = [name for name, value in before.items() if name in now and now[name] != value]
-    missing = [name for name in before if name not in now]
+    # What leads elsewhere now was led there by somebody else, and stays: nothing goes back to the old place there.
+    missing = [name for name in before if name not in now and name.partition(" ")[0] in asked]
+    if not asked or any(isinstance(got, Words) and got.fact(NOT_ASKED) for got in asked.values()):
+        return Verdict("unknown", f"{gate.name} could not be asked", tuple(seen))
     if changed:
         name = changed[0]
         return Verdict("fail", f"{gate.name}: {name} was {before[name]}, is {now[name]}", tuple(seen))

@@ -129,6 +129,11 @@ class Run:
         phases = [self.state.phase(number) for number in self.state.wrote()]
         return max((phase.ended_at for phase in phases if phase.ended_at), default=None)
 
+    def raised_ttls(self) -> Mapping[RRsetKey, int]:
+        """Return TTLs, in seconds, that the host serves though a lower one was asked for (fault 32)."""
+        moves = [move for number in sorted(self.state.wrote()) for move in self.state.phase(number).moves.values()]
+        return {rrset.key: rrset.ttl_s for move in moves if move.done for rrset in move.done.served}
+
     def standing(self, below: int | None = None) -> tuple[Change, ...]:
         """Return what earlier phases changed and what stands, oldest first; only phases below a number if given."""
         changes: list[Change] = []

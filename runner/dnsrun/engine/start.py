@@ -70,6 +70,7 @@ def prepare(run: Run, number: int) -> Prepared:
         done=frozenset(n for n, phase in run.state.phases.items() if phase.outcome == "done"),
         standing=run.standing(below=number),
         settled_at=run.settled_at(),
+        raised_ttls=run.raised_ttls(),
     )
     plan = plan_phase(number, situation)
     foreign = foreign_edits(run, zone)

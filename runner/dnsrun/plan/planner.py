@@ -40,7 +40,8 @@ class Situation:
     """Everything a plan rests on. `zone` is the checkpoint, `checkpoint` its digest.
 
     `done` are the phases that ended well; `standing` the changes of earlier phases that are being served.
-    `settled_at` (UTC) is when the newest of them was seen at every server.
+    `settled_at` (UTC) is when the newest of them was seen at every server. `raised_ttls` are TTLs, in seconds, that
+    the host serves though a lower one was asked for (fault 32).
     """
 
     run: str
@@ -53,6 +54,7 @@ class Situation:
     done: frozenset[int] = frozenset()
     standing: tuple[Change, ...] = ()
     settled_at: datetime | None = None
+    raised_ttls: Mapping[RRsetKey, int] = field(default_factory=dict)
 
 
 def plan_phase(number: int, situation: Situation) -> Plan:
@@ -85,7 +87,8 @@ def _require_earlier(phase: Phase, situation: Situation) -> None:
 
 
 def _compile(step: Step, zone: ZoneSnapshot, situation: Situation) -> Compiled:
-    scene = Scene(situation.playbook, zone, situation.capabilities, original_ttls(situation.standing))
+    originals = original_ttls(situation.standing)
+    scene = Scene(situation.playbook, zone, situation.capabilities, originals, situation.raised_ttls)
     return STEP_KINDS[step.kind].compile(step, scene)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from dns.name import Name, from_text
@@ -21,13 +21,15 @@ from dnsrun.ports.provider import Capabilities
 class Scene:
     """What a step may know: the zone as it will be when the step starts, and what earlier phases did.
 
-    `original_ttls` are the TTLs that RRsets had before this run lowered them, in seconds.
+    `original_ttls` are the TTLs that RRsets had before this run lowered them, in seconds; `raised_ttls` those that the
+    host serves though a lower one was asked for.
     """
 
     playbook: Playbook
     zone: ZoneSnapshot
     capabilities: Mapping[str, Capabilities]
     original_ttls: Mapping[RRsetKey, int]
+    raised_ttls: Mapping[RRsetKey, int] = field(default_factory=dict)
 
     def write(self, changes: tuple[Change, ...]) -> tuple[WriteZone, ...]:
         """Return one write at the zone's provider, or none when there is nothing to change."""

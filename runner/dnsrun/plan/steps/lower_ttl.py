@@ -26,9 +26,12 @@ def compile_step(step: Step, scene: Scene) -> Compiled:
     names = names_of(step.options)
     keys = _chosen(names, scene.zone) if names is not None else lowered_keys(scene.playbook, scene.zone)
     live = [scene.zone.rrsets[key] for key in sorted(keys, key=RRsetKey.order) if key in scene.zone.rrsets]
-    changes = tuple(Change(rrset.key, rrset, rrset.with_ttl(low_s)) for rrset in live if rrset.ttl_s > low_s)
-    notes = (f"this host does not go below {floor_s} s, so {low_s} s is used",) if floor_s > wanted_s else ()
-    nothing = "" if changes else f"every TTL that matters is already {low_s} s or less"
+    high = [rrset for rrset in live if rrset.ttl_s > low_s]
+    raised = [rrset for rrset in high if scene.raised_ttls.get(rrset.key) == rrset.ttl_s]
+    changes = tuple(Change(rrset.key, rrset, rrset.with_ttl(low_s)) for rrset in high if rrset not in raised)
+    notes = (f"this host does not go below {floor_s} s, so {low_s} s is used",) * (floor_s > wanted_s)
+    notes += tuple(f"{rrset.key}: this host serves {rrset.ttl_s} s whatever is asked for" for rrset in raised)
+    nothing = "" if changes else "; ".join(notes) if raised else f"every TTL that matters is already {low_s} s or less"
     return Compiled(scene.write(changes), notes=notes, nothing=nothing)
 
 
