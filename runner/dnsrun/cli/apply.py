@@ -12,7 +12,11 @@ from dnsrun.engine.run import Run
 from dnsrun.engine.start import Prepared, begin, prepare
 from dnsrun.errors import DnsrunError, Exit, Refused, TooEarly, UsageError
 from dnsrun.journal.fold import RunState
+from dnsrun.model.act import RunCommand
+from dnsrun.model.plan import Check
 from dnsrun.model.playbook import Phase, Playbook
+from dnsrun.model.text import shorten
+from dnsrun.plan.steps.kind import words_of
 from dnsrun.playbook.defaults import phase_named
 
 from .batch import each
@@ -165,6 +169,7 @@ def _apply(session: Session, target: Target, wishes: Wishes) -> Exit:
     plan = prepared.plan
     if plan.earliest is not None and plan.earliest > now:
         raise TooEarly(refusal(plan, now), plan.earliest)
+    _refuse_programs(work, prepared)
     _show(work, phase, prepared)
     _show_undo_sheet(session, prepared)
     accepted = _accept(session, prepared, wishes)
@@ -174,6 +179,22 @@ def _apply(session: Session, target: Target, wishes: Wishes) -> Exit:
     result = drive(work)
     tell_result(work, result, plan)
     return result.code
+
+
+def _refuse_programs(work: Work, prepared: Prepared) -> None:
+    """Raise `Refused` when the phase runs programs that nobody has allowed for this very playbook (threat 9)."""
+    if work.run.ports.commands_allowed:
+        return
+    plan = prepared.plan
+    programs = [act.argv for act in plan.acts if isinstance(act, RunCommand)]
+    gates = [move.gate for move in plan.moves if isinstance(move, Check) and move.gate.kind == "command"]
+    programs += [words_of(gate.options, "run") or (gate.name,) for gate in gates]
+    if programs:
+        listed = "\n".join(f"  {shorten(' '.join(argv))}" for argv in dict.fromkeys(programs))
+        raise Refused(
+            "this phase runs programs; nothing was changed. "
+            f"Look at them, then allow them for this very playbook with --allow-commands:\n{listed}"
+        )
 
 
 def _nothing(work: Work, phase: Phase, prepared: Prepared) -> Exit:
@@ -226,7 +247,8 @@ def _accept(session: Session, prepared: Prepared, wishes: Wishes) -> dict[str, s
     for hazard in prepared.plan.hazards:
         if hazard.name in accepted or not session.console.is_interactive:
             continue
-        reason = session.console.ask(f"Risk {hazard.name}: {hazard.text}\nWhy is that acceptable? (empty: stop) ")
+        session.console.err((f"Risk {hazard.name}: {hazard.text}", "changed"))
+        reason = session.console.ask("Why is that acceptable? (empty: stop)")
         if not reason.strip():
             raise Refused(f"the risk {hazard.name} was not accepted; nothing was changed")
         accepted[hazard.name] = reason.strip()

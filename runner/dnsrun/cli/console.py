@@ -98,14 +98,14 @@ class Console:
 
     def ask_yes(self, question: str) -> bool:
         """Ask yes or no; no is what an empty answer means. Raises `Refused` without a terminal."""
-        return self.ask(f"{question} [y/N] ").strip().casefold() in {"y", "yes"}
+        return self.ask(f"{question} [y/N]").strip().casefold() in {"y", "yes"}
 
     def ask(self, question: str) -> str:
         """Ask for a line of text. Raises `Refused` when nobody can answer."""
         self.end()
         if not self.is_interactive:
             raise Refused(f"{question.strip()} Nobody can answer here: this is not a terminal; nothing was changed")
-        self._write_progress(self._clean(question))
+        self._write_progress(f"{self._clean(question)} ")
         answer = self._stdin.readline()
         if not answer:
             raise Refused("no answer; nothing was changed")
@@ -123,7 +123,7 @@ class Console:
         return f"\x1b[{_CODES[style]}m{shown}\x1b[0m"
 
     def _clean(self, text: str) -> str:
-        return "\n".join(escape(line) for line in self.redact(text).split("\n"))
+        return escape(self.redact(text))
 
     def _write(self, stream: TextIO, text: str) -> None:
         stream.write(_fitting(text, stream))

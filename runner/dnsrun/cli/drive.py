@@ -15,7 +15,6 @@ from dnsrun.journal.fold import Outcome
 from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook
-from dnsrun.model.text import shorten
 from dnsrun.wiring.runs import open_run
 
 from .progress import Progress
@@ -138,8 +137,10 @@ def _person(work: Work, step: NeedsPerson, stopper: Stopper, *, patient: bool) -
         stopper.wait(work.run.ports.clock, step.when)
         return None
     work.progress.finish()
+    for line in step.text.splitlines():
+        console.err(line)
     try:
-        said = stopper.ask(f"{shorten(step.text, 1000)}\nIs it done, or yes? [yes/no] ").strip().casefold()
+        said = stopper.ask("Is it done, or yes? [yes/no]").strip().casefold()
     except Refused:
         return Result(_code_without_person(work.run), "needs-person", step.text)
     if said in {"yes", "y", "done", "no", "n"}:
@@ -193,7 +194,7 @@ def closing(work: Work, result: Result, plan: Plan | None) -> list[str]:
             ]
         case "needs-person":
             return [
-                f"A person is needed: {result.because}",
+                *f"A person is needed: {result.because}".splitlines(),
                 f"Next: do it, then `dnsrun resume {domain}`; or `dnsrun rollback {domain}`.",
             ]
         case "refused":

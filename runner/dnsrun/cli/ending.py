@@ -37,7 +37,11 @@ def tell_bug(session: Session) -> Exit:
     path = _write_trace(session, text)
     where = f"The trace is in {path}; it holds no secrets." if path else text
     session.console.err(("This is a bug in dnsrun, and the journal is as it was.", "failed"))
-    session.console.err(f"{where} Please report it with what you did. `dnsrun status` says where things stand.")
+    for line in where.splitlines()[:-1]:
+        session.console.err(line)
+    session.console.err(
+        f"{where.splitlines()[-1]} Please report it with what you did. `dnsrun status` says where things stand."
+    )
     return Exit.BUG
 
 

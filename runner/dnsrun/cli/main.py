@@ -126,5 +126,7 @@ def run(arguments: Sequence[str], session: Session | None = None) -> Exit:
 
 def _tell_usage(session: Session, err: click.ClickException) -> None:
     if isinstance(err, click.UsageError) and err.ctx:
-        session.console.err(err.ctx.get_usage())
-    session.console.err((err.format_message(), "failed"))
+        for line in err.ctx.get_usage().splitlines():
+            session.console.err(line)
+    for line in err.format_message().splitlines():
+        session.console.err((line, "failed"))

@@ -130,7 +130,7 @@ def _head(work: Work, prepared: Prepared | None) -> None:
     console, playbook = work.session.console, work.run.playbook
     console.out((f"{work.domain} · {len(playbook.phases)} phases", "strong"))
     if playbook.goal:
-        console.out(f"  {playbook.goal}")
+        console.out(f"  {' '.join(playbook.goal.split())}")
     if prepared is None:
         return
     zone = prepared.zone

@@ -158,20 +158,23 @@ class Progress:
             self._console.err(f"          {line}")
 
     def _shown(self, at: datetime, event: Shown) -> None:
+        self._count(event)
+        if event.back:
+            self.back_at = at
+        else:
+            self._add(at, "is so already" if event.how == "already" else _done(event.act), glue=";")
+        for note in event.note:
+            self._line(at, f"note: {note}")
+
+    def _count(self, event: Shown) -> None:
+        """Count record sets, and what people and programs did; a refresh changes nothing of its own."""
         count = len(event.act.changes) if isinstance(event.act, WriteZone) else 1
-        if event.how == "already":
+        if event.how == "already" or isinstance(event.act, Refresh):
             self.tally.ok += 1
-            if not event.back:
-                self._begin(at, "is so already")
         elif event.back:
             self.tally.rolled_back += count
         else:
             self.tally.changed += count
-            self._begin(at, _done(event.act))
-        if event.back:
-            self.back_at = at
-        for note in event.note:
-            self._line(at, f"note: {note}")
 
     def _staying(self, at: datetime, event: Staying) -> None:
         verb = "waiting" if event.move.kind == "wait" else "watching"
@@ -204,17 +207,13 @@ class Progress:
             parts.append(text)
         self._console.err(*parts)
 
-    def _begin(self, at: datetime, text: str) -> None:
-        self._console.begin(f"{clock_time(at)}  {text}")
-        self._glue = ";"
-
-    def _add(self, at: datetime, text: str) -> None:
-        """Add to the open line, or begin one."""
+    def _add(self, at: datetime, text: str, *, glue: str = ",") -> None:
+        """Add to the open line, or begin one; `glue` stands before what is added next."""
         if self._console.is_open:
             self._console.more(f"{self._glue} {text}")
         else:
-            self._begin(at, text)
-        self._glue = ","
+            self._console.begin(f"{clock_time(at)}  {text}")
+        self._glue = glue
 
 
 def _target(act: Act) -> str:

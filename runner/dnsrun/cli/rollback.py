@@ -10,8 +10,10 @@ import click
 from dnsrun.engine.run import Run, merged, settled
 from dnsrun.errors import Exit, Lost, Refused, UsageError
 from dnsrun.journal.fold import RunState
+from dnsrun.model.act import Instruct, RunCommand
 from dnsrun.model.entry import RollbackAsked
 from dnsrun.model.rrset import Change
+from dnsrun.model.text import shorten
 
 from .batch import each
 from .drive import Work, drive, open_work, tell_result, user
@@ -113,20 +115,36 @@ def effect(run: Run, phases: tuple[int, ...], scope: Scope) -> str:
     data = [change for change in changes if not change.ttl_only]
     names = dict(run.state.opened.phases) if run.state.opened else {}
     which = ", ".join(f'{number} "{names.get(number, "")}"' for number in phases)
-    if not data and scope != "all":
+    besides = _besides(run, phases)
+    if not data and not besides and scope != "all":
         domain = run.apex.to_text(omit_final_dot=True)
         return (
             f"{ONLY_TTLS} (phase {which}): going back would leave them low, and nothing was changed. "
             f"`dnsrun rollback {domain} --all` raises them again."
         )
     groups: dict[str, list[str]] = {}
-    for change in merged(reversed(data)):
+    for change in reversed(merged(reversed(data))):
         groups.setdefault(values(change.before), []).append(relative(change.key.owner, run.apex))
-    back = "; ".join(f"{names_text(tuple(dict.fromkeys(owners)))} → {value}" for value, owners in groups.items())
+    goals = [f"{names_text(tuple(dict.fromkeys(owners)))} → {value}" for value, owners in groups.items()]
+    back = "; ".join((*goals, *besides))
     ttls = "; TTLs are raised again, last" if scope == "all" else ""
     longest = max((change.after.ttl_s for change in data if change.after), default=0)
     rest = f"; some visitors may see what is there now for {duration(longest)} at most" if longest else ""
     return f"This takes back phase {which}: {back or 'its TTLs'}{ttls}{rest}."
+
+
+def _besides(run: Run, phases: tuple[int, ...]) -> list[str]:
+    """Return what is taken back besides records: programs that undo, and what a person must do."""
+    acts = [act for number in phases for act in run.plan(run.state.phase(number).plan).acts]
+    programs = [
+        f"runs {shorten(' '.join(act.undo_argv))}" for act in acts if isinstance(act, RunCommand) and act.undo_argv
+    ]
+    hands = [
+        f"{shorten(act.operator)}: {shorten(act.undo_text)}"
+        for act in acts
+        if isinstance(act, Instruct) and act.undo_text
+    ]
+    return [*programs, *hands]
 
 
 def _changes(run: Run, phases: tuple[int, ...]) -> list[Change]:

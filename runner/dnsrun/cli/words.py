@@ -58,15 +58,20 @@ def command(context: click.Context, session: Session, topic: str | None) -> Exit
     if parent is None or not isinstance(group, click.Group):
         return Exit.DONE
     if topic is None:
-        session.console.out(group.get_help(parent))
+        _print(session, group.get_help(parent))
         return Exit.DONE
     found = group.get_command(parent, topic)
     if found is None:
         near = difflib.get_close_matches(topic, (*group.list_commands(parent), "words"), n=1)
         hint = f"; did you mean '{near[0]}'?" if near else "; try `dnsrun help words`"
         raise UsageError(f"there is no help on that word{hint}")
-    session.console.out(found.get_help(click.Context(found, info_name=topic, parent=parent)))
+    _print(session, found.get_help(click.Context(found, info_name=topic, parent=parent)))
     return Exit.DONE
+
+
+def _print(session: Session, text: str) -> None:
+    for line in text.splitlines():
+        session.console.out(line)
 
 
 def _glossary(session: Session) -> None:
