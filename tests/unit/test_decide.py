@@ -474,6 +474,18 @@ def test_a_gate_that_failed_before_does_not_keep_a_hold_open_for_ever() -> None:
     assert next_of(plan, *entries, now=980) == End("done", "done")
 
 
+def test_records_that_never_agree_for_long_do_not_keep_a_hold_open_for_ever() -> None:
+    """Fault 46: one of several backends behind an address stays old."""
+    plan = a_plan(Do(0), check(RECORDS), Hold("wait", 900, (RECORDS,), (0,)))
+    flapping = in_hold("pf" * 70, 40, every_s=60, gate="records")
+
+    late = 930 + 2 * RECORDS.within_s
+    seen = [one for one in flapping if one[0] <= late + 60]
+
+    assert isinstance(next_of(plan, *SHOWN, DUE, *seen[:-1], now=late - 100), (Look, Until))
+    assert isinstance(next_of(plan, *SHOWN, DUE, *seen[: len(seen) // 2 * 2], now=late + 60), BeginBack)
+
+
 def test_an_advisory_gate_does_not_end_a_watch() -> None:
     plan = a_plan(Do(0), Hold("wait", 100, (replace(HTTP, advisory=True),), (0,)))
     entries = (*WROTE, (3, DueSet(1, at(103), "")), *((10.0 + n, judged("fail", 1)) for n in range(50)))
