@@ -14,6 +14,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun.errors import Refused
+from dnsrun.model.content import Content
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.text import shorten
@@ -67,11 +68,11 @@ class Capture:
 
 def keys_to_ask(claimed: ZoneSnapshot, volatile: frozenset[Name]) -> tuple[RRsetKey, ...]:
     """Return the RRsets that servers can be asked about, in canonical order."""
-    cuts = _cuts(claimed)
+    held = Content(claimed)
     return tuple(
         key
         for key in sorted(claimed.rrsets, key=RRsetKey.order)
-        if claimed.rrsets[key].rdatas and _is_compared(key, cuts, volatile)
+        if claimed.rrsets[key].rdatas and _is_compared(key, held, volatile)
     )
 
 
@@ -106,13 +107,13 @@ def judge_capture(
 
 
 def _compare(claimed: ZoneSnapshot, seen: Iterable[Observation]) -> tuple[tuple[Difference, ...], int]:
-    cuts = _cuts(claimed)
+    held = Content(claimed)
     differences, agreed = [], 0
     for one in seen:
         if isinstance(one.of, str) or isinstance(one.got, NoReply):
             continue
         captured = claimed.rrsets[one.of]
-        if _is_same(captured, one, is_cut=one.of.owner in cuts):
+        if _is_same(captured, one, is_cut=held.is_cut(one.of)):
             agreed += 1
         else:
             differences.append(Difference(one.server, one.of, _values(captured), _answered(one)))
@@ -124,36 +125,24 @@ def _is_same(captured: RRset, seen: Observation, *, is_cut: bool) -> bool:
     got = seen.got
     if not isinstance(got, Answer) or not captured.same_data(got.rrset):
         return False
-    if is_cut and captured.key.rdtype == RdataType.NS:
+    if is_cut:
         return got.kind == "referral" or got.aa
     return got.kind == "data" and got.aa
 
 
-def _cuts(zone: ZoneSnapshot) -> frozenset[Name]:
-    return frozenset(key.owner for key in zone.rrsets if key.rdtype == RdataType.NS and key.owner != zone.apex)
-
-
-def _is_compared(key: RRsetKey, cuts: frozenset[Name], volatile: frozenset[Name]) -> bool:
-    if key.rdtype in NOT_COMPARED or key.owner in volatile:
+def _is_compared(key: RRsetKey, held: Content, volatile: frozenset[Name]) -> bool:
+    if key.rdtype in NOT_COMPARED or (volatile and key.owner in volatile):
         return False
-    if key.owner in cuts:
-        return key.rdtype in (RdataType.NS, RdataType.DS)
-    return not cuts or not any(name in cuts for name in _above(key.owner))
-
-
-def _above(owner: Name) -> Iterator[Name]:
-    while len(owner) > 1:
-        owner = owner.parent()
-        yield owner
+    return not held.is_hidden(key)
 
 
 def _missing(claimed: ZoneSnapshot, proved: Found, volatile: frozenset[Name]) -> tuple[RRsetKey, ...]:
-    cuts = _cuts(claimed)
+    held = Content(claimed)
     return tuple(
         key
         for key in sorted(proved.rrsets.keys() - claimed.rrsets.keys(), key=RRsetKey.order)
         if not _may_be_added(claimed, key)
-        if _is_compared(key, cuts, volatile) or key == RRsetKey(claimed.apex, RdataType.SOA)
+        if _is_compared(key, held, volatile) or key == RRsetKey(claimed.apex, RdataType.SOA)
     )
 
 

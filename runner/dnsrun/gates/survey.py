@@ -233,7 +233,7 @@ def _is_broken(key: RRsetKey, expected: Expected, got: Answer) -> bool:
 def _is(wanted: RRset | None, found: RRset | None) -> bool:
     if wanted is None or found is None:
         return wanted is found
-    return wanted.rdatas == found.rdatas and wanted.key == found.key
+    return wanted.same_data(found)
 
 
 def _by_ttl(expected: Expected, found: RRset | None) -> State:

@@ -75,7 +75,9 @@ def expectations(case: GateCase) -> Expectations:
 
 
 def _is_compared(key: RRsetKey, case: GateCase, before: Content) -> bool:
-    return rdtype_is_ours(key.rdtype) and key.owner not in case.volatile and not before.is_hidden(key)
+    return (
+        rdtype_is_ours(key.rdtype) and not (case.volatile and key.owner in case.volatile) and not before.is_hidden(key)
+    )
 
 
 def _beside_new_names(case: GateCase, before: Content) -> Iterable[RRsetKey]:

@@ -11,7 +11,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
-from .rrset import Change, RRset, RRsetKey
+from .rrset import Change, RRset, RRsetKey, folded_labels
 
 Completeness = Literal["complete", "listed", "attested", "probed"]
 
@@ -56,11 +56,13 @@ class ZoneSnapshot:
         """Return every owner name."""
         return frozenset(key.owner for key in self.rrsets)
 
-    def by_owner(self) -> Mapping[Name, tuple[RRset, ...]]:
-        """Return the RRsets at each owner name, by type number."""
-        found: dict[Name, list[RRset]] = {}
+    def at_owners(self, owners: Iterable[Name]) -> Mapping[Name, tuple[RRset, ...]]:
+        """Return the RRsets at these owner names, by type number."""
+        wanted = {folded_labels(owner): owner for owner in owners}
+        found: dict[Name, list[RRset]] = {owner: [] for owner in wanted.values()}
         for key, rrset in self.rrsets.items():
-            found.setdefault(key.owner, []).append(rrset)
+            if key.labels in wanted:
+                found[wanted[key.labels]].append(rrset)
         return {owner: tuple(sorted(rrsets, key=_type_number)) for owner, rrsets in found.items()}
 
     def apply(self, changes: Iterable[Change]) -> ZoneSnapshot:

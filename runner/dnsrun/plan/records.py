@@ -127,7 +127,7 @@ def _leads_somewhere(rrset: RRset) -> bool:
 
 def _cname_clashes(changes: list[Change], zone: ZoneSnapshot) -> list[str]:
     """A CNAME stands alone at its name, and never at the apex (N4; RFC 1034 section 3.6.2)."""
-    after = zone.apply(changes).by_owner()
+    after = zone.apply(changes).at_owners(change.key.owner for change in changes)
     problems = []
     for change in changes:
         if change.after is None:

@@ -23,7 +23,8 @@ def killed_answers(changes: Iterable[Change], zone: ZoneSnapshot) -> Iterable[st
     uncovered = before.uncovered_by(change.key.owner for change in made if change.after)
     if not uncovered:
         return
-    held, will_be = zone.by_owner(), zone.apply(made).by_owner()
+    held = zone.at_owners(wildcard for _, wildcard in uncovered)
+    will_be = zone.apply(made).at_owners(name for name, _ in uncovered)
     for name, wildcard in uncovered:
         if not name.is_wild():
             yield from _lost_at(name, held.get(wildcard, ()), will_be.get(name, ()))
