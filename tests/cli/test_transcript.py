@@ -32,7 +32,7 @@ class Plot(VirtualClock):
 
     def __init__(self, start: datetime) -> None:
         super().__init__(start)
-        self.scenes: dict[int, Callable[[], None]] = {}
+        self.scenes: dict[int, Callable[[], object]] = {}
         self._waits = 0
 
     def wait_until(self, when: datetime) -> None:
@@ -41,7 +41,7 @@ class Plot(VirtualClock):
             self.scenes.get(self._waits, lambda: None)()
         super().wait_until(when)
 
-    def begin(self, scenes: dict[int, Callable[[], None]]) -> None:
+    def begin(self, scenes: dict[int, Callable[[], object]]) -> None:
         self._waits = 0
         self.scenes = scenes
 
