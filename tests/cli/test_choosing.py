@@ -143,3 +143,13 @@ def test_several_domains_end_with_the_gravest_code() -> None:
     for place, code in enumerate(order):
         assert Exit.worst([Exit(other) for other in order[place:]]) == code
     assert JOURNAL == "journal.jsonl"
+
+
+def test_a_state_folder_of_another_machine_is_adopted_only_when_said(lowered: Project) -> None:
+    """Fault 13."""
+    (lowered.state / "machine").write_text("0123456789abcdef0123456789abcdef\n")
+    refused = lowered("apply", "--phase", "2", "--yes")
+    assert refused.code == 5
+    assert "another machine" in refused.err
+    assert lowered("rollback", "--all", "--yes").code == 5
+    assert lowered("apply", "--phase", "2", "--yes", "--adopt").code == 0

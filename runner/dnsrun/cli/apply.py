@@ -19,10 +19,13 @@ from dnsrun.model.text import shorten
 from dnsrun.plan.steps.kind import words_of
 from dnsrun.playbook.defaults import phase_named
 
+from dnsrun.wiring.host import refuse_other_host
+from dnsrun.wiring.project import state_folder
+
 from .batch import each
 from .drive import Work, drive, open_work, tell_result
 from .plan import show_plan
-from .session import Session, common, pass_session
+from .session import Session, adopting, common, pass_session
 from .show import details, refusal
 from .targets import Target, everything, matching, named, playbook_of, state_of
 
@@ -50,6 +53,7 @@ class Wishes:
 @click.option("--diff", is_flag=True, help="With --check: every change.")
 @click.option("--all", "all_", is_flag=True, help="Every domain of the project, one after the other.")
 @click.option("--limit", metavar="GLOB", help="Only domains that match, such as '*.example'.")
+@adopting
 @common
 @pass_session
 def command(
@@ -160,6 +164,7 @@ def prepare_next(run: Run) -> tuple[Phase, Prepared]:
 
 def _apply(session: Session, target: Target, wishes: Wishes) -> Exit:
     work = open_work(session, playbook_of(session, target), writes=True, allow_commands=wishes.allow_commands)
+    refuse_other_host(state_folder(session.project, target.domain), adopt=False)
     _show_edits(work, accepted=wishes.accept_changes)
     session.console.passing(f"{target.shown}: asking the servers")
     phase, prepared = _prepared(work, wishes)

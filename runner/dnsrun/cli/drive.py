@@ -75,7 +75,13 @@ def open_work(
     """Return the run of a playbook with its listener. Touches the disk."""
     progress = Progress(session.console, playbook.domain, cron=cron_line(session))
     run = open_run(
-        session.world, playbook, progress.tell, writes=writes, allow_commands=allow_commands, has_begun=has_begun
+        session.world,
+        playbook,
+        progress.tell,
+        writes=writes,
+        allow_commands=allow_commands,
+        has_begun=has_begun,
+        adopt=session.adopt,
     )
     return Work(session, run, progress)
 

@@ -17,7 +17,7 @@ from dnsrun.model.text import shorten
 
 from .batch import each
 from .drive import Work, drive, open_work, tell_result, user
-from .session import Session, common, pass_session
+from .session import Session, adopting, common, pass_session
 from .show import names_text, relative, values
 from .targets import Target, everything, named, state_of, stored_playbook
 from .times import duration
@@ -31,6 +31,7 @@ Scope = Literal["newest", "to-phase", "all"]
 @click.option("--to-phase", type=int, metavar="N", help="Take back everything after phase N.")
 @click.option("--all", "all_", is_flag=True, help="Take back everything, TTLs too.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@adopting
 @common
 @pass_session
 def command(session: Session, domain: str | None, to_phase: int | None, *, all_: bool, yes: bool) -> Exit:

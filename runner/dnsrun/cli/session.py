@@ -30,6 +30,7 @@ class Session:
         self.console = console
         self.environment = environment
         self.as_json = False
+        self.adopt = False
         self.given_project: str | None = None
         self.start = Path()
         self._open_world = open_world
@@ -88,3 +89,16 @@ def common(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def _keep_adopt(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click calls it
+    context.ensure_object(Session).adopt = value
+
+
+adopting = click.option(
+    "--adopt",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep_adopt,
+    help="Go on here although the state folder was last used on another machine.",
+)
