@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,6 +124,24 @@ def test_two_processes_that_append_at_once_make_one_chain(tmp_path: Path) -> Non
     for number in (1, 2):
         own = [entry.attempt for entry in found if isinstance(entry, Intended) and entry.move == number]
         assert own == list(range(60, 0, -1))
+
+
+def test_an_append_waits_for_one_that_is_under_way_and_then_finds_its_head_gone(tmp_path: Path) -> None:
+    written(tmp_path / "twin", (*ENTRIES, Intended(7, 1)))
+    written(tmp_path / "own")
+    head = journal_at(tmp_path / "own").head()
+    with ThreadPoolExecutor(1) as pool, journal_file(tmp_path / "own").open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        second = pool.submit(lambda: journal_at(tmp_path / "own").append(Intended(8, 1), head=head))
+        assert not wait([second], timeout=0.3).done
+        file.write(journal_file(tmp_path / "twin").read_bytes())
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+        with pytest.raises(Lost):
+            second.result(timeout=30)
+
+    assert entries_in(tmp_path / "own") == [*ENTRIES, Intended(7, 1)]
 
 
 # Torn tails
