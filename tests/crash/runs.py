@@ -13,11 +13,15 @@ from worlds import NEW
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """All points of all runs, those that leave the same only once; and what the runs journaled and did."""
+    """All points of all runs, those that leave the same only once; and what the runs journaled and did.
+
+    `ends` are the ends of the phases that ended well.
+    """
 
     points: tuple[Point, ...]
     records: tuple[Record, ...]
     acts: frozenset[type]
+    ends: dict[int, Point]
     calls: int
     counted: int
 
@@ -42,7 +46,7 @@ def record(world: CrashWorld) -> Recording:
         records, acts, calls = records + more, acts | more_acts, calls + world.calls
     world.recording = False
     different = {point.left: point for point in world.points}
-    return Recording(tuple(different.values()), records, acts, calls, len(world.points))
+    return Recording(tuple(different.values()), records, acts, ends, calls, len(world.points))
 
 
 def _journaled(world: CrashWorld, after: int) -> tuple[tuple[Record, ...], frozenset[type]]:
