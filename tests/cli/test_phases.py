@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from cli.conftest import Project
+from dnsrun.journal.lock import FileHolds
+from dnsrun.journal.store import FileJournal
 from worlds import NEW, OLD, PLAYBOOK
 
 
@@ -179,6 +182,29 @@ def test_status_puts_first_what_needs_a_person(lowered: Project) -> None:
     assert result.code == 7
     assert result.out.startswith('client.example   you must act: phase 2 "switch A"')
     assert "\nanother.example  not begun" in result.out
+
+
+def test_status_says_when_the_next_phase_may_start(project: Project) -> None:
+    """T1, from the journal alone: the same time that `apply` refuses with."""
+    project("apply", "--phase", "1", "--yes")
+    status, refused = project("status"), project("apply", "--phase", "2", "--yes")
+    (when,) = re.findall(r"not before (\S+ \d\d:\d\d UTC)", status.out)
+    assert f"refused until {when}" in refused.err
+    project.world.clock.advance(26 * 3600)
+    assert "not before" not in project("status").out
+
+
+def test_who_holds_the_domain_is_named_to_the_second(lowered: Project) -> None:
+    """Fault 14: pid, since when, and what it does; fault 16: the lock dies with its holder."""
+    lowered.write(PLAYBOOK + "  - {kind: confirm, at: before, question: 'May it go?'}\n")
+    lowered("apply", "--phase", "2", "--yes", "--accept-changes")
+    journal = FileJournal(lowered.state, lowered.world.clock)
+    with FileHolds(lowered.state, journal, lowered.world.clock).take("phase 2, going forward"):
+        busy = lowered("resume", "client.example", typed="yes\n")
+    assert busy.code == 6
+    assert f"process {os.getpid()} is at work since" in busy.out
+    assert "(phase 2, going forward)" in busy.out
+    assert lowered("resume", "client.example", typed="yes\n").code == 0
 
 
 def test_status_is_the_same_from_the_kept_look_and_from_the_journal(lowered: Project) -> None:

@@ -75,6 +75,16 @@ def test_a_signal_ends_apply_with_130_and_resume_goes_on(lab: Lab, number: signa
     assert lab.entries("Intended") in (1, 2)
 
 
+def test_a_kill_needs_no_unlocking(lab: Lab) -> None:
+    """Fault 16: the next process goes on."""
+    with lab.begin("apply", "--phase", "1", "--yes") as process:
+        eventually(lambda: lab.entries("Intended") > 0, what="the first write", timeout_s=30)
+        process.kill()
+    code, out, err = lab("resume", "client.example")
+    assert code == 0, err
+    assert "Done" in out
+
+
 def test_the_lab_says_that_it_is_one(lab: Lab) -> None:
     code, out, err = lab("plan")
     assert code == 0, err

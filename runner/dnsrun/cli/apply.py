@@ -19,9 +19,6 @@ from dnsrun.model.text import shorten
 from dnsrun.plan.steps.kind import words_of
 from dnsrun.playbook.defaults import phase_named
 
-from dnsrun.wiring.host import refuse_other_host
-from dnsrun.wiring.project import state_folder
-
 from .batch import each
 from .drive import Work, drive, open_work, tell_result
 from .plan import show_plan
@@ -164,7 +161,6 @@ def prepare_next(run: Run) -> tuple[Phase, Prepared]:
 
 def _apply(session: Session, target: Target, wishes: Wishes) -> Exit:
     work = open_work(session, playbook_of(session, target), writes=True, allow_commands=wishes.allow_commands)
-    refuse_other_host(state_folder(session.project, target.domain), adopt=False)
     _show_edits(work, accepted=wishes.accept_changes)
     session.console.passing(f"{target.shown}: asking the servers")
     phase, prepared = _prepared(work, wishes)

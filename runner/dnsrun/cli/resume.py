@@ -10,9 +10,6 @@ from dnsrun.engine.start import resume
 from dnsrun.errors import Exit, UsageError
 from dnsrun.journal.fold import RunState
 
-from dnsrun.wiring.host import refuse_other_host
-from dnsrun.wiring.project import state_folder
-
 from .batch import each
 from .drive import drive, open_work, tell_result
 from .session import Session, adopting, common, pass_session
@@ -24,10 +21,9 @@ from .targets import Target, everything, matching, named, state_of, stored_playb
 @click.option("--all", "all_", is_flag=True, help="Every domain: do what is due now, do not stay. For cron.")
 @click.option("--limit", metavar="GLOB", help="With --all: only domains that match.")
 @adopting
-@click.option("--adopt", is_flag=True, help="Take over a state folder that was copied from another machine.")
 @common
 @pass_session
-def command(session: Session, domains: tuple[str, ...], limit: str | None, *, all_: bool, adopt: bool) -> Exit:
+def command(session: Session, domains: tuple[str, ...], limit: str | None, *, all_: bool) -> Exit:
     """Go on with an open phase or an unfinished rollback. A named domain that is paused tries again.
 
     With --all nothing that is paused is touched, and nobody is waited for.
@@ -38,9 +34,6 @@ def command(session: Session, domains: tuple[str, ...], limit: str | None, *, al
         work = partial(_visit, session)
         return each(session, matching(everything(session), limit), work)
     targets = named(session, domains)
-    if adopt:
-        for target in targets:
-            refuse_other_host(state_folder(session.project, target.domain), adopt=True)
     open_ones = [target for target in targets if domains or is_open(state_of(session, target))]
     if not domains and len(open_ones) > 1:
         listed = "\n".join(f"  {target.shown}" for target in open_ones)
@@ -61,7 +54,6 @@ def _resume(session: Session, target: Target) -> Exit:
     if not is_open(state):
         session.console.out(f"{target.shown}: nothing waits and nothing was interrupted")
         return Exit.DONE
-    refuse_other_host(state_folder(session.project, target.domain), adopt=False)
     work = open_work(session, stored_playbook(session, target), writes=True, has_begun=True)
     resume(work.run)
     plan = work.run.active_plan()
@@ -78,7 +70,6 @@ def _visit(session: Session, target: Target) -> Exit:
     if state.active and state.active.paused is not None:
         session.console.err((f"{target.shown}: paused: {state.active.paused}", "changed"))
         return Exit.PAUSED
-    refuse_other_host(state_folder(session.project, target.domain), adopt=False)
     work = open_work(session, stored_playbook(session, target), writes=True, has_begun=True)
     plan = work.run.active_plan()
     result = drive(work, patient=False)

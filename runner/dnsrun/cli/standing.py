@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from dnsrun.errors import DnsrunError
 from dnsrun.journal.fold import Active, RunState, fold_all
 from dnsrun.model.codec import decode, encode
+from dnsrun.model.plan import Plan
+from dnsrun.model.playbook import Playbook, Step
+from dnsrun.model.rrset import RRsetKey
+from dnsrun.plan.planner import DAY_S
+from dnsrun.plan.steps.kind import number_of
+from dnsrun.plan.ttl import caches_clean_at, earliest_change
 from dnsrun.ports.journal import Journal
+from dnsrun.wiring.runs import reread
+from dnsrun.wiring.world import World
 
 Urgency = Literal["act", "runs", "idle"]
 
@@ -18,8 +27,9 @@ Urgency = Literal["act", "runs", "idle"]
 class Standing:
     """Where one domain stands: a sentence, and what to type next.
 
-    `until`: what goes on ends then (UTC). `caches_clean`: no honest cache holds the old records after it (UTC).
-    `playbook` is the digest of the playbook that the run rests on; empty before it begins and after it ends.
+    `until`: what goes on ends then. `caches_clean`: no honest cache holds the old records after it. `opens`: the next
+    phase may start then, as far as the journal tells. All UTC. `playbook` is the digest of the playbook that the run
+    rests on; empty before it begins and after it ends.
     """
 
     urgency: Urgency
@@ -27,10 +37,11 @@ class Standing:
     next: str = ""
     until: datetime | None = None
     caches_clean: datetime | None = None
+    opens: datetime | None = None
     playbook: str = ""
 
 
-def standing_of(journal: Journal, domain: str) -> Standing:
+def standing_of(world: World, journal: Journal, domain: str) -> Standing:
     """Return where a domain stands; raises `JournalError`. Touches the disk."""
     state = fold_all(journal.read())
     if state.opened is None:
@@ -42,8 +53,38 @@ def standing_of(journal: Journal, domain: str) -> Standing:
         following,
         until=_until(state.active) if state.active and urgency == "runs" else None,
         caches_clean=_caches_clean(journal, state),
+        opens=_opens(world, journal, state) if urgency == "idle" and following else None,
         playbook="" if state.ended else state.opened.playbook,
     )
+
+
+def _opens(world: World, journal: Journal, state: RunState) -> datetime | None:
+    """Return when the records of the playbook may be changed (T1), when that is what comes next."""
+    try:
+        playbook = reread(world, journal.get(state.opened.playbook if state.opened else ""), "")
+    except DnsrunError:
+        return None
+    left = [phase for phase in playbook.phases if phase.steps and state.phase(phase.number).outcome != "done"]
+    lowering = [step for phase in playbook.phases for step in phase.steps if step.kind == "lower-ttl"]
+    if not lowering or not left or all(step.kind != "switch-records" for step in left[0].steps):
+        return None
+    wanted = {key for spec in playbook.records for key in spec.rrset_keys()}
+    found = [_opens_for(key, state, playbook, lowering[0]) for key in wanted]
+    return max((when for when in found if when), default=None)
+
+
+def _opens_for(key: RRsetKey, state: RunState, playbook: Playbook, lowering: Step) -> datetime | None:
+    samples = [sample for (of, _), series in state.samples.items() if of == key for sample in series]
+    newest = max(samples, key=lambda sample: sample.at, default=None)
+    if newest is None:
+        return None
+    held = earliest_change(
+        samples,
+        low_ttl_s=max(number_of(lowering.options, "ttl", playbook.low_ttl_s), newest.ttl_s),
+        low_since=playbook.zone.ttl_low_since,
+        wait_at_least_s=number_of(lowering.options, "wait_at_least", DAY_S),
+    )
+    return held.until if held else None
 
 
 def _until(active: Active) -> datetime | None:
@@ -108,9 +149,6 @@ def _caches_clean(journal: Journal, state: RunState) -> datetime | None:
     phase = state.phase(wrote[0]) if wrote else None
     if phase is None or phase.ended_at is None:
         return None
-    from dnsrun.model.plan import Plan
-    from dnsrun.plan.ttl import caches_clean_at
-
     plan: Plan = decode(Plan, json.loads(journal.get(phase.plan)))
     ttls = [change.before.ttl_s for change in plan.changes() if change.before and not change.ttl_only]
     return caches_clean_at(phase.ended_at, ttls) if ttls else None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # the journal is only folded when it has changed since the la
     from .standing import Standing
 
 KEPT = "status.json"
-_KEYS = {"journal", "version", "urgency", "says", "next", "until", "caches_clean", "playbook"}
+_KEYS = {"journal", "version", "urgency", "says", "next", "until", "caches_clean", "opens", "playbook"}
 _ORDER = ("act", "runs", "idle")
 _STYLES: dict[str, Style] = {"act": "failed", "runs": "changed", "idle": "ok"}
 
@@ -42,6 +42,7 @@ class Shown:
     next: str
     until: datetime | None
     caches_clean: datetime | None
+    opens: datetime | None
     edited: bool
 
 
@@ -77,7 +78,8 @@ def _show(session: Session, found: list[Shown]) -> None:
         until = f", until {full_time(standing.until)}" if standing.until else ""
         console.out((f"{standing.domain:<{width}}", _STYLES[standing.urgency]), f"  {must}{standing.says}{until}")
         if standing.next:
-            console.out(f"{'':<{width}}  next: {standing.next}")
+            opens = f"  (not before {full_time(standing.opens)})" if standing.opens else ""
+            console.out(f"{'':<{width}}  next: {standing.next}{opens}")
         if standing.caches_clean:
             console.out(f"{'':<{width}}  no cache holds the old records after {full_time(standing.caches_clean)}")
         if standing.edited:
@@ -92,6 +94,7 @@ def _as_data(standing: Shown) -> dict[str, Any]:
         "next": standing.next,
         "until": _time_text(standing.until),
         "caches_clean": _time_text(standing.caches_clean),
+        "opens": _time_text(standing.opens),
         "edited": standing.edited,
     }
 
@@ -100,17 +103,23 @@ def _time_text(when: datetime | None) -> str | None:
     return when.isoformat().replace("+00:00", "Z") if when else None
 
 
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
 def _shown(session: Session, target: Target) -> Shown:
     facts = _facts(session, target)
-    clean = datetime.fromisoformat(facts["caches_clean"]) if facts["caches_clean"] else None
+    now = session.world.clock.now()
+    clean, opens = _time(facts["caches_clean"]), _time(facts["opens"])
     edited = bool(facts["playbook"] and target.path and not is_unchanged(target.path, facts["playbook"]))
     return Shown(
         domain=target.shown,
         urgency=facts["urgency"],
         says=facts["says"],
         next=facts["next"],
-        until=datetime.fromisoformat(facts["until"]) if facts["until"] else None,
-        caches_clean=clean if clean and clean > session.world.clock.now() else None,
+        until=_time(facts["until"]),
+        caches_clean=clean if clean and clean > now else None,
+        opens=opens if opens and opens > now else None,
         edited=edited,
     )
 
@@ -126,7 +135,7 @@ def _facts(session: Session, target: Target) -> dict[str, Any]:
 
     from .standing import standing_of
 
-    facts = _plain(standing_of(journal_of(session.world, folder), target.shown))
+    facts = _plain(standing_of(session.world, journal_of(session.world, folder), target.shown))
     if digest:
         _keep(folder / KEPT, {"journal": digest, "version": __version__, **facts})
     return facts
@@ -139,6 +148,7 @@ def _plain(standing: Standing) -> dict[str, Any]:
         "next": standing.next,
         "until": _time_text(standing.until),
         "caches_clean": _time_text(standing.caches_clean),
+        "opens": _time_text(standing.opens),
         "playbook": standing.playbook,
     }
 
