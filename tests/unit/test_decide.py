@@ -10,12 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dnsrun.engine.decide import (
-    MAX_TRIES,
+from dnsrun.engine.decide import MAX_TRIES, Case, decide
+from dnsrun.engine.decisions import (
     AskPerson,
     BeginBack,
     Call,
-    Case,
     Decision,
     End,
     Look,
@@ -24,7 +23,6 @@ from dnsrun.engine.decide import (
     SetDue,
     Settle,
     Until,
-    decide,
 )
 from dnsrun.journal.fold import RunState, fold, fold_all
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone

@@ -19,21 +19,8 @@ from dnsrun.ports.journal import Hold as HoldOnDomain
 
 from .acts import call, settle
 from .back import plan_back
-from .decide import (
-    AskPerson,
-    BeginBack,
-    Call,
-    Case,
-    Decision,
-    End,
-    Look,
-    Nothing,
-    PlanBack,
-    SetDue,
-    Settle,
-    Until,
-    decide,
-)
+from .decide import Case, decide
+from .decisions import AskPerson, BeginBack, Call, Decision, End, Look, Nothing, PlanBack, SetDue, Settle, Until
 from .progress import GoingBack, Staying
 from .rounds import look
 from .run import Run

@@ -6,101 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dnsrun.journal.fold import Active, MoveState, Outcome, Rounds, RunState
+from dnsrun.journal.fold import Active, MoveState, Rounds, RunState
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand
 from dnsrun.model.entry import Failed
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.plan.ttl import EQUAL_ROUNDS, ROUND_SPACING_S, caches_clean_at
 
+from .decisions import AskPerson, BeginBack, Call, Decision, End, Look, Nothing, PlanBack, SetDue, Settle, Until
 from .words import in_words
 
 MAX_TRIES = 10
 BACK_CALLS = 3  # a rollback asks again when the host took a write and never shows it
 SETTLE_AT_LEAST_S = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Run one round of a gate."""
-
-    move: int
-    gate: GateSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Perform the act of a move."""
-
-    move: int
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """Ask whether the act of a move shows."""
-
-    move: int
-
-
-@dataclass(frozen=True, slots=True)
-class SetDue:
-    """A hold begins; it ends at `until` (UTC)."""
-
-    move: int
-    until: datetime
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class Until:
-    """Nothing to do before `when` (UTC)."""
-
-    when: datetime
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class AskPerson:
-    """Only a person can go on; `text` says what is to be done or answered."""
-
-    move: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class BeginBack:
-    """Begin to roll back these phases, newest first."""
-
-    phases: tuple[int, ...]
-    because: str
-    raise_ttls: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PlanBack:
-    """A rollback has begun and is not planned yet."""
-
-    phases: tuple[int, ...]
-    raise_ttls: bool
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The phase, or the rollback, is over."""
-
-    outcome: Outcome
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """There is nothing to do for this domain."""
-
-    because: str
-
-
-Decision = Look | Call | Settle | SetDue | Until | AskPerson | BeginBack | PlanBack | End | Nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +105,17 @@ class _Walk:
                 return Until(landed, "a call that was not answered may still take effect")
             begun = self.state.going_back
             return PlanBack(self.active.planned.covers, raise_ttls=begun is not None and begun.raise_ttls)
+        left = self._not_taken_back()
+        return End("rollback-incomplete", left) if left else End("rolled-back", "; ".join(self.plan.left))
+
+    def _not_taken_back(self) -> str:
+        """Return what a person would have to take back, in words; empty when all is."""
         open_acts = [
             in_words(self.plan.acts[move.act])
             for index, move in enumerate(self.plan.moves)
             if isinstance(move, Do) and not self.active.move(index).done
         ]
-        if open_acts:
-            return End("rollback-incomplete", "not taken back: " + "; ".join(open_acts))
-        return End("rolled-back", "; ".join(self.plan.left))
+        return "not taken back: " + "; ".join(open_acts) if open_acts else ""
 
     def _landed_by(self) -> datetime | None:
         """Return by when every unproved call of the phases taken back has had its effect, if it ever has (fault 26)."""
@@ -291,8 +212,11 @@ class _Walk:
         return Look(index, gate) if self.now >= due else Until(due, f"{gate.name}: {rounds.last.because}")
 
     def _is_over(self, gate: GateSpec, rounds: Rounds, *, in_time_s: int) -> bool:
-        """Tell whether a gate that has not passed will not: failures in a row, or its time is up."""
-        expired = self.now >= rounds.first_at + timedelta(seconds=in_time_s)
+        """Tell whether a gate that has not passed will not: failures in a row, or its time is up.
+
+        Its time is up when somebody looked after it: who comes back after hours looks first.
+        """
+        expired = rounds.last_at >= rounds.first_at + timedelta(seconds=in_time_s)
         if rounds.last.outcome == "pass" or gate.kind == "confirm":
             return rounds.last.outcome == "fail"
         if rounds.last.not_yet and not rounds.ever_passed:
@@ -304,7 +228,7 @@ class _Walk:
     def _is_flapping(self, gate: GateSpec, rounds: Rounds, in_time_s: int) -> bool:
         """Tell whether a gate goes up and down for so long that it never settles: its time, once more (fault 46)."""
         unsettled = rounds.last.outcome != "pass" and gate.kind != "confirm" and rounds.total > gate.failures
-        return unsettled and self.now >= rounds.first_at + timedelta(seconds=2 * in_time_s)
+        return unsettled and rounds.last_at >= rounds.first_at + timedelta(seconds=2 * in_time_s)
 
     def _gate_failed(self, move: Check | Hold, rounds: Rounds, gate: GateSpec | None = None) -> Decision:
         because = rounds.last.because
@@ -315,9 +239,11 @@ class _Walk:
         if when == "safe":
             return End("paused", f"not going back: {because}; the old side does not answer as it did before")
         if when == "back":
-            return End("rollback-incomplete", because)
+            return End("rollback-incomplete", "; ".join(filter(None, (self._not_taken_back(), because))))
         if rounds.last.outcome == "unknown" or (spec and spec.on_fail == "pause"):
             return End("paused", because)
+        if rounds.last.not_yet and all(change.ttl_only for change in self.plan.changes()):
+            return End("paused", because)  # a server that lags with TTLs harms nobody: only the next phase waits (T1)
         return self._back(because)
 
     def _back(self, because: str) -> Decision:
@@ -352,7 +278,7 @@ class _Walk:
         return self._next_in_hold(index, move, known, known.due.until)
 
     def _fails_in_hold(self, move: Hold, gate: GateSpec, rounds: Rounds, until: datetime) -> bool:
-        late = self.now >= until + timedelta(seconds=2 * gate.within_s)  # it never showed enough equal rounds
+        late = rounds.last_at >= until + timedelta(seconds=2 * gate.within_s)  # it never showed enough equal rounds
         over = self._is_over(gate, rounds, in_time_s=gate.within_s) or (late and rounds.last.outcome != "pass")
         return over and not self._excused(move, rounds, gate)
 
