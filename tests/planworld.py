@@ -19,7 +19,7 @@ from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import Mark, Playbook, RecordSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey, key
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.planner import Situation
+from dnsrun.plan.situation import Situation
 from dnsrun.plan.steps import STEP_KINDS
 from dnsrun.playbook.read import read_playbook
 from dnsrun.ports.kinds import Kinds

@@ -24,7 +24,8 @@ from dnsrun.model.entry import TtlSample
 from dnsrun.model.plan import Plan
 from dnsrun.model.rrset import Change, key
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.planner import Situation, plan_phase
+from dnsrun.plan.planner import plan_phase
+from dnsrun.plan.situation import Situation
 from dnsrun.plan.ttl import Samples
 from dnsrun.ports.provider import Capabilities
 from planworld import NOON, name, playbook, shown, situation, zone
@@ -54,6 +55,7 @@ def ready(case: Case) -> Situation:
             known,
             zone=known.zone.apply(changes),
             standing=(*known.standing, *changes),
+            written=(*known.written, *changes),
             done=known.done | {number},
             settled_at=NOON + timedelta(seconds=case.get("settled_s", 0)),
         )

@@ -46,7 +46,8 @@ from dnsrun.model.entry import (
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change
-from planworld import APEX, NOON, rrset
+from dnsrun.plan.earliest import stale_life_s
+from planworld import APEX, NOON, rrset, zone
 
 OPENED = Opened("run1", "client.example", "d", "client.yaml", ((1, "lower"), (2, "switch"), (3, "verify")), "0.1")
 WWW = Change(
@@ -68,9 +69,13 @@ def at(second: float) -> datetime:
     return NOON + timedelta(seconds=second)
 
 
+EMPTY_ZONE = zone()
+
+
 def a_plan(*moves: Move, acts: tuple[Act, ...] = (WRITE,), phase: int = 2, back: bool = False, **more: Any) -> Plan:
     direction: Literal["forward", "back"] = "back" if back else "forward"
-    return Plan("run1", phase, "a phase", direction, acts, moves, "c", covers=(phase,) if back else (), **more)
+    plan = Plan("run1", phase, "a phase", direction, acts, moves, "c", covers=(phase,) if back else (), **more)
+    return replace(plan, stale_life_s=stale_life_s((*plan.guards, *plan.changes()), EMPTY_ZONE))
 
 
 def check(gate: GateSpec = HTTP, when: When = "after") -> Check:
@@ -137,17 +142,22 @@ def test_the_next_round_waits_for_its_time() -> None:
         ("fff", 30, "back"),
         ("ffpff", 60, "look"),
         ("ppfff", 50, "back"),
-        ("yyyyyyyyyy", 309, "look"),
-        ("yyyyyyyyyy", 310, "back"),
+        ("y" * 30, 309, "look"),
+        ("y" * 31, 310, "back"),
+        ("yyyyyyyyyy", 5000, "look"),
         ("yyyppp", 60, "done"),
-        ("uuuuuuuuuu", 309, "look"),
-        ("uuuuuuuuuu", 310, "paused"),
+        ("u" * 30, 309, "look"),
+        ("u" * 31, 310, "paused"),
+        ("uuuuuuuuuu", 5000, "look"),
         ("uuuppp", 60, "done"),
         ("fufufufu", 309, "look"),
     ],
 )
 def test_a_gate_after_a_write(outcomes: str, now: int, expected: str) -> None:
-    """An old value is waited for until `within`, other failures count in a row, what is not known only pauses."""
+    """An old value is waited for until `within`, other failures count in a row, what is not known only pauses.
+
+    Who comes back after hours looks first.
+    """
     decision = next_of(AFTER, *WROTE, *rounds(outcomes), now=now)
 
     assert (

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from dnsrun.engine.run import Run
-from dnsrun.engine.samples import merge
 from dnsrun.engine.start import Prepared, prepare
 from dnsrun.errors import DnsrunError, Exit
 from dnsrun.model.codec import encode
 from dnsrun.model.plan import Hold, Plan
 from dnsrun.model.playbook import Phase
-from dnsrun.plan.planner import Situation, plan_phase
+from dnsrun.plan.planner import plan_phase
+from dnsrun.plan.situation import Situation
 
 from .batch import each
 from .drive import Work, open_work
@@ -78,27 +78,11 @@ def _foresee(run: Run) -> tuple[Prepared | None, list[Foreseen]]:
         elif ahead is None:
             first = prepare(run, phase.number)
             found.append(Foreseen(phase, first.plan))
-            ahead = _after(_situation(run, first), first.plan)
+            ahead = _after(first.situation, first.plan)
         else:
             found.append(_foreseen(phase, ahead))
             ahead = _after(ahead, found[-1].plan) if found[-1].plan else ahead
     return first, found
-
-
-def _situation(run: Run, prepared: Prepared) -> Situation:
-    state = run.state
-    return Situation(
-        run=prepared.plan.run,
-        playbook=run.playbook,
-        zone=prepared.zone,
-        checkpoint="",
-        capabilities=run.ports.capabilities,
-        now=run.ports.clock.now(),
-        samples=merge(state.samples, prepared.samples),
-        done=frozenset(number for number, phase in state.phases.items() if phase.outcome == "done"),
-        standing=run.standing(),
-        settled_at=run.settled_at(),
-    )
 
 
 def _after(situation: Situation, plan: Plan) -> Situation:
@@ -111,6 +95,7 @@ def _after(situation: Situation, plan: Plan) -> Situation:
         zone=situation.zone.apply(changes),
         done=situation.done | {plan.phase},
         standing=(*situation.standing, *changes),
+        written=(*situation.written, *changes),
     )
 
 

@@ -13,7 +13,7 @@ from dnsrun.model.codec import decode, encode
 from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook, Step
 from dnsrun.model.rrset import RRsetKey
-from dnsrun.plan.planner import DAY_S
+from dnsrun.plan.earliest import DAY_S
 from dnsrun.plan.steps.kind import number_of
 from dnsrun.plan.ttl import caches_clean_at, earliest_change
 from dnsrun.ports.journal import Journal

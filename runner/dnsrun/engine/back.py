@@ -13,8 +13,8 @@ from dnsrun.model.observation import Answer
 from dnsrun.model.plan import Check, Do, Plan
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.planner import Situation
 from dnsrun.plan.rollback import Undone, plan_rollback
+from dnsrun.plan.situation import Situation
 
 from .eyes import ask_at, current, own_servers
 from .run import Run

@@ -26,11 +26,15 @@ from .run import Run, merged
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What was read: the zone with its grade, the delegation at the parent, the servers, and what was noticed."""
+    """What was read: the zone with its grade, the delegation at the parent, the servers, and what was noticed.
+
+    `unobserved` are servers that cannot be asked from here, by family.
+    """
 
     zone: ZoneSnapshot
     delegation: Delegation
     servers: tuple[Endpoint, ...]
+    unobserved: tuple[Endpoint, ...]
     warnings: tuple[str, ...]
 
 
@@ -39,7 +43,9 @@ def read_checkpoint(run: Run) -> Checkpoint:
     view = current(run)
     captured = read_capture(run, view).or_refuse()
     hidden = tuple(f"{server}: not asked, there is no IPv6 from here" for server in view.not_checked)
-    return Checkpoint(captured.snapshot, view.parent.delegation, view.servers, (*captured.warnings, *hidden))
+    return Checkpoint(
+        captured.snapshot, view.parent.delegation, view.servers, view.not_checked, (*captured.warnings, *hidden)
+    )
 
 
 def read_capture(run: Run, view: ServerView) -> Capture:

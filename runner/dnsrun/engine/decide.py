@@ -308,11 +308,10 @@ class _Walk:
     def _begin_hold(self, index: int, move: Hold) -> Decision:
         wrote = any(isinstance(earlier, Do) for earlier in self.plan.moves[:index])
         t_all = self._t_all(index) or (None if wrote else self.case.settled_at) or self.now
-        changes = (*self.plan.guards, *self.plan.changes(move.acts))
         if move.for_s is not None:
             return SetDue(index, t_all + timedelta(seconds=move.for_s), f"{move.kind} for {move.for_s} s")
-        ttls = [change.before.ttl_s for change in changes if change.before and not change.ttl_only]
-        return SetDue(index, caches_clean_at(t_all, ttls), "until no cache can hold the old records")
+        clean_at = caches_clean_at(t_all, [self.plan.stale_life_s])
+        return SetDue(index, clean_at, "until no cache can hold the old records")
 
     def _t_all(self, index: int) -> datetime | None:
         """Return when every server first showed what this plan wrote: the first of the equal rounds."""

@@ -134,6 +134,10 @@ class Run:
         moves = [move for number in sorted(self.state.wrote()) for move in self.state.phase(number).moves.values()]
         return {rrset.key: rrset.ttl_s for move in moves if move.done for rrset in move.done.served}
 
+    def written(self) -> tuple[Change, ...]:
+        """Return everything that this run ever set out to write going forward, oldest first, taken back or not."""
+        return tuple(change for digest in self.state.written for change in self.plan(digest).changes())
+
     def standing(self, below: int | None = None) -> tuple[Change, ...]:
         """Return what earlier phases changed and what stands, oldest first; only phases below a number if given."""
         changes: list[Change] = []

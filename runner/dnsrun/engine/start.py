@@ -13,8 +13,9 @@ from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Observed, Open
 from dnsrun.model.plan import Plan
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
-from dnsrun.plan.planner import Situation, plan_phase
+from dnsrun.plan.planner import plan_phase
 from dnsrun.plan.records import desired
+from dnsrun.plan.situation import Situation
 from dnsrun.plan.steps.lower_ttl import lowered_keys
 
 from .checkpoint import expected_zone, read_checkpoint
@@ -34,12 +35,17 @@ class Prepared:
     """
 
     plan: Plan
-    zone: ZoneSnapshot
+    situation: Situation
     delegation: Delegation | None
     samples: tuple[TtlSample, ...]
     foreign: tuple[str, ...]
     warnings: tuple[str, ...]
     undo_sheet: str = ""
+
+    @property
+    def zone(self) -> ZoneSnapshot:
+        """The checkpoint."""
+        return self.situation.zone
 
     @property
     def nothing_to_do(self) -> bool:
@@ -70,11 +76,15 @@ def prepare(run: Run, number: int) -> Prepared:
         done=frozenset(n for n, phase in run.state.phases.items() if phase.outcome == "done"),
         standing=run.standing(below=number),
         settled_at=run.settled_at(),
+        written=run.written(),
+        unobserved=tuple(str(server) for server in checkpoint.unobserved),
         raised_ttls=run.raised_ttls(),
     )
     plan = plan_phase(number, situation)
+    _refuse_to_write_twice(run, plan)
     foreign = foreign_edits(run, zone)
-    return Prepared(plan, zone, checkpoint.delegation, samples, foreign, checkpoint.warnings, undo_sheet(run, plan))
+    sheet = undo_sheet(run, plan)
+    return Prepared(plan, situation, checkpoint.delegation, samples, foreign, checkpoint.warnings, sheet)
 
 
 def undo_sheet(run: Run, plan: Plan) -> str:
@@ -113,6 +123,16 @@ def _refuse_when_begun_elsewhere(run: Run, zone: ZoneSnapshot) -> None:
         raise Refused(
             "this looks begun: " + "; ".join(found.already) + ". Where is its .dnsrun? Nothing was changed. "
             "Copy the folder here, or take out the records that are done"
+        )
+
+
+def _refuse_to_write_twice(run: Run, plan: Plan) -> None:
+    """A phase that is done stands with its own way back; writing it anew would lose that."""
+    phase = run.state.phase(plan.phase)
+    if phase.outcome == "done" and phase.plan and plan.acts:
+        raise Refused(
+            f'phase {plan.phase} "{plan.phase_name}" is done, and there is something to do again; nothing was changed. '
+            "Take it back first (`dnsrun rollback`), or put what is new into a phase of its own"
         )
 
 

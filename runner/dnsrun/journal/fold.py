@@ -105,7 +105,10 @@ class PhaseState:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """Everything that the journal says."""
+    """Everything that the journal says.
+
+    `written` are the digests of all plans that ever wrote going forward, oldest first, taken back or not.
+    """
 
     head: Head = (0, "")
     opened: Opened | None = None
@@ -117,6 +120,7 @@ class RunState:
     captures: tuple[Captured, ...] = ()
     samples: Samples = field(default_factory=dict)
     hazards: tuple[HazardAccepted, ...] = ()
+    written: tuple[str, ...] = ()
     ended: RunEnded | None = None
 
     def phase(self, number: int) -> PhaseState:
@@ -174,6 +178,8 @@ def _move(state: RunState, index: int, change: Callable[[MoveState], MoveState])
     if planned.direction == "forward" and any(move.attempts for move in moves.values()):
         standing = replace(state.phase(planned.phase), outcome="open", plan=planned.plan, moves=moves)
         phases = {**phases, planned.phase: standing}
+        if planned.plan not in state.written:
+            state = replace(state, written=(*state.written, planned.plan))
     return replace(state, active=active, phases=phases)
 
 

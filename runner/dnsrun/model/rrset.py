@@ -173,3 +173,9 @@ def rdata_text(rdata: Rdata) -> str:
     except (DNSException, ValueError):
         pass
     return GenericRdata(rdata.rdclass, rdata.rdtype, wire or b"").to_text()
+
+
+def target_of(rdata: Rdata) -> Name | None:
+    """Return the host that a CNAME, DNAME, NS, PTR, MX or SRV leads to; None for other types."""
+    found = getattr(rdata, "target", None) or getattr(rdata, "exchange", None)
+    return found if isinstance(found, Name) else None

@@ -6,55 +6,31 @@ secondaries · the same answers at every server (t_all) · gates · waits, gates
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import replace
 
 from dns.name import Name
 
 from dnsrun.errors import Conflict, Refused
 from dnsrun.model.act import Act, Refresh, WriteZone
 from dnsrun.model.plan import Check, Do, Hazard, Hold, Move, Plan
-from dnsrun.model.playbook import GateSpec, Phase, Playbook, Step
+from dnsrun.model.playbook import GateSpec, Phase, Step
 from dnsrun.model.rrset import Change, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.kinds import DNS_TIMING
-from dnsrun.ports.provider import Capabilities
 
+from .earliest import earliest, negative_ttl_s, stale_life_s
 from .mail import mail_names
 from .records import ADDRESSES
+from .situation import Situation, original_ttls
 from .steps import STEP_KINDS
-from .steps.kind import Compiled, Scene, number_of
-from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S, Held, Samples, caches_clean_at, earliest_change
+from .steps.kind import Compiled, Scene
+from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S
 
 DNS_GATES = ("records", "untouched")
 PERSON_GATES = ("confirm",)
 WATCH_EVERY_S = 60
 WATCH_FAILURES = 2
-DAY_S = 86_400
-NEGATIVE_TTL_MAX_S = 10_800  # what resolvers keep at most, where the SOA is not known (RFC 2308 section 5)
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Everything a plan rests on. `zone` is the checkpoint, `checkpoint` its digest.
-
-    `done` are the phases that ended well; `standing` the changes of earlier phases that are being served.
-    `settled_at` (UTC) is when the newest of them was seen at every server. `raised_ttls` are TTLs, in seconds, that
-    the host serves though a lower one was asked for (fault 32).
-    """
-
-    run: str
-    playbook: Playbook
-    zone: ZoneSnapshot
-    checkpoint: str
-    capabilities: Mapping[str, Capabilities]
-    now: datetime
-    samples: Samples = field(default_factory=dict)
-    done: frozenset[int] = frozenset()
-    standing: tuple[Change, ...] = ()
-    settled_at: datetime | None = None
-    raised_ttls: Mapping[RRsetKey, int] = field(default_factory=dict)
 
 
 def plan_phase(number: int, situation: Situation) -> Plan:
@@ -87,18 +63,9 @@ def _require_earlier(phase: Phase, situation: Situation) -> None:
 
 
 def _compile(step: Step, zone: ZoneSnapshot, situation: Situation) -> Compiled:
-    originals = original_ttls(situation.standing)
+    originals = original_ttls(situation.written)
     scene = Scene(situation.playbook, zone, situation.capabilities, originals, situation.raised_ttls)
     return STEP_KINDS[step.kind].compile(step, scene)
-
-
-def original_ttls(standing: Iterable[Change]) -> Mapping[RRsetKey, int]:
-    """Return the TTLs, in seconds, that RRsets had before the first change that lowered them."""
-    originals: dict[RRsetKey, int] = {}
-    for change in standing:
-        if change.ttl_only and change.before and change.after and change.after.ttl_s < change.before.ttl_s:
-            originals.setdefault(change.key, change.before.ttl_s)
-    return originals
 
 
 def built_in(kind: str) -> GateSpec:
@@ -208,17 +175,25 @@ class _Draft:
         if not self.pending:
             return
         gates = self._after_gates(self.unproved, whole=self.began)
-        if all(change.ttl_only for act in self.acts if isinstance(act, WriteZone) for change in act.changes):
+        if all(change.ttl_only for act in self._writes() for change in act.changes):
             gates = _starting_the_clock(gates)
         self.moves += [Check(gate, "after", self._all()) for gate in gates]
         self.pending = False
         self.unproved = []
+
+    def _writes(self) -> list[WriteZone]:
+        return [act for act in self.acts if isinstance(act, WriteZone)]
 
     def _all(self) -> tuple[int, ...]:
         return tuple(range(len(self.acts)))
 
     def finish(self) -> Plan:
         self._flush()
+        if self.closes and any(not change.ttl_only for act in self._writes() for change in act.changes):
+            self.conflicts.append(
+                f'phase {self.phase.number} "{self.phase.name}" changes records and closes the run at once, while '
+                "caches still hold the old ones; give `finish` a phase of its own"
+            )
         if self.conflicts:
             raise Conflict("\n".join(self.conflicts))
         situation = self.situation
@@ -236,12 +211,13 @@ class _Draft:
             guards=situation.standing,
             closes=self.closes,
         )
-        earliest = _earliest(plan, situation)
+        held = earliest(plan, situation)
         return replace(
             plan,
-            earliest=max((held.until for _, held in earliest), default=None),
-            earliest_because=tuple(f"{what}: {held.because}" for what, held in earliest if held.until > situation.now),
+            earliest=max((each.until for _, each in held), default=None),
+            earliest_because=tuple(f"{what}: {each.because}" for what, each in held if each.until > situation.now),
             worst_recovery_s=_worst_recovery_s(plan.changes(), situation.zone),
+            stale_life_s=stale_life_s((*situation.standing, *plan.changes()), situation.zone),
         )
 
 
@@ -289,44 +265,8 @@ def _where(name: Name, zone: ZoneSnapshot) -> str:
     return f"{shown} ({', '.join(addresses)})" if addresses else shown
 
 
-def _earliest(plan: Plan, situation: Situation) -> list[tuple[str, Held]]:
-    """Return, for each RRset that the phase changes, when it may be changed (T1); for a closing phase, T5."""
-    lowered = _lowering(situation.playbook)
-    if lowered is None:
-        return _closing(plan, situation)
-    step, low_s = lowered
-    held: list[tuple[str, Held]] = []
-    for change in plan.changes():
-        if change.ttl_only or change.before is None:
-            continue
-        samples = [s for (key, _), series in situation.samples.items() if key == change.key for s in series]
-        found = earliest_change(
-            samples,
-            low_ttl_s=max(low_s, change.before.ttl_s),
-            low_since=situation.playbook.zone.ttl_low_since,
-            wait_at_least_s=number_of(step.options, "wait_at_least", DAY_S),
-        )
-        if found:
-            held.append((str(change.key), found))
-    return held + _closing(plan, situation)
-
-
-def _closing(plan: Plan, situation: Situation) -> list[tuple[str, Held]]:
-    """The run closes only when no honest cache holds what was served before the last change (T5)."""
-    changed = [change for change in situation.standing if not change.ttl_only and change.before]
-    if not plan.closes or not changed or situation.settled_at is None:
-        return []
-    until = caches_clean_at(situation.settled_at, [change.before.ttl_s for change in changed if change.before])
-    return [("the old records", Held(until, "caches may hold them until then"))]
-
-
-def _lowering(playbook: Playbook) -> tuple[Step, int] | None:
-    steps = [step for phase in playbook.phases for step in phase.steps if step.kind == "lower-ttl"]
-    return (steps[0], number_of(steps[0].options, "ttl", playbook.low_ttl_s)) if steps else None
-
-
 def _worst_recovery_s(changes: Iterable[Change], zone: ZoneSnapshot) -> int:
     """Return for how long, in seconds, a cache can hold the new answer after it was taken back (D4)."""
-    negative = NEGATIVE_TTL_MAX_S if zone.negative_ttl_s is None else zone.negative_ttl_s
+    negative = negative_ttl_s(zone)
     held = [change.after.ttl_s if change.after else negative for change in changes if not change.ttl_only]
     return max(held, default=0)

@@ -8,7 +8,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from dnsrun.model.playbook import Playbook, Step
-from dnsrun.model.rrset import Change, RRsetKey
+from dnsrun.model.rrset import Change, RRsetKey, target_of
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.kinds import Fragment
 
@@ -48,13 +48,8 @@ def lowered_keys(playbook: Playbook, zone: ZoneSnapshot) -> frozenset[RRsetKey]:
 
 def _pointing_at(names: set[Name], zone: ZoneSnapshot) -> Iterable[RRsetKey]:
     for key, rrset in zone.rrsets.items():
-        if key.rdtype in POINTERS and any(_target(rdata) in names for rdata in rrset.rdatas):
+        if key.rdtype in POINTERS and any(target_of(rdata) in names for rdata in rrset.rdatas):
             yield key
-
-
-def _target(rdata: object) -> Name | None:
-    target = getattr(rdata, "target", None) or getattr(rdata, "exchange", None)
-    return target if isinstance(target, Name) else None
 
 
 def _chosen(names: frozenset[Name], zone: ZoneSnapshot) -> frozenset[RRsetKey]:

@@ -1,0 +1,99 @@
+"""When a phase may start so that caches follow: T1, T2, T5 and T8, each with its reason in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from dns.name import Name
+from dns.rdtypes.ANY.SOA import SOA
+
+from dnsrun.model.plan import Plan
+from dnsrun.model.playbook import Playbook, Step
+from dnsrun.model.rrset import Change, RRset, target_of
+from dnsrun.model.zone import ZoneSnapshot
+
+from .situation import Situation
+from .steps.kind import number_of
+from .ttl import Held, caches_clean_at, earliest_change, held_until, margin_s
+
+DAY_S = 86_400
+NEGATIVE_TTL_MAX_S = 10_800  # what resolvers keep at most, where the SOA is not known (RFC 2308 section 5)
+
+
+def earliest(plan: Plan, situation: Situation) -> list[tuple[str, Held]]:
+    """Return what keeps the phase from starting, and until when; in the past where it no longer does."""
+    lowered = _lowering(situation.playbook)
+    low = _low_ttls(plan, situation, *lowered) if lowered else ()
+    return [*low, *_new_names(plan, situation), *_closing(plan, situation)]
+
+
+def negative_ttl_s(zone: ZoneSnapshot) -> int:
+    """Return for how many seconds caches keep that something does not exist; the usual most where it is not known."""
+    return NEGATIVE_TTL_MAX_S if zone.negative_ttl_s is None else zone.negative_ttl_s
+
+
+def stale_life_s(changes: Iterable[Change], zone: ZoneSnapshot) -> int:
+    """Return for how many seconds a cache can go on holding what was there before these changes (T4, T5)."""
+    data = [change for change in changes if not change.ttl_only]
+    lives = [change.before.ttl_s if change.before else negative_ttl_s(zone) for change in data]
+    return max(lives, default=0)
+
+
+def _low_ttls(plan: Plan, situation: Situation, step: Step, low_s: int) -> Iterator[tuple[str, Held]]:
+    """T1: each RRset that the phase changes, once the old TTL has run out; T2 where a server cannot be asked."""
+    for change in plan.changes():
+        if change.ttl_only or change.before is None:
+            continue
+        samples = [s for (key, _), series in situation.samples.items() if key == change.key for s in series]
+        low_ttl_s = max(low_s, change.before.ttl_s)
+        found = earliest_change(
+            samples,
+            low_ttl_s=low_ttl_s,
+            low_since=situation.playbook.zone.ttl_low_since,
+            wait_at_least_s=number_of(step.options, "wait_at_least", DAY_S),
+        )
+        if found:
+            yield str(change.key), found
+        high = held_until(samples, ttl_above_s=low_ttl_s)
+        if high and situation.unobserved:
+            yield str(change.key), _unseen(high, situation)
+
+
+def _unseen(high: datetime, situation: Situation) -> Held:
+    """T2: a server that cannot be asked is taken to fetch the zone as late as its timers allow (RFC 1035 3.3.13)."""
+    rdata = next(iter(situation.zone.soa.rdatas), None) if situation.zone.soa else None
+    late_s = rdata.refresh + rdata.retry if isinstance(rdata, SOA) else DAY_S
+    servers = ", ".join(situation.unobserved)
+    until = high + timedelta(seconds=late_s + margin_s(late_s))
+    return Held(until, f"{servers} cannot be asked from here and may follow {late_s} s late")
+
+
+def _new_names(plan: Plan, situation: Situation) -> Iterator[tuple[str, Held]]:
+    """T8: a record may point to a name of an earlier phase once no cache holds that the name does not exist."""
+    created = {change.key.owner for change in situation.standing if change.before is None and change.after}
+    settled = situation.settled_at
+    for change in plan.changes():
+        for name in sorted(_targets(change.after) & created if settled else ()):
+            negative = negative_ttl_s(situation.zone)
+            until = settled + timedelta(seconds=negative + margin_s(negative)) if settled else situation.now
+            shown = name.to_text(omit_final_dot=True)
+            yield str(change.key), Held(until, f"caches may hold until then that {shown} does not exist")
+
+
+def _targets(rrset: RRset | None) -> set[Name]:
+    found = (target_of(rdata) for rdata in rrset.rdatas) if rrset else ()
+    return {name for name in found if name is not None}
+
+
+def _closing(plan: Plan, situation: Situation) -> Iterator[tuple[str, Held]]:
+    """T5: the run closes only when no honest cache holds what was served before the last change."""
+    changed = [change for change in situation.standing if not change.ttl_only]
+    if plan.closes and changed and situation.settled_at is not None:
+        until = caches_clean_at(situation.settled_at, [stale_life_s(changed, situation.zone)])
+        yield "the old records", Held(until, "caches may hold them until then")
+
+
+def _lowering(playbook: Playbook) -> tuple[Step, int] | None:
+    steps = [step for phase in playbook.phases for step in phase.steps if step.kind == "lower-ttl"]
+    return (steps[0], number_of(steps[0].options, "ttl", playbook.low_ttl_s)) if steps else None
