@@ -22,7 +22,7 @@ from dnsrun.errors import OutsideError, Refused
 from dnsrun.model.entry import RollbackAsked
 from faultproxy import Weather
 
-QUICK, ALL = 24, 300
+QUICK, ALL = 16, 300
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,7 @@ def run_seed(place: Place, seed: int) -> str:
 
     start = place.history[0]
     first = story.phase(1)
+    story.clock.advance(26 * 3600)
     begun_at = story.steps
     story.disturb = disturb
     ending = story.phase(2) if first == "done" else f"phase 1 {first}"
