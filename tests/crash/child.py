@@ -1,7 +1,8 @@
 """A process that runs phases and at a chosen point kills itself, or stops until it is continued.
 
 `python -m crash.child ORDER`, ORDER being JSON: `folder`, `places`, `text` (the playbook), `phases`, `signal`, and
-`at`: the number of the point. It prints how many points there were when it lives to the end.
+`at`: the number of the point, or what it is called, such as `after Intended`. It prints how many points there were
+when it lives to the end.
 """
 
 from __future__ import annotations
@@ -32,15 +33,16 @@ from worlds import START, PacedClock, Workshop
 class Fuse:
     """Counts points and gives the signal at one of them."""
 
-    def __init__(self, at: int, number: int) -> None:
+    def __init__(self, at: int | str, number: int) -> None:
         self.points = 0
         self._at = at
         self._signal = number
 
-    def point(self, last_words: Callable[[], object] = lambda: None) -> None:
-        """Pass one point, or die there."""
+    def point(self, where: str, last_words: Callable[[], object] = lambda: None) -> None:
+        """Pass one point, or get the signal there, once."""
         self.points += 1
-        if self.points == self._at:
+        if self._at in {self.points, where}:
+            self._at = 0
             last_words()
             os.kill(os.getpid(), self._signal)
 
@@ -53,13 +55,13 @@ class FusedJournal(FileJournal):
         self._fuse = fuse
 
     def append(self, entry: Entry, *, head: Head) -> Record:
-        self._fuse.point()
+        self._fuse.point(f"before {type(entry).__name__}")
         record = super().append(entry, head=head)
-        self._fuse.point()
+        self._fuse.point(f"after {type(entry).__name__}")
         return record
 
     def _write(self, handle: int, line: bytes) -> None:
-        self._fuse.point(lambda: os.pwrite(handle, line[: len(line) // 2], self._offset))
+        self._fuse.point("in a line", lambda: os.pwrite(handle, line[: len(line) // 2], self._offset))
         super()._write(handle, line)
 
 
@@ -88,9 +90,9 @@ class FusedProvider:
         return self._around(lambda: cast("SecondaryHost", self._inner).refresh(apex, servers))
 
     def _around(self, call: Callable[[], Receipt]) -> Receipt:
-        self._fuse.point()
+        self._fuse.point("before a call")
         receipt = call()
-        self._fuse.point()
+        self._fuse.point("after a call")
         return receipt
 
 

@@ -17,7 +17,7 @@ TESTS = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def child(shop: Workshop, signal: int, at: int, phases: tuple[int, ...]) -> Iterator[subprocess.Popen[str]]:
+def child(shop: Workshop, signal: int, at: int | str, phases: tuple[int, ...]) -> Iterator[subprocess.Popen[str]]:
     """Start a process that runs these phases until it gives itself the signal at point `at`; ends it."""
     order = {
         "folder": str(shop.folder),
@@ -27,7 +27,8 @@ def child(shop: Workshop, signal: int, at: int, phases: tuple[int, ...]) -> Iter
         "signal": signal,
         "at": at,
     }
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     with subprocess.Popen(
         [sys.executable, "-m", "crash.child", json.dumps(order)],
         env=environment,
