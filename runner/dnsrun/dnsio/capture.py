@@ -23,6 +23,7 @@ __all__ = ["Capture", "Difference", "capture", "capture_probed", "transferred"]
 
 Transfer = Callable[[Net, Endpoint, Name], tuple[RRset, ...]]
 _NOBODY: frozenset[Name] = frozenset()
+_MOST_NAMES = 500
 
 
 def capture(
@@ -31,10 +32,11 @@ def capture(
     """Hold a claimed zone (graded above `probed`) against every server of `view`.
 
     `claimed` is what a provider's `read_zone`, `transferred` or `read_attested` gave. `names` are further names to ask
-    for (those that the playbook mentions). `volatile` names are read, not compared. Touches the network, at the polite
-    rate; decides in `judge_capture`.
+    for (those that the playbook mentions); of very many some, spread evenly: what is to be written is asked again
+    before. `volatile` names are read, not compared. Touches the network, at the polite rate; decides in
+    `judge_capture`.
     """
-    probing = probe(view, claimed.apex, names)
+    probing = probe(view, claimed.apex, _spread(sorted(names)))
     seen = view.ask(keys_to_ask(claimed, volatile))
     return judge_capture(claimed, seen, probing, volatile=volatile)
 
@@ -75,6 +77,10 @@ def transferred(
         held = {rrset.key: rrset for rrset in rrsets}
         return ZoneSnapshot(apex, held, f"transfer from {endpoint}", taken_at, "complete")
     raise failed
+
+
+def _spread(names: list[Name]) -> list[Name]:
+    return names[:: max(1, -(-len(names) // _MOST_NAMES))]
 
 
 def _endpoints(server: str, view: View) -> tuple[Endpoint, ...]:

@@ -21,6 +21,7 @@ from dns.rdata import Rdata
 from dns.rdatatype import RdataType
 
 from .rrset import RRset, RRsetKey, from_texts, rdata_text
+from .zonetext import name_text
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ def _rrset(data: Any) -> RRset:
 
 
 def _key_text(value: RRsetKey) -> str:
-    return f"{value.owner.to_text()} {dns.rdatatype.to_text(value.rdtype)}"
+    return f"{name_text(value.owner)} {dns.rdatatype.to_text(value.rdtype)}"
 
 
 def _key(text: str) -> RRsetKey:
@@ -92,7 +93,7 @@ def _time_text(value: datetime) -> str:
 _ENCODERS: dict[type, Callable[[Any], Any]] = {
     RRset: _rrset_data,
     RRsetKey: _key_text,
-    Name: Name.to_text,
+    Name: name_text,
     RdataType: dns.rdatatype.to_text,
     datetime: _time_text,
     date: date.isoformat,

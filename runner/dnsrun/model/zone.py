@@ -11,7 +11,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
-from .rrset import Change, RRset, RRsetKey, folded_labels
+from .rrset import Change, Labels, RRset, RRsetKey
 
 Completeness = Literal["complete", "listed", "attested", "probed"]
 
@@ -56,13 +56,12 @@ class ZoneSnapshot:
         """Return every owner name."""
         return frozenset(key.owner for key in self.rrsets)
 
-    def at_owners(self, owners: Iterable[Name]) -> Mapping[Name, tuple[RRset, ...]]:
-        """Return the RRsets at these owner names, by type number."""
-        wanted = {folded_labels(owner): owner for owner in owners}
-        found: dict[Name, list[RRset]] = {owner: [] for owner in wanted.values()}
+    def at_owners(self, owners: Iterable[Labels]) -> Mapping[Labels, tuple[RRset, ...]]:
+        """Return the RRsets at these owner names, each told by its folded labels, by type number."""
+        found: dict[Labels, list[RRset]] = {owner: [] for owner in owners}
         for key, rrset in self.rrsets.items():
-            if key.labels in wanted:
-                found[wanted[key.labels]].append(rrset)
+            if key.labels in found:
+                found[key.labels].append(rrset)
         return {owner: tuple(sorted(rrsets, key=_type_number)) for owner, rrsets in found.items()}
 
     def apply(self, changes: Iterable[Change]) -> ZoneSnapshot:

@@ -91,7 +91,7 @@ def from_text(text: str) -> ZoneSnapshot:
 
 def _header(snapshot: ZoneSnapshot) -> Iterator[str]:
     yield _VERSION
-    yield f"; apex {_name_text(snapshot.apex)}"
+    yield f"; apex {name_text(snapshot.apex)}"
     yield f"; grade {snapshot.completeness}"
     yield f"; source {_json(snapshot.source)}"
     yield f"; taken {snapshot.taken_at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"
@@ -106,7 +106,7 @@ def _body(snapshot: ZoneSnapshot) -> Iterator[str]:
     for owner, _, _, key, rrset in sorted(_sortable(snapshot), key=itemgetter(0, 1, 2)):
         if owner[: len(apex)] != apex:
             raise ValueError(f"{key} is not within {snapshot.apex}")
-        name, kind = _name_text(key.owner), _type_text(key.rdtype)
+        name, kind = name_text(key.owner), _type_text(key.rdtype)
         if snapshot.sources and key in snapshot.sources:
             yield f"; from {name} {kind} {_json(snapshot.sources[key])}"
         if rrset is not None:
@@ -140,7 +140,7 @@ def _order(name: Name) -> _Order:
     return tuple(map(bytes.lower, name.labels[::-1]))
 
 
-def _name_text(name: Name) -> str:
+def name_text(name: Name) -> str:
     """Return `name.to_text()`, quicker for ordinary names."""
     octets = b".".join(name.labels)
     if _PLAIN_NAME.fullmatch(octets) and octets.count(b".") == len(name.labels) - 1 > 0:
@@ -159,9 +159,9 @@ def _rdata_text(rdata: Rdata) -> str:
         case A() | AAAA():
             return str(rdata.address)
         case CNAME() | NS() | PTR():
-            return _name_text(rdata.target)
+            return name_text(rdata.target)
         case MX():
-            return f"{rdata.preference} {_name_text(rdata.exchange)}"
+            return f"{rdata.preference} {name_text(rdata.exchange)}"
         case TXT() if all(map(_PLAIN_STRINGS.fullmatch, rdata.strings)):
             return " ".join(f'"{chunk.decode("ascii")}"' for chunk in rdata.strings)
     if rdata.rdtype > _LAST_NAMED_TYPE:
@@ -333,7 +333,7 @@ def _name(text: str) -> Name:
     if not text.endswith("."):
         raise ValueError(f"the name {text!r} is not absolute")
     name = dns.name.from_text(text)
-    if _name_text(name) != text:
+    if name_text(name) != text:
         raise ValueError(f"the name {text!r} is not in its plain form")
     return name
 

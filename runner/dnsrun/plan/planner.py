@@ -42,8 +42,8 @@ def plan_phase(number: int, situation: Situation) -> Plan:
     phase = situation.playbook.phase(number)
     _require_earlier(phase, situation)
     draft = _Draft(situation, phase)
-    for index, step in enumerate(phase.steps):
-        draft.add(step, phase.steps[index + 1 :])
+    for index in range(len(phase.steps)):
+        draft.add(index)
     return draft.finish()
 
 
@@ -94,8 +94,8 @@ class _Draft:
         self.unproved: list[GateSpec] = []
         self.pending = False
         self.began = False
-        compiled = [_compile(step, self.zone, situation) for step in phase.steps]
-        self.will_write = any(isinstance(act, WriteZone) for each in compiled for act in each.acts)
+        self.compiled = [_compile(step, self.zone, situation) for step in phase.steps]
+        self.will_write = any(isinstance(act, WriteZone) for each in self.compiled for act in each.acts)
         self.notes: list[str] = []
         self.conflicts: list[str] = []
         self.hazards: list[Hazard] = []
@@ -103,8 +103,10 @@ class _Draft:
         self.off = {gate.kind for step in phase.steps for gate in step.gates if gate.off}
         self.off |= {gate.kind for gate in phase.gates if gate.off}
 
-    def add(self, step: Step, following: tuple[Step, ...]) -> None:
-        compiled = _compile(step, self.zone, self.situation)
+    def add(self, index: int) -> None:
+        step, following = self.phase.steps[index], self.phase.steps[index + 1 :]
+        written = self.zone is not self.situation.zone
+        compiled = _compile(step, self.zone, self.situation) if written else self.compiled[index]
         self.conflicts += compiled.conflicts
         self.hazards += compiled.hazards
         self.notes += (

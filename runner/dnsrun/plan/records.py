@@ -127,16 +127,17 @@ def _leads_somewhere(rrset: RRset) -> bool:
 
 def _cname_clashes(changes: list[Change], zone: ZoneSnapshot) -> list[str]:
     """A CNAME stands alone at its name, and never at the apex (N4; RFC 1034 section 3.6.2)."""
-    after = zone.apply(changes).at_owners(change.key.owner for change in changes)
+    after = zone.apply(changes).at_owners(change.key.labels for change in changes)
+    at_apex = RRsetKey(zone.apex, RdataType.CNAME)
     problems = []
     for change in changes:
         if change.after is None:
             continue
-        if change.key == RRsetKey(zone.apex, RdataType.CNAME):
+        if change.key == at_apex:
             problems.append(f"{change.key} cannot be: a CNAME is alone at its name, and this one holds SOA and NS")
             continue
-        beside = [rrset.key for rrset in after.get(change.key.owner, ()) if rrset.key.rdtype not in _BESIDE_CNAME]
-        if RRsetKey(change.key.owner, RdataType.CNAME) in beside and len(beside) > 1:
+        beside = [rrset.key for rrset in after[change.key.labels] if rrset.key.rdtype not in _BESIDE_CNAME]
+        if len(beside) > 1 and any(key.rdtype == RdataType.CNAME for key in beside):
             others = ", ".join(str(key) for key in beside if key != change.key)
             problems.append(
                 f"{change.key} cannot stand beside {others}: a CNAME is alone at its name; remove the other"

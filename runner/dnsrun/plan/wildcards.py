@@ -12,7 +12,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from dnsrun.model.content import Content
-from dnsrun.model.rrset import Change, RRset
+from dnsrun.model.rrset import Change, RRset, folded_labels
 from dnsrun.model.zone import ZoneSnapshot
 
 
@@ -23,11 +23,11 @@ def killed_answers(changes: Iterable[Change], zone: ZoneSnapshot) -> Iterable[st
     uncovered = before.uncovered_by(change.key.owner for change in made if change.after)
     if not uncovered:
         return
-    held = zone.at_owners(wildcard for _, wildcard in uncovered)
-    will_be = zone.apply(made).at_owners(name for name, _ in uncovered)
+    held = zone.at_owners(folded_labels(wildcard) for _, wildcard in uncovered)
+    will_be = zone.apply(made).at_owners(folded_labels(name) for name, _ in uncovered)
     for name, wildcard in uncovered:
         if not name.is_wild():
-            yield from _lost_at(name, held.get(wildcard, ()), will_be.get(name, ()))
+            yield from _lost_at(name, held[folded_labels(wildcard)], will_be[folded_labels(name)])
 
 
 def _lost_at(name: Name, answered: tuple[RRset, ...], after: tuple[RRset, ...]) -> Iterable[str]:
