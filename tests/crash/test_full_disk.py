@@ -77,7 +77,8 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_rollback_stops_nothing(
 ) -> None:
     crashing.start_at(recording.ends[2])
     run, folder = crashing.open(), crashing.small.folder
+    full = held(folder)
     run.append(RollbackAsked("newest", None, "somebody"))
-    with disk_of(folder, held(folder) + store.RESERVE_OCTETS):
+    with disk_of(folder, full):
         assert crashing.go(run) == "rolled-back"
     assert [content(zone) for zone in crashing.zones] == [LOWERED] * 2
