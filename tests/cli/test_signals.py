@@ -46,8 +46,15 @@ class Lab:
     def entries(self, kind: str) -> int:
         """Return how many entries of a kind the journal has."""
         path = self.state / "journal.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return sum(1 for line in lines if json.loads(line)["entry"]["is"] == kind)
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return sum(1 for line in lines if line.endswith("\n") and json.loads(line)["entry"]["is"] == kind)
+
+    def until_it_writes(self, process: subprocess.Popen[str]) -> None:
+        """Return when the journal has the first intent."""
+        eventually(
+            lambda: self.entries("Intended") > 0 or process.poll() is not None, what="the first write", timeout_s=60
+        )
+        assert process.poll() is None, process.communicate()
 
 
 @pytest.fixture
@@ -63,7 +70,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def test_a_signal_ends_apply_with_130_and_resume_goes_on(lab: Lab, number: signal.Signals) -> None:
     """Fault 8."""
     with lab.begin("apply", "--phase", "1", "--yes") as process:
-        eventually(lambda: lab.entries("Intended") > 0, what="the first write", timeout_s=30)
+        lab.until_it_writes(process)
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -78,7 +85,7 @@ def test_a_signal_ends_apply_with_130_and_resume_goes_on(lab: Lab, number: signa
 def test_a_kill_needs_no_unlocking(lab: Lab) -> None:
     """Fault 16: the next process goes on."""
     with lab.begin("apply", "--phase", "1", "--yes") as process:
-        eventually(lambda: lab.entries("Intended") > 0, what="the first write", timeout_s=30)
+        lab.until_it_writes(process)
         process.kill()
     code, out, err = lab("resume", "client.example")
     assert code == 0, err
@@ -95,7 +102,7 @@ def test_the_lab_says_that_it_is_one(lab: Lab) -> None:
 def test_a_rollback_from_a_second_terminal_ends_both(lab: Lab) -> None:
     """The request is journaled; whoever has the hold performs it, and both say how it ended."""
     with lab.begin("apply", "--phase", "1", "--yes") as process:
-        eventually(lambda: lab.entries("Intended") > 0, what="the first write", timeout_s=30)
+        lab.until_it_writes(process)
         code, out, err = lab("rollback", "client.example", "--all", "--yes")
         first = process.communicate(timeout=60)
     assert lab.entries("RollbackAsked") == 1, (out, err)
