@@ -120,6 +120,20 @@ def test_fault_39_one_of_four_servers_that_lags_ten_minutes_moves_the_time_and_p
         assert plan.earliest is None or plan.earliest <= small.clock.now()
 
 
+def test_fault_39_a_rollback_is_not_held_up_by_a_server_that_never_took_the_low_ttls(tmp_path: Path) -> None:
+    with four(tmp_path) as (small, (third, _)):
+        run = small.open(FOUR)
+        small.start(run, 1)
+
+        def follow() -> None:
+            small.ns2.refresh(APEX)
+            third.refresh(APEX)
+
+        assert drive(small, run, follow).outcome == "paused"
+        run.append(RollbackAsked("newest", None, "me"))
+        assert drive(small, run, follow).outcome == "rolled-back"
+
+
 def test_fault_40_a_server_that_stays_stale_takes_the_phase_back(small: World) -> None:
     lowered(small)
     small.ns2.faults = Faults(stale=True)

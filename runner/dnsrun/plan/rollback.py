@@ -90,7 +90,7 @@ def _way(chains: Mapping[RRsetKey, list[Change]], situation: Situation, *, raise
             now = target.with_ttl(_low_ttl_s(chain, target)) if target else None
             data.append(Change(key, live, now))
         else:
-            there.append(Change(key, chain[-1].after, live))
+            there.append(Change(key, *(_at_any_ttl(value, chain) for value in (chain[-1].after, live))))
         if raise_ttls and now and target and now.ttl_s < target.ttl_s:
             ttls.append(Change(key, now, replace(now, ttl_s=target.ttl_s)))
     return _Way(tuple(data), tuple(ttls), tuple(there), tuple(left))
@@ -100,6 +100,12 @@ def _low_ttl_s(chain: list[Change], target: RRset) -> int:
     """Return the TTL, in seconds, that the data had when it was first replaced: what was lowered before stays low."""
     replaced = next((change.before for change in chain if not change.ttl_only and change.before), target)
     return min(replaced.ttl_s, target.ttl_s)
+
+
+def _at_any_ttl(value: RRset | None, chain: list[Change]) -> RRset | None:
+    """Return the data with the highest TTL it ever had: a server that lags may still give the first one."""
+    known = [each.ttl_s for change in chain for each in (change.before, change.after, value) if each]
+    return value.with_ttl(max(known)) if value else None
 
 
 def _chains(undone: tuple[Undone, ...]) -> dict[RRsetKey, list[Change]]:
