@@ -98,7 +98,9 @@ class Run:
 
     def store_plan(self, plan: Plan) -> str:
         """Store a plan and return its digest. Touches the disk."""
-        digest = self.journal.put(json.dumps(encode(plan), indent=1, ensure_ascii=False) + "\n", suffix="plan.json")
+        # A value a line, for diff; an indent would take json's slow way.
+        text = json.dumps(encode(plan), separators=(",\n", ": "), ensure_ascii=False) + "\n"
+        digest = self.journal.put(text, suffix="plan.json")
         self._plans[digest] = plan
         return digest
 
