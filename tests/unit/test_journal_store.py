@@ -154,12 +154,23 @@ def test_a_line_torn_at_any_octet_is_cut_and_the_journal_goes_on(tmp_path: Path)
     last = whole.rindex(b"\n", 0, -1) + 1
     for length in range(last, len(whole)):
         journal_file(tmp_path).write_bytes(whole[:length])
+        journal_file(tmp_path).with_name("last").write_text(str(len(ENTRIES) - 1))
         journal = journal_at(tmp_path)
 
         assert [record.entry for record in journal.read()] == list(ENTRIES[:-1]), length
 
         journal.append(ENTRIES[-1], head=journal.head())
         assert journal_file(tmp_path).read_bytes() == whole, length
+
+
+def test_records_cut_off_at_the_end_are_missed(tmp_path: Path) -> None:
+    """Fault 58: the chain alone does not show it."""
+    written(tmp_path)
+    lines = journal_file(tmp_path).read_bytes().splitlines(keepends=True)
+    for kept in range(len(lines)):
+        journal_file(tmp_path).write_bytes(b"".join(lines[:kept]))
+        with pytest.raises(JournalError, match=f"ends with record {kept}, but record {len(lines)} was written"):
+            list(journal_at(tmp_path).read())
 
 
 def test_room_that_was_never_filled_is_a_torn_tail(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ without its newline is a torn tail (fault 4): it was never acknowledged, and is 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -35,12 +36,14 @@ class FileJournal:
         self.folder = folder
         self._clock = clock
         self._path = folder / "journal.jsonl"
+        self._last = folder / "last"
         self._reserve = folder / ".reserve"
         self._head: Head = EMPTY
         self._offset = 0
 
     def read(self, after: int = 0) -> Iterator[Record]:
         """Yield the records with seq > `after`; raise `JournalError` at the first line that does not fit."""
+        acknowledged = self._acknowledged()
         head, offset = (self._head, self._offset) if after >= self._head[0] else (EMPTY, 0)
         for line in self._lines(offset):
             record = _parse(line, head, self._path)
@@ -49,6 +52,11 @@ class FileJournal:
                 self._head, self._offset = head, offset
             if record.seq > after:
                 yield record
+        if head[0] < acknowledged:
+            raise JournalError(
+                f"{self._path}: ends with record {head[0]}, but record {acknowledged} was written: its end was cut "
+                "off; nothing was changed. Put the file back from a copy"
+            )
 
     def head(self) -> Head:
         """Return seq and digest of the last durable record, reading only what is new."""
@@ -70,11 +78,27 @@ class FileJournal:
             self._prepare_room(entry)
             record, line = _line(entry, head, self._clock)
             self._write(handle, line)
+            self._acknowledge(record.seq)
         finally:
             os.close(handle)
         self._head = (record.seq, record.digest)
         self._offset += len(line)
         return record
+
+    def _acknowledged(self) -> int:
+        """Return the seq of the last record that an append came back for, as far as it is known."""
+        with contextlib.suppress(OSError, ValueError):
+            return int(self._last.read_text(encoding="ascii"))
+        return 0
+
+    def _acknowledge(self, seq: int) -> None:
+        """Keep the last seq beside the journal: a chain alone does not show that its end is missing (fault 58)."""
+        with contextlib.suppress(OSError, JournalError):
+            handle = open_private(self._last, os.O_WRONLY | os.O_CREAT)
+            try:
+                os.pwrite(handle, f"{seq:<20}\n".encode(), 0)
+            finally:
+                os.close(handle)
 
     def put(self, blob: str, *, suffix: str) -> str:
         """Store text durably under its digest; storing it again changes nothing."""
