@@ -25,6 +25,15 @@ def test_check_says_every_problem_of_every_playbook(project: Project) -> None:
     assert "playbooks/other.yaml: fine (other.example, 5 phases)" in result.out
 
 
+def test_a_file_outside_of_any_project_folder_can_be_checked(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("nowhere")
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "client.yaml").write_text(PLAYBOOK)
+    assert project("check", "client.yaml").out == "client.yaml: fine (client.example, 5 phases)\n"
+
+
 def test_apply_without_a_playbook_takes_the_only_one(project: Project) -> None:
     assert project("apply", "--phase", "1", "--yes").code == 0
 

@@ -47,23 +47,19 @@ def test_a_secret_is_taken_out_in_every_form_in_which_it_travels(around: str) ->
     assert base64.b64encode(CANARY.encode()).decode()[4:12] not in said
 
 
-@pytest.mark.parametrize("command", ["plan", "apply", "verify", "status", "capture", "rollback", "export", "diff"])
 @pytest.mark.parametrize("secret", ["not-base64-c4n4ry!", "YzRuNHJ5LWM0bjRyeQ=="])
-def test_no_command_shows_or_keeps_a_secret(project: Project, command: str, secret: str) -> None:
+def test_no_command_shows_or_keeps_a_secret(project: Project, secret: str) -> None:
     """Threats 1, 2: refused keys, refused transfers, and everything that is left on the disk."""
     project.write(KEYED.replace("{SECRET}", "{env: TSIG}"))
     project.environment["TSIG"] = secret
-    arguments = (
-        ["--phase", "1", "--yes"]
-        if command == "apply"
-        else ["client.example", "--yes"]
-        if command == "rollback"
-        else []
+    more = {"apply": ["--phase", "1", "--yes"], "rollback": ["client.example", "--yes"]}
+    said = "".join(
+        project(command, *more.get(command, []), "--json").all
+        for command in ("plan", "apply", "verify", "status", "capture", "rollback", "export", "diff")
     )
-    result = project(command, *arguments, "--json")
     left = [path.read_text(errors="replace") for path in project.folder.rglob("*") if path.is_file()]
     for form in forms(secret):
-        assert form not in result.all
+        assert form not in said
         assert not any(form in text for text in left)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cli.conftest import Project
+from dnsrun.clock import VirtualClock
 from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
 from worlds import NEW, OLD, PLAYBOOK
@@ -272,8 +274,68 @@ def test_json_of_apply_names_outcome_and_exit(project: Project) -> None:
     assert (data["outcome"], data["exit"], data["recap"]["changed"]) == ("done", 0, 3)
 
 
-@pytest.mark.parametrize("command", ["plan", "status", "verify", "capture", "diff", "export", "check", "providers"])
-def test_json_on_everything(lowered: Project, command: str) -> None:
-    result = lowered(command, "--json")
-    assert result.code == 0, result.err
-    json.loads(result.out)
+def test_json_on_everything(lowered: Project) -> None:
+    for command in ("plan", "status", "verify", "capture", "diff", "export", "check", "providers"):
+        result = lowered(command, "--json")
+        assert result.code == 0, (command, result.err)
+        json.loads(result.out)
+
+
+def test_to_phase_takes_back_everything_after_it(lowered: Project) -> None:
+    assert lowered("apply", "--phase", "2", "--yes").code == 0
+    assert lowered("apply", "--phase", "3", "--yes").code == 0
+    result = lowered("rollback", "--to-phase", "1", "--yes")
+    assert result.code == 3
+    assert www(lowered) == [f"600 {OLD}"]
+
+
+def test_after_finish_nothing_can_be_taken_back(lowered: Project) -> None:
+    for phase in ("2", "3"):
+        assert lowered("apply", "--phase", phase, "--yes").code == 0
+    lowered.world.clock.advance(7200)
+    finished = lowered("apply", "--phase", "finish", "--yes")
+    assert finished.code == 0
+    assert "the old server may be switched off" in finished.out
+    assert www(lowered) == [f"3600 {NEW}"]
+    refused = lowered("rollback", "client.example", "--yes")
+    assert refused.code == 5
+    assert "the run is finished" in refused.err
+    assert lowered("status").out == "client.example  finished\n"
+
+
+class Hurried(VirtualClock):
+    """Somebody presses Ctrl-C once the clock has passed a time."""
+
+    def __init__(self, start: datetime, end: datetime) -> None:
+        super().__init__(start)
+        self.end = end
+
+    def wait_until(self, when: datetime) -> None:
+        super().wait_until(when)
+        if self.now() >= self.end:
+            raise KeyboardInterrupt
+
+
+def test_a_watch_that_was_left_goes_on_with_cron(lowered: Project) -> None:
+    """Until when it must run, and the line for cron; `resume --all` does a round and does not stay."""
+    assert lowered("apply", "--phase", "2", "--yes").code == 0
+    now = lowered.world.clock.now()
+    lowered.world.clock = Hurried(now, now + timedelta(minutes=3))
+    left = lowered("apply", "--phase", "3", "--yes")
+    assert left.code == 130
+    assert re.search(r"watching until 2026-\S+ \d\d:\d\d UTC", left.err)
+    assert f"*/5 * * * * cd {lowered.folder} && dnsrun resume --all" in left.err
+    assert 'phase 3 "verify" goes on' in lowered("status").out
+    lowered.world.clock = VirtualClock(now + timedelta(minutes=5))
+    visit = lowered("resume", "--all")
+    assert (visit.code, visit.all) == (75, "")
+    shown = lowered("resume", "--all", typed="")
+    assert re.search(r"next at 2026-\S+ \d\d:\d\d UTC", shown.out)
+    assert lowered.world.clock.now() < now + timedelta(minutes=6)
+    lowered.world.web_new.status = 500
+    lowered.world.clock.advance(300)
+    lowered("resume", "--all")
+    lowered.world.clock.advance(300)
+    back = lowered("resume", "--all")
+    assert back.code == 3, back.all
+    assert www(lowered) == [f"600 {OLD}"]

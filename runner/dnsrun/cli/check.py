@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import click
 
+from dnsrun.clock import now_utc
 from dnsrun.errors import Exit, PlaybookError, UsageError
+from dnsrun.playbook.read import load_playbook
+from dnsrun.wiring.plugins import kinds
 from dnsrun.wiring.project import playbook_files
-from dnsrun.wiring.runs import load
 
 from .ending import tell_error
 from .session import Session, common, pass_session
@@ -57,9 +60,18 @@ def _shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
+def _today(session: Session) -> date:
+    """Return the local day; a file outside of any project folder can be checked, too."""
+    try:
+        now = session.world.clock.now()
+    except UsageError:
+        now = now_utc()
+    return now.astimezone().date()
+
+
 def _check(session: Session, path: Path) -> Exit:
     try:
-        playbook = load(session.world, path)
+        playbook = load_playbook(path, kinds(), today=_today(session))
     except (PlaybookError, UsageError) as err:
         return tell_error(session, err)
     domain = playbook.domain.to_text(omit_final_dot=True)

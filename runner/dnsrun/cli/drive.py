@@ -23,7 +23,7 @@ from .show import changed_things
 from .signals import Stopper, stopping
 from .times import full_time, short_time
 
-PATIENCE = timedelta(seconds=60)  # a visit of cron waits this long for the next round, not longer
+PATIENCE = timedelta(seconds=30)  # a visit of cron waits this long for the next round; those of a watch are rarer
 EXITS: dict[Outcome | None, Exit] = {
     None: Exit.DONE,
     "done": Exit.DONE,

@@ -73,5 +73,6 @@ def _visit(session: Session, target: Target) -> Exit:
     work = open_work(session, stored_playbook(session, target), writes=True, has_begun=True)
     plan = work.run.active_plan()
     result = drive(work, patient=False)
-    tell_result(work, result, plan)
+    if result.outcome != "waiting" or session.as_json or session.console.is_interactive:
+        tell_result(work, result, plan)  # cron sends a mail for every line: none while all goes well
     return result.code
