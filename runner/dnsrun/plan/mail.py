@@ -59,6 +59,18 @@ def _behind_aliases(found: Mapping[Name, str], zone: ZoneSnapshot) -> dict[Name,
     return behind
 
 
+def mail_unsaid(changes: Iterable[Change], mail: MailSpec | None, zone: ZoneSnapshot) -> tuple[str, ...]:
+    """Return a sentence when records change in a domain that has mail, and nobody was asked where it is."""
+    ways = sorted(mail_names(None, zone).values())
+    if mail is not None or not ways or all(change.ttl_only for change in changes):
+        return ()
+    problem = (
+        f"{zone.apex.to_text(omit_final_dot=True)} has mail ({ways[0]}), and the playbook does not say where the "
+        "mailboxes are: ask, then add `mail: {mailboxes: [the hosts that mail programs open]}`"
+    )
+    return (problem,)
+
+
 def mail_conflicts(
     changes: Iterable[Change], specs: Iterable[RecordSpec], mail: MailSpec | None, zone: ZoneSnapshot
 ) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dnsrun.model.playbook import Step
-from dnsrun.plan.mail import mail_conflicts
+from dnsrun.plan.mail import mail_conflicts, mail_unsaid
 from dnsrun.plan.records import desired
 from dnsrun.plan.wildcards import killed_answers
 from dnsrun.ports.kinds import Fragment
@@ -20,6 +20,7 @@ def compile_step(step: Step, scene: Scene) -> Compiled:
     conflicts = (
         *found.conflicts,
         *killed_answers(found.changes, scene.zone),
+        *mail_unsaid(found.changes, scene.playbook.mail, scene.zone),
         *mail_conflicts(found.changes, specs, scene.playbook.mail, scene.zone),
     )
     nothing = "" if found.changes else "; ".join(found.already) or "no record of the playbook is meant here"
