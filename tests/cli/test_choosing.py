@@ -143,6 +143,7 @@ def test_state_folder_names_stay_inside_and_are_one_per_domain() -> None:
         assert name.isascii()
         assert name.isprintable()
         assert len(name) <= 255 - len(".new-12345678")
+    assert state_name(dns.name.from_text("XN--FA-HIA.Example")) == "xn--fa-hia.example"
     written = ["xn--fa-hia.example", "XN--FA-HIA.Example.", "faß.example"]
     assert {state_name(domain) for text in written if (domain := as_domain(text))} == {"xn--fa-hia.example"}
 

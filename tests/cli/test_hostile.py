@@ -13,11 +13,14 @@ import pytest
 
 from cli.conftest import Project
 from dnsrun.cli.console import Console
+from dnsrun.clock import VirtualClock
 from dnsrun.errors import UsageError
+from dnsrun.journal.store import FileJournal
+from dnsrun.model.entry import Failed, Judged
 from dnsrun.model.playbook import SecretRef
-from dnsrun.wiring.redaction import Redactor
+from dnsrun.wiring.redaction import RedactedJournal, Redactor
 from dnsrun.wiring.secrets import SecretStore, with_dotenv
-from worlds import PLAYBOOK
+from worlds import PLAYBOOK, START
 
 CANARY = 'c4n4ry/+= "ß%7'
 KEYED = PLAYBOOK.replace(
@@ -231,3 +234,22 @@ def test_state_is_private_whatever_the_umask_is(project: Project) -> None:
         os.umask(before)
     modes = {path: path.stat().st_mode & 0o777 for path in project.state.rglob("*")}
     assert all(mode == (0o700 if path.is_dir() else 0o600) for path, mode in modes.items()), modes
+
+
+def test_no_secret_goes_into_the_journal(tmp_path: Path) -> None:
+    """Threat 2: what a provider echoed, in every text of an entry; what is stored folds back."""
+    clock = VirtualClock(START)
+    redactor = Redactor()
+    redactor.register(CANARY, SecretRef("env", ("TOKEN",)))
+    journal = RedactedJournal(FileJournal(tmp_path / "state", clock), redactor)
+    journal.append(Failed(1, 1, f"401: {CANARY}", retryable=False, in_doubt=False), head=journal.head())
+    facts = (("192.0.2.1 banner", f"hello {quote(CANARY, safe='')}"),)
+    journal.append(Judged(2, "web", "fail", CANARY, not_yet=False, asked=1, facts=facts), head=journal.head())
+    text = (tmp_path / "state" / "journal.jsonl").read_text()
+    for form in forms(CANARY):
+        assert form not in text
+    first, second = (record.entry for record in journal.read())
+    assert isinstance(first, Failed)
+    assert first.because == "401: [env: TOKEN]"
+    assert isinstance(second, Judged)
+    assert second.facts == (("192.0.2.1 banner", "hello [env: TOKEN]"),)

@@ -123,6 +123,8 @@ def test_rollback_says_the_effect_first_and_goes_back(lowered: Project) -> None:
     assert result.code == 3
     assert f'This takes back phase 2 "switch A": @, www → {OLD}' in result.err.splitlines()[0]
     assert www(lowered) == [f"600 {OLD}"]
+    assert lowered("diff").code == 0
+    assert "somebody else" not in lowered("plan").out
 
 
 def test_rollback_works_without_a_playbook_file(lowered: Project) -> None:
