@@ -1,7 +1,7 @@
 """Write down how providers were verified: pytest hooks that turn kept contracts into `verified.json`.
 
 Import the hooks in a `conftest.py` beside the contract tests. They write only with `DNSRUN_WRITE_VERIFIED=1`, and
-only of a contract whose every case ran and passed in this session, in one process (no xdist).
+only of a contract whose every case ran and passed in one process (no xdist).
 """
 
 from __future__ import annotations
