@@ -85,9 +85,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how the runs ended that tests of many seeds recorded as their `ending`."""
+    """Say what tests recorded as their `summary`, and how the runs of many seeds ended: their `ending`."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
     endings = Counter(value for report in reports for name, value in report.user_properties if name == "ending")
+    for line in (value for report in reports for name, value in report.user_properties if name == "summary"):
+        terminalreporter.write_line(str(line))
     for ending, count in sorted(endings.items(), key=lambda item: -item[1]):
         terminalreporter.write_line(f"{count:4} runs ended: {ending}")
 
