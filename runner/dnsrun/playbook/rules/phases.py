@@ -25,10 +25,11 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _unknown_names(phase: Phase, step: Step, facts: Facts) -> Iterator[Finding]:
-    owners = {key.owner for key, _ in facts.entries()}
-    known = [relative_text(owner, facts.domain) for owner in owners]
-    for name in names_in(step):
+    named = names_in(step)
+    owners = {key.owner for key, _ in facts.entries()} if named else set()
+    for name in named:
         if name not in owners:
+            known = [relative_text(owner, facts.domain) for owner in owners]
             near = meant(relative_text(name, facts.domain), known)
             yield Finding(step.mark, f"{called(phase)} switches {shown(name)}, but records has no entry for it{near}")
 

@@ -39,7 +39,8 @@ def _mixed(phase: Phase, switched: Mapping[RRsetKey, RecordSpec]) -> Iterator[Fi
 
 def _pointing_at_new(phase: Phase, switched: Mapping[RRsetKey, RecordSpec], facts: Facts) -> Iterator[Finding]:
     new = _new_hosts(switched, facts)
-    for spec in dict.fromkeys(switched.values()):
+    # By identity: an entry may hold thousands of names, and its hash is that of all of them.
+    for spec in {id(spec): spec for spec in switched.values()}.values():
         pointed = {name for value in new_data(spec) for name in targets(value)} - set(spec.names)
         for name in sorted(pointed & new):
             yield Finding(
