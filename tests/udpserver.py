@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import dns.message
 import dns.name
+from dns.exception import DNSException
 from dns.message import Message
 
 from dnsrun.model.observation import Endpoint
@@ -47,7 +48,11 @@ def _datagrams(sock: socket.socket, reply: Reply) -> None:
         wire, sender = sock.recvfrom(65535)
         if not wire:
             return
-        for answer in reply(dns.message.from_wire(wire)):
+        try:
+            query = dns.message.from_wire(wire)
+        except DNSException:
+            continue  # a stray datagram of somebody else's test
+        for answer in reply(query):
             sock.sendto(answer, sender)
 
 
