@@ -20,6 +20,7 @@ from dns.rdtypes.ANY.SOA import SOA
 from dnsrun.errors import OutsideError
 from dnsrun.model.rrset import TTL_MAX_S, RRset, RRsetKey, from_texts, rdata_text
 from dnsrun.model.text import shorten
+from dnsrun.model.zonetext import name_from_text
 
 _MAX_RRSETS = 500_000
 # PowerDNS has a name of its own for a type that others know by number only.
@@ -99,7 +100,7 @@ def _read(apex: Name, document: Any) -> Listing:
 
 def _key(apex: Name, listed: Any) -> RRsetKey | None:
     """Return owner name and type, None for a type that only PowerDNS knows."""
-    owner = dns.name.from_text(listed["name"])
+    owner = name_from_text(listed["name"])
     if not owner.is_subdomain(apex):
         raise ValueError(f"{listed['name']} is outside the zone")
     try:

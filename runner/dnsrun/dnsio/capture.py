@@ -11,7 +11,7 @@ from dns.name import Name
 
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
-from dnsrun.model.rrset import RRset
+from dnsrun.model.rrset import RRset, folded_labels
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.net import Net, View
 
@@ -36,7 +36,7 @@ def capture(
     before. `volatile` names are read, not compared. Touches the network, at the polite rate; decides in
     `judge_capture`.
     """
-    probing = probe(view, claimed.apex, _spread(sorted(names)))
+    probing = probe(view, claimed.apex, _spread(sorted(names, key=folded_labels)))
     seen = view.ask(keys_to_ask(claimed, volatile))
     return judge_capture(claimed, seen, probing, volatile=volatile)
 

@@ -21,7 +21,7 @@ from dns.rdata import Rdata
 from dns.rdatatype import RdataType
 
 from .rrset import RRset, RRsetKey, from_texts, rdata_text
-from .zonetext import name_text
+from .zonetext import name_from_text, name_text
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def _key_text(value: RRsetKey) -> str:
 
 def _key(text: str) -> RRsetKey:
     owner, _, rdtype = text.rpartition(" ")
-    return RRsetKey(dns.name.from_text(owner), dns.rdatatype.from_text(rdtype))
+    return RRsetKey(name_from_text(owner), dns.rdatatype.from_text(rdtype))
 
 
 def _time_text(value: datetime) -> str:

@@ -6,6 +6,7 @@ canonical wire form (RFC 4034 section 6.2), so that TXT chunk boundaries count a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +25,7 @@ IN = dns.rdataclass.IN
 TTL_MAX_S = 2**31 - 1  # RFC 2181 section 8
 
 # Types whose text form dnspython reads back to the same octets; others are checked one by one.
+_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _FAITHFUL = frozenset({RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.MX, RdataType.NS, RdataType.PTR})
 
 
@@ -155,6 +157,9 @@ def from_texts(
 
 def rdata_from_text(rdtype: RdataType, text: str) -> Rdata:
     """Read one RDATA in master-file form; relative names are taken as below the root."""
+    # An address needs no tokenizer, and most records are addresses.
+    if rdtype == RdataType.A and _IPV4.fullmatch(text):
+        return A(IN, rdtype, text)  # type: ignore[no-untyped-call] # dnspython's
     return dns.rdata.from_text(IN, rdtype, text, origin=dns.name.root, relativize=False)
 
 
