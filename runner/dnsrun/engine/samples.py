@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from dnsrun.journal.fold import Samples
 from dnsrun.model.entry import TtlSample
-from dnsrun.model.observation import Answer, Observation
+from dnsrun.model.observation import Answer, Endpoint, Observation
 from dnsrun.model.rrset import RRsetKey
 from dnsrun.plan.ttl import ABSENT, value_digest
 
 
-def new_samples(seen: Iterable[Observation], known: Samples) -> tuple[TtlSample, ...]:
+def new_samples(seen: Sequence[Observation], known: Samples) -> tuple[TtlSample, ...]:
     """Return a sample for each RRset and server whose TTL or value differs from the newest known one.
 
     In the order of RRsets and servers, whoever answered first: the same run gives the same journal (P10).
@@ -19,9 +19,11 @@ def new_samples(seen: Iterable[Observation], known: Samples) -> tuple[TtlSample,
     return tuple(sorted(_new(seen, known), key=lambda sample: (sample.key.order(), sample.server)))
 
 
-def _new(seen: Iterable[Observation], known: Samples) -> Iterator[TtlSample]:
+def _new(seen: Sequence[Observation], known: Samples) -> Iterator[TtlSample]:
+    names: dict[int, str] = {}  # a round has few endpoint objects, and writing a name takes its time
     for each in seen:
-        sample = _sample(each)
+        server = names.get(id(each.server)) or names.setdefault(id(each.server), _name_of(each.server))
+        sample = _sample(each, server)
         if sample is None:
             continue
         series = known.get((sample.key, sample.server), ())
@@ -29,11 +31,14 @@ def _new(seen: Iterable[Observation], known: Samples) -> Iterator[TtlSample]:
             yield sample
 
 
-def _sample(each: Observation) -> TtlSample | None:
+def _name_of(server: Endpoint) -> str:
+    return f"{server.name.to_text(omit_final_dot=True)} {server.address}"
+
+
+def _sample(each: Observation, server: str) -> TtlSample | None:
     answer = each.got
     if not isinstance(each.of, RRsetKey) or not isinstance(answer, Answer) or not answer.aa or each.control:
         return None
-    server = f"{each.server.name.to_text(omit_final_dot=True)} {each.server.address}"
     if answer.kind == "data" and answer.rrset and answer.rrset.key == each.of:
         return TtlSample(each.of, server, answer.rrset.ttl_s, value_digest(answer.rrset), each.at)
     if answer.kind in {"nodata", "nxdomain"} and answer.negative_ttl_s is not None:

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from dns.name import Name
 from dns.rdtypes.ANY.SOA import SOA
 
+from dnsrun.model.entry import TtlSample
 from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook, Step
-from dnsrun.model.rrset import Change, RRset, target_of
+from dnsrun.model.rrset import Change, RRset, RRsetKey, target_of
 from dnsrun.model.zone import ZoneSnapshot
 
 from .situation import Situation
@@ -36,16 +37,20 @@ def negative_ttl_s(zone: ZoneSnapshot) -> int:
 def stale_life_s(changes: Iterable[Change], zone: ZoneSnapshot) -> int:
     """Return for how many seconds a cache can go on holding what was there before these changes (T4, T5)."""
     data = [change for change in changes if not change.ttl_only]
-    lives = [change.before.ttl_s if change.before else negative_ttl_s(zone) for change in data]
+    absent_s = negative_ttl_s(zone)
+    lives = [change.before.ttl_s if change.before else absent_s for change in data]
     return max(lives, default=0)
 
 
 def _low_ttls(plan: Plan, situation: Situation, step: Step, low_s: int) -> Iterator[tuple[str, Held]]:
     """T1: each RRset that the phase changes, once the old TTL has run out; T2 where a server cannot be asked."""
+    taken: dict[RRsetKey, list[TtlSample]] = {}
+    for (key, _), series in situation.samples.items():
+        taken.setdefault(key, []).extend(series)
     for change in plan.changes():
         if change.ttl_only or change.before is None:
             continue
-        samples = [s for (key, _), series in situation.samples.items() if key == change.key for s in series]
+        samples = taken.get(change.key, [])
         low_ttl_s = max(low_s, change.before.ttl_s)
         found = earliest_change(
             samples,
