@@ -307,14 +307,16 @@ def test_an_act_whose_end_nobody_saw_is_settled_by_asking_not_by_calling() -> No
     assert next_of(ACT, INTENDED, now=1) == Settle(0)
 
 
-def test_servers_that_never_show_an_accepted_write_pause_the_phase() -> None:
-    """Fault 29: after the host's declared delay and more."""
+def test_servers_that_never_show_an_accepted_write_take_the_phase_back() -> None:
+    """Faults 29, 40: after the host's declared delay and more; for TTLs alone it only pauses."""
     case: dict[str, Any] = {"called": frozenset({0}), "delays_s": {"host": 900}}
 
     assert next_of(ACT, INTENDED, now=1139, **case) == Settle(0)
-    assert next_of(ACT, INTENDED, now=1140, **case) == End(
-        "paused", "www.client.example A at host: accepted, but the servers do not show it"
-    )
+    because = "www.client.example A at host: accepted, but the servers do not show it"
+    assert next_of(ACT, INTENDED, now=1140, **case) == BeginBack((2,), because, raise_ttls=False)
+    low = WWW.before.with_ttl(60) if WWW.before else None
+    only_ttls = replace(ACT, acts=(WriteZone("host", APEX, (replace(WWW, after=low),)),))
+    assert next_of(only_ttls, INTENDED, now=1140, **case) == End("paused", because)
 
 
 def test_a_failed_call_is_tried_again_when_the_host_says() -> None:

@@ -150,7 +150,7 @@ class _Walk:
             return Settle(index)
         if self.back and known.attempts < BACK_CALLS:
             return Call(index, known.attempts + 1)
-        return self._failed_for_good(f"{in_words(act)}: accepted, but the servers do not show it")
+        return self._unproved(f"{in_words(act)}: accepted, but the servers do not show it")
 
     def _patience_s(self, act: Act) -> int:
         provider = getattr(act, "provider", "")
@@ -165,7 +165,8 @@ class _Walk:
         if known.attempts and self.now < begun + timedelta(seconds=doubt_s):
             return Settle(index)
         if not failed.retryable or known.tries >= MAX_TRIES:
-            return self._failed_for_good(f"{in_words(act)}: {failed.because}")
+            because = f"{in_words(act)}: {failed.because}"
+            return self._unproved(because) if isinstance(act, Refresh) else self._failed_for_good(because)
         if failed.not_before and self.now < failed.not_before:
             return Until(failed.not_before, f"trying again: {failed.because}")
         return Call(index, known.attempts + 1)
@@ -179,6 +180,15 @@ class _Walk:
         if isinstance(act, Refresh):
             return 0 if failed.retryable else self._patience_s(act)
         return self.case.delays_s.get(getattr(act, "provider", ""), 0) if failed.in_doubt else 0
+
+    def _unproved(self, because: str) -> Decision | None:
+        """Servers that differ in data go back to one answer; servers that differ in TTLs wait for a person."""
+        return self._back(because) if self._moves_data and not self.back else self._failed_for_good(because)
+
+    @property
+    def _moves_data(self) -> bool:
+        """Tell whether what stands or falls here is data, not TTLs alone."""
+        return any(not change.ttl_only for change in self.plan.changes() or self.plan.guards)
 
     def _failed_for_good(self, because: str) -> Decision | None:
         return None if self.back else self._stop(because)
@@ -242,7 +252,7 @@ class _Walk:
             return End("rollback-incomplete", "; ".join(filter(None, (self._not_taken_back(), because))))
         if rounds.last.outcome == "unknown" or (spec and spec.on_fail == "pause"):
             return End("paused", because)
-        if rounds.last.not_yet and all(change.ttl_only for change in self.plan.changes()):
+        if rounds.last.not_yet and not self._moves_data:
             return End("paused", because)  # a server that lags with TTLs harms nobody: only the next phase waits (T1)
         return self._back(because)
 
