@@ -24,7 +24,7 @@ def test_a_folder_copied_to_another_machine_is_refused_until_it_is_adopted(
     settle_machine(folder, on("laptop", tmp_path, monkeypatch), adopt=False)
     settle_machine(folder, on("laptop", tmp_path, monkeypatch), adopt=False)
     there = on("server", tmp_path, monkeypatch)
-    with pytest.raises(Refused, match="another machine.*--adopt"):
+    with pytest.raises(Refused, match=r"another machine.*--adopt"):
         settle_machine(folder, there, adopt=False)
     settle_machine(folder, there, adopt=True)
     settle_machine(folder, there, adopt=False)
