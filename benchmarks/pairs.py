@@ -25,7 +25,10 @@ class NotExactError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two ways to the same result. `target` and `required` bound ours divided by theirs; None: no bound."""
+    """Two ways to the same result. `target` and `required` bound ours divided by theirs; None: no bound.
+
+    `warm_up`: one run of each before those that count; for runs of seconds what is loaded once does not matter.
+    """
 
     what: str
     ours: Way
@@ -33,6 +36,7 @@ class Pair:
     peer: str
     target: float | None = None
     required: float | None = None
+    warm_up: bool = True
 
 
 def rounds(default: int) -> int:
@@ -43,7 +47,7 @@ def rounds(default: int) -> int:
 
 
 def compare(pairs: Iterable[Pair], rounds: int) -> int:
-    """Run every pair `rounds` times after one that does not count, print a line each.
+    """Run every pair `rounds` times, print a line each.
 
     Returns 1 when a ratio is above what is required, else 0.
     """
@@ -53,7 +57,8 @@ def compare(pairs: Iterable[Pair], rounds: int) -> int:
 
 
 def _is_within(pair: Pair, rounds: int) -> bool:
-    pair.ours(), pair.theirs()
+    if pair.warm_up:
+        pair.ours(), pair.theirs()
     taken = [(pair.ours(), pair.theirs()) for _ in range(rounds)]
     ours, theirs = (statistics.median(side) for side in zip(*taken, strict=True))
     ratio = statistics.median(one / other for one, other in taken)
