@@ -246,7 +246,7 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
             if reply is None:
                 return
             self.send_response(reply.status)
-            for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
+            for name, value in {**reply.headers, "Content-Length": str(len(reply.body)), "Connection": "close"}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.body)
