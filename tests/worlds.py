@@ -26,6 +26,7 @@ from dnsrun.engine.start import Prepared, begin, prepare
 from dnsrun.gates.all import built_in
 from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
+from dnsrun.model.plan import Check, Do
 from dnsrun.model.playbook import Playbook, SecretRef
 from dnsrun.plan.steps import STEP_KINDS
 from dnsrun.playbook.read import read_playbook
@@ -187,6 +188,13 @@ class Workshop:
         run = Run(playbook, journal, self.ports(playbook, journal))
         run.catch_up()
         return run
+
+    def ready_to_write(self, run: Run) -> bool:
+        """Tell whether the next thing is the first write of a phase: all gates before it have passed."""
+        plan, active = run.active_plan(), run.state.active
+        before = [index for index, move in enumerate(plan.moves if plan else ()) if isinstance(move, Check)]
+        first = next(index for index, move in enumerate(plan.moves if plan else ()) if isinstance(move, Do))
+        return active is not None and all(active.move(index).rounds for index in before if index < first)
 
     def with_files(self, ports: Ports, files: dict[str, str]) -> Ports:
         return replace(ports, files=files)

@@ -162,3 +162,19 @@ def test_the_clock_of_lowered_ttls_starts_with_the_first_of_three_equal_rounds(s
     ]
     assert len(rounds) == 3
     assert rounds[2] - rounds[0] >= timedelta(seconds=20)
+
+
+def test_an_edit_between_plan_and_write_is_refused_by_the_host_itself_and_changes_nothing(small: World) -> None:
+    """Fault 55: compare-and-set closes what is left of the gap."""
+    lowered(small)
+    run = small.open()
+    small.start(run, 2)
+    while not small.ready_to_write(run):
+        small.clock.wait_until(small.step(run))
+    small.edit(small.ns1, "www.client.example.", "192.0.2.99")
+    after = small.drive(run)
+    assert isinstance(after, Ended)
+    assert after.outcome == "refused"
+    assert small.values(small.ns1) == ["600 192.0.2.99"]
+    assert small.values(small.ns1, "client.example.") == [f"600 {OLD}"]
+    assert run.state.wrote() == (1,), "nothing of it stands"

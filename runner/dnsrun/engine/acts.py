@@ -51,7 +51,7 @@ def call(run: Run, plan: Plan, index: int, attempt: int, hold: Hold) -> None:
     """
     act = _act(plan, index)
     try:
-        left = _left_to_do(run, plan, index, act)
+        left = act if attempt == 1 and _just_read(run, plan, act) else _left_to_do(run, plan, index, act)
     except OutsideError as err:
         _journal_failure(run, index, act, attempt - 1, err)
         return
@@ -77,6 +77,13 @@ def call(run: Run, plan: Plan, index: int, attempt: int, hold: Hold) -> None:
 
 def _act(plan: Plan, index: int) -> Act:
     return plan.acts[cast("Do", plan.moves[index]).act]
+
+
+def _just_read(run: Run, plan: Plan, act: Act) -> bool:
+    """Tell whether the RRsets to be written were read from the host so lately that looking again tells nothing new."""
+    zone = run.zone(plan.checkpoint)
+    fresh = (run.ports.clock.now() - zone.taken_at).total_seconds() <= FRESH_S
+    return fresh and isinstance(act, WriteZone) and run.ports.capabilities[act.provider].reads is not None
 
 
 def _left_to_do(run: Run, plan: Plan, index: int, act: Act) -> Act | None:
@@ -160,7 +167,7 @@ def _journal_failure(run: Run, index: int, act: Act, attempt: int, err: OutsideE
     again = now + timedelta(seconds=pause_s) if err.retryable else None
     conflict = isinstance(err, WriteConflict)
     in_doubt = err.certainty == "in-doubt" and not conflict
-    run.append(Failed(index, attempt, str(err), err.retryable, in_doubt, again))
+    run.append(Failed(index, attempt, str(err), err.retryable, in_doubt, again, conflict))
     run.tell(CallFailed(act, str(err), again))
 
 

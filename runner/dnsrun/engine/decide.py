@@ -196,7 +196,7 @@ class _Walk:
     def _stop(self, because: str) -> Decision:
         if self.back:
             return End("rollback-incomplete", because)
-        wrote = any(move.attempts for move in self.active.moves.values())
+        wrote = any(_may_have_written(move) for move in self.active.moves.values())
         return End("paused", because) if wrote else End("refused", because)
 
     # Gates
@@ -332,3 +332,9 @@ class _Walk:
             if move.gate.name in self.active.move(number).rounds
         ]
         return max((time for time in times if time), default=None)
+
+
+def _may_have_written(move: MoveState) -> bool:
+    """Tell whether a call may have had an effect: all but a first one that was refused for a conflict."""
+    certainly_not = move.attempts == 1 and move.failed is not None and move.failed.conflict and not move.done
+    return bool(move.attempts) and not certainly_not

@@ -137,8 +137,9 @@ def _refuse_to_write_twice(run: Run, plan: Plan) -> None:
 
 
 def _sampled(run: Run, zone: ZoneSnapshot) -> frozenset[RRsetKey]:
-    wanted = {key for spec in run.playbook.records for key in spec.rrset_keys()}
-    return frozenset(wanted) | lowered_keys(run.playbook, zone)
+    """Return the RRsets whose TTLs the ledger needs: what exists and changes, and what leads to it."""
+    wanted = {key for spec in run.playbook.records for key in spec.rrset_keys()} | lowered_keys(run.playbook, zone)
+    return frozenset(key for key in wanted if key in zone.rrsets)
 
 
 def foreign_edits(run: Run, live: ZoneSnapshot) -> tuple[str, ...]:

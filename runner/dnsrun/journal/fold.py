@@ -283,7 +283,9 @@ def _phase_ended(state: RunState, entry: PhaseEnded, at: datetime) -> RunState:
         begun = replace(state.going_back, phases=left) if state.going_back and left else None
         phases = {n: each for n, each in state.phases.items() if n <= entry.phase or each.plan}
         state = replace(state, phases=phases, going_back=begun, active=state.active if begun else None)
-    elif entry.outcome in {"done", "refused"} or entry.outcome == "rollback-incomplete":
+    elif entry.outcome in {"done", "refused", "rollback-incomplete"}:
+        if entry.outcome == "refused" and state.active and known.plan == state.active.planned.plan:
+            phase = replace(phase, plan="", moves={})  # its only call certainly had no effect
         state = replace(state, active=None)
     elif state.active:
         state = replace(state, active=replace(state.active, paused=entry.because))

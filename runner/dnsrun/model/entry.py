@@ -95,7 +95,10 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The call of this move came back with an error; whether it took effect is settled by asking."""
+    """The call of this move came back with an error; whether it took effect is settled by asking.
+
+    `conflict`: the host refused all of it, since an RRset was neither what it was nor what it is to be.
+    """
 
     move: int
     attempt: int
@@ -103,6 +106,7 @@ class Failed:
     retryable: bool
     in_doubt: bool
     not_before: datetime | None = None
+    conflict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
