@@ -17,7 +17,7 @@ from dnsrun.journal.fold import RunState
 from dnsrun.model.entry import RollbackAsked
 from servers import is_ci
 
-K = 4
+K = 6
 LONG_K = 2 if is_ci() else 1
 CHUNKS = 8
 AT_ONCE_S, HOURS_LATER_S = 5, 7 * 3600

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
+from random import Random
 from threading import Lock, RLock, Thread
 from types import TracebackType
 from typing import Literal, Self
@@ -103,6 +104,7 @@ class Authority:
         self._zones |= {apex: ZoneContent.from_text(apex, text) for apex, text in zones.items()}
         self._frozen: dict[Name, ZoneContent | None] | None = None
         self._faults = Faults()
+        self._dice: dict[int, Random] = {}
         self._log: list[LogRecord] = []
         self._lock = RLock()
         self._refresh_lock = Lock()
@@ -252,8 +254,12 @@ class Authority:
     def _served(self) -> dict[Name, ZoneContent | None]:
         return self._zones if self._frozen is None else self._frozen
 
+    def _meets(self, faults: Faults) -> bool:
+        """Throw the dice whether this question meets the fault."""
+        return self._dice.setdefault(faults.seed, Random(faults.seed)).random() < faults.rcode_share  # noqa: S311 - no secret
+
     def _query(self, request: Message, transport: Transport, faults: Faults) -> _Answered:
-        if faults.rcode is not None:
+        if faults.rcode is not None and self._meets(faults):
             return _simple("query", request, faults.rcode)
         question = request.question[0]
         with self._lock:
@@ -269,7 +275,7 @@ class Authority:
 
     def _transfer(self, request: Message, transport: Transport, faults: Faults) -> _Answered:
         question = request.question[0]
-        if faults.rcode is not None:
+        if faults.rcode is not None and self._meets(faults):
             return _simple("transfer", request, faults.rcode)
         if self._key and not request.had_tsig:
             return _simple("transfer", request, Rcode.REFUSED)

@@ -28,6 +28,9 @@ class Faults:
     """Take connections and stay silent on them."""
     rcode: Rcode | None = None
     """Answer queries and transfers with this and nothing else."""
+    rcode_share: float = 1.0
+    """The part of the queries and transfers that `rcode` meets, 0 to 1; which ones follows from `seed`."""
+    seed: int = 0
     update_rcode: Rcode | None = None
     """Refuse updates with this; nothing is written."""
     lose_update_answers: bool = False
