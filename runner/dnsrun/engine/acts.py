@@ -80,10 +80,10 @@ def _act(plan: Plan, index: int) -> Act:
 
 
 def _just_read(run: Run, plan: Plan, act: Act) -> bool:
-    """Tell whether the RRsets to be written were read from the host so lately that looking again tells nothing new."""
-    zone = run.zone(plan.checkpoint)
-    fresh = (run.ports.clock.now() - zone.taken_at).total_seconds() <= FRESH_S
-    return fresh and isinstance(act, WriteZone) and run.ports.capabilities[act.provider].reads is not None
+    """Tell whether looking again tells nothing new: the RRsets were read just now, and the host itself compares."""
+    if not isinstance(act, WriteZone) or not run.ports.capabilities[act.provider].compare_and_set:
+        return False
+    return (run.ports.clock.now() - run.zone(plan.checkpoint).taken_at).total_seconds() <= FRESH_S
 
 
 def _left_to_do(run: Run, plan: Plan, index: int, act: Act) -> Act | None:
