@@ -15,10 +15,9 @@ from dnsrun.engine.advance import Ended, advance
 from dnsrun.engine.run import Run
 from dnsrun.journal.fold import RunState
 from dnsrun.model.entry import RollbackAsked
-from servers import is_ci
 
-K = 6
-LONG_K = 2 if is_ci() else 1
+K = 4
+LONG_K = 1
 CHUNKS = 8
 AT_ONCE_S, HOURS_LATER_S = 5, 7 * 3600
 

@@ -10,8 +10,9 @@ import pytest
 from dnsrun.gates.all import built_in
 from dnsrun.gates.serial import SerialGate
 from dnsrun.model.observation import Answer, Endpoint, Observation, Verdict
+from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import key, rrset
-from dnsrun.ports.gate import GateCase, refresh_proof
+from dnsrun.ports.gate import GateCase
 from dnsrun.rehearse.authority import Authority
 from gateworld import APEX, NOON, OLD, WEB_MOVES, FixedView, case, net, server, silent, spec
 
@@ -73,7 +74,11 @@ def test_lame_fails_and_silence_needs_a_control() -> None:
     assert judge(gave(NS1, 8), silent(key(APEX, "SOA"), NS2)).outcome == "fail"
 
 
-def test_a_refresh_is_proved_by_serial_and_content() -> None:
+def at_server(kind: str) -> GateSpec:
+    return GateSpec(kind, f"{kind} at ns2", {"server": (NS2.name.to_text(),)})
+
+
+def test_serial_and_content_of_one_server_are_judged_though_it_waits_for_its_refresh() -> None:
     before = f"@ 60 SOA ns1 h 7 1 1 1 1\n@ 60 NS ns1\nwww 600 A {OLD}"
     after = before.replace("h 7", "h 8").replace(OLD, "203.0.113.20")
     waiting = replace(CASE, waits_for=frozenset({NS2.name}))
@@ -86,7 +91,7 @@ def test_a_refresh_is_proved_by_serial_and_content() -> None:
             gates = built_in()
             return [
                 gates[one.kind].judge(one, waiting, gates[one.kind].observe(one, waiting, view, view.net))
-                for one in refresh_proof(NS2.name)
+                for one in (at_server("serial"), at_server("records"))
             ]
 
         assert [(one.outcome, one.not_yet) for one in proofs()] == [("fail", True), ("fail", True)]

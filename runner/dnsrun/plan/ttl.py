@@ -117,11 +117,6 @@ def last_seen_high(samples: Iterable[TtlSample], low_ttl_s: int) -> datetime:
     return max(times)
 
 
-def is_low_everywhere(samples: Iterable[TtlSample], low_ttl_s: int) -> bool:
-    """Tell whether the newest sample of every server shows a TTL of at most `low_ttl_s`."""
-    return all(series[-1].ttl_s <= low_ttl_s for series in _by_server(samples).values())
-
-
 def caches_clean_at(t_all: datetime, ttls_s: Iterable[int]) -> datetime:
     """Return when no honest cache holds what was served before `t_all` with these TTLs any more (T5).
 

@@ -12,7 +12,7 @@ from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import ZoneSnapshot
 
-from .kinds import DNS_TIMING, Fragment
+from .kinds import Fragment
 from .net import Net, View
 
 
@@ -58,20 +58,3 @@ class Gate(Protocol):
     def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:
         """Judge one round; pure."""
         ...
-
-
-def refresh_proof(server: Name) -> tuple[GateSpec, GateSpec]:
-    """Return the gates that prove a secondary's refresh: its serial is not behind, and the changes show there."""
-    return _at_server("serial", server), _at_server("records", server)
-
-
-def _at_server(kind: str, server: Name) -> GateSpec:
-    return GateSpec(
-        kind,
-        f"{kind} at {server.to_text(omit_final_dot=True)}",
-        {"server": (server.to_text(),)},
-        every_s=DNS_TIMING["every_s"],
-        within_s=DNS_TIMING["within_s"],
-        successes=DNS_TIMING["successes"],
-        failures=DNS_TIMING["failures"],
-    )
