@@ -17,8 +17,10 @@ from dns.rdatatype import RdataType
 
 from dnsrun.clock import Clock
 from dnsrun.errors import OutsideError
-from dnsrun.model.observation import Endpoint, Observation, Question, Transport
-from dnsrun.ports.net import POLITE, UNLIMITED, Rate
+from dnsrun.model.expected import Expected, Matched, is_as_expected
+from dnsrun.model.observation import Answer, Endpoint, Observation, Question, Transport
+from dnsrun.model.rrset import RRsetKey
+from dnsrun.ports.net import POLITE, Rate, usual_limit
 
 from .answers import AnswerReader
 from .bulk import Round
@@ -36,10 +38,12 @@ class SocketNet:
     """`dnsrun.ports.net.Net` over real sockets.
 
     Keeps the pace of each server between calls; keeps no socket. May be used by one thread at a time.
+    `polite` is the limit for servers that are not on loopback, where a call gives none.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, polite: Rate = POLITE) -> None:
         self._clock = clock
+        self._polite = polite
         self._reader = AnswerReader()
         self._paces: dict[tuple[Target, int | None], Pace] = {}
 
@@ -56,9 +60,28 @@ class SocketNet:
             known = limits.get(question.server)
             if known is None:
                 target = self._place(question.server.address, question.server.port)
-                known = limits[question.server] = (target, limit or _usual_limit(target))
+                known = limits[question.server] = (target, limit or self._usual_limit(target))
             asking.add(question, *known)
         return asking.run()
+
+    def compare(
+        self, expected: Mapping[Endpoint, Iterable[Expected]], *, limit: Rate | None = None
+    ) -> Iterator[Observation | Matched]:
+        """Ask each server all that is expected of it and yield what is not as expected; see `Net.compare`."""
+        wanted: dict[tuple[RRsetKey, Endpoint], Answer] = {}
+        for server, names in expected.items():
+            for name in names:
+                for rdtype in name.types:
+                    wanted[RRsetKey(name.owner, rdtype), server] = name.answer(rdtype)
+        for one in self.ask([Question(*asked) for asked in wanted], limit=limit):
+            if (
+                isinstance(one.got, Answer)
+                and isinstance(one.of, RRsetKey)
+                and is_as_expected(one.got, wanted[one.of, one.server])
+            ):
+                yield Matched(one.server, 1, one.transport)
+            else:
+                yield one
 
     def exchange(
         self, server: Endpoint, message: Message, *, timeout_s: float = 10.0, transport: Transport = "tcp"
@@ -89,6 +112,9 @@ class SocketNet:
     def _place(self, address: str, port: int) -> Target | None:
         return address, port
 
+    def _usual_limit(self, target: Target | None) -> Rate:
+        return self._polite if target is None else usual_limit(target[0], self._polite)
+
     def _pace(self, target: Target, limit: Rate) -> Pace:
         return self._paces.setdefault((target, limit.per_second), Pace(limit.per_second))
 
@@ -106,10 +132,6 @@ class MappedNet(SocketNet):
 
     def _place(self, address: str, port: int) -> Target | None:
         return self._places.get((address, port))
-
-
-def _usual_limit(target: Target | None) -> Rate:
-    return UNLIMITED if target is not None and ip_address(target[0]).is_loopback else POLITE
 
 
 def _connected(target: Target, kind: socket.SocketKind, timeout_s: float) -> socket.socket:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from dns.message import Message
 
 from dnsrun.errors import Lost
+from dnsrun.model.expected import Expected, Matched
 from dnsrun.model.observation import Endpoint, Observation, Question, Transport
 from dnsrun.ports.net import Rate
 
@@ -27,6 +28,14 @@ class WatchfulNet:
     def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:
         """Ask as the net does."""
         for each in self._net.ask(questions, limit=limit):
+            self._look()
+            yield each
+
+    def compare(
+        self, expected: Mapping[Endpoint, Iterable[Expected]], *, limit: Rate | None = None
+    ) -> Iterator[Observation | Matched]:
+        """Compare as the net does."""
+        for each in self._net.compare(expected, limit=limit):
             self._look()
             yield each
 
