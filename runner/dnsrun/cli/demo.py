@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dnsrun.errors import Exit, UsageError
+from dnsrun.model.times import duration, full_time
 
 from .session import Session, common, pass_session
-from .times import duration, full_time
 
 if TYPE_CHECKING:
     from dnsrun.rehearse.lab import Lab

@@ -15,13 +15,13 @@ from dnsrun.journal.fold import Outcome
 from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook
+from dnsrun.model.times import full_time, short_time
 from dnsrun.wiring.runs import open_run
 
 from .progress import Progress
 from .session import Session
 from .show import changed_things
 from .signals import Stopper, stopping
-from .times import full_time, short_time
 
 PATIENCE = timedelta(seconds=30)  # a visit of cron waits this long for the next round; those of a watch are rarer
 EXITS: dict[Outcome | None, Exit] = {

@@ -14,6 +14,7 @@ from dnsrun.errors import DnsrunError, Exit
 from dnsrun.model.codec import encode
 from dnsrun.model.plan import Hold, Plan
 from dnsrun.model.playbook import Phase
+from dnsrun.model.times import duration, full_time
 from dnsrun.plan.planner import plan_phase
 from dnsrun.plan.situation import Situation
 
@@ -22,7 +23,6 @@ from .drive import Work, open_work
 from .session import Session, common, pass_session
 from .show import because, details
 from .targets import Target, named, playbook_of
-from .times import duration, full_time
 
 
 @dataclass(frozen=True, slots=True)

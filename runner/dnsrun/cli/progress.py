@@ -19,14 +19,14 @@ from dnsrun.engine.progress import (
     Staying,
 )
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
+from dnsrun.model.changetext import change_words, names_text, relative, values
 from dnsrun.model.observation import Words
 from dnsrun.model.plan import Check, Plan
 from dnsrun.model.rrset import Change
 from dnsrun.model.text import shorten
+from dnsrun.model.times import clock_time, full_time
 
 from .console import Console, Part, Style
-from .show import change_words, names_text, relative, values
-from .times import clock_time, full_time
 
 WIDTH = 61  # where the outcome of a line stands
 QUIET = frozenset({"untouched"})  # gates that are worth a word only when they do not pass

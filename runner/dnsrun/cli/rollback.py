@@ -11,16 +11,16 @@ from dnsrun.engine.run import Run, merged, settled
 from dnsrun.errors import Exit, Lost, Refused, UsageError
 from dnsrun.journal.fold import RunState
 from dnsrun.model.act import Instruct, RunCommand
+from dnsrun.model.changetext import names_text, relative, values
 from dnsrun.model.entry import RollbackAsked
 from dnsrun.model.rrset import Change
 from dnsrun.model.text import shorten
+from dnsrun.model.times import duration
 
 from .batch import each
 from .drive import Work, drive, open_work, tell_result, user
 from .session import Session, adopting, common, pass_session
-from .show import names_text, relative, values
 from .targets import Target, everything, named, state_of, stored_playbook
-from .times import duration
 
 ONLY_TTLS = "Only TTLs were lowered"
 Scope = Literal["newest", "to-phase", "all"]

@@ -11,12 +11,12 @@ import dns.rdatatype
 from dns.name import Name
 
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
+from dnsrun.model.changetext import change_words, names_text, relative
 from dnsrun.model.plan import Check, Hold, Plan
-from dnsrun.model.rrset import Change, RRset
+from dnsrun.model.rrset import Change
 from dnsrun.model.text import shorten
+from dnsrun.model.times import duration, full_time
 from dnsrun.ports.provider import Capabilities
-
-from .times import duration, full_time
 
 MOST_LINES = 12
 ADDRESSES = frozenset({"A", "AAAA"})
@@ -33,29 +33,6 @@ class Row:
     where: str
 
 
-def relative(name: Name, apex: Name) -> str:
-    """Return a name as playbooks write it: relative to the domain, `@` for the domain itself."""
-    return name.relativize(apex).to_text() if name.is_subdomain(apex) else name.to_text()
-
-
-def values(rrset: RRset | None) -> str:
-    """Return the values of an RRset in one short text."""
-    return shorten(", ".join(rrset.texts()), 160) if rrset else "nothing"
-
-
-def change_words(change: Change) -> str:
-    """Return what a change does, such as `192.0.2.10 → 203.0.113.20`."""
-    before, after = change.before, change.after
-    if change.ttl_only and before and after:
-        return f"TTL {before.ttl_s} s → {after.ttl_s} s"
-    if after is None:
-        return f"{values(before)} → removed"
-    if before is None:
-        return f"new: {values(after)} (TTL {after.ttl_s} s)"
-    ttl = f" (TTL {before.ttl_s} s → {after.ttl_s} s)" if before.ttl_s != after.ttl_s else ""
-    return f"{values(before)} → {values(after)}{ttl}"
-
-
 def rows(plan: Plan, apex: Name, capabilities: Mapping[str, Capabilities]) -> tuple[Row, ...]:
     """Return the changes of a plan, those of equal kind together, in their order."""
     groups: dict[tuple[str, str, str], list[str]] = {}
@@ -66,12 +43,6 @@ def rows(plan: Plan, apex: Name, capabilities: Mapping[str, Capabilities]) -> tu
                 kind = (dns.rdatatype.to_text(change.key.rdtype), change_words(change), where)
                 groups.setdefault(kind, []).append(relative(change.key.owner, apex))
     return tuple(Row(tuple(names), *kind) for kind, names in groups.items())
-
-
-def names_text(names: tuple[str, ...], most: int = 6) -> str:
-    """Return names in one short text."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return shorten(", ".join(names[:most])) + more
 
 
 def change_lines(found: tuple[Row, ...], *, everything: bool) -> list[str]:

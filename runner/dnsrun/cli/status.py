@@ -15,13 +15,13 @@ import click
 
 from dnsrun import __version__
 from dnsrun.errors import DnsrunError, Exit
+from dnsrun.model.times import full_time
 from dnsrun.wiring.project import JOURNAL, state_folder
 
 from .console import Style
 from .ending import tell_error
 from .session import Session, common, pass_session
 from .targets import Target, is_unchanged, named
-from .times import full_time
 
 if TYPE_CHECKING:  # the journal is only folded when it has changed since the last look
     from .standing import Standing
