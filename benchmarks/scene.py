@@ -24,9 +24,10 @@ from dnsrun.journal.store import FileJournal
 from dnsrun.model.playbook import Playbook
 from dnsrun.playbook.read import read_playbook
 from dnsrun.ports.provider import Context
+from dnsrun.wiring.plugins import kinds, open_providers
 from pairs import must_be
 from servers import Bind, Key, PowerDns, Primary, root_zone, small_zone
-from worlds import EnvSecrets, kinds, plugins
+from worlds import EnvSecrets
 
 KEY = Key("bench.")
 TTL_S = 300
@@ -131,12 +132,11 @@ class Scene:
     def _ports(self, playbook: Playbook, journal: FileJournal) -> Ports:
         net = MappedNet(self.places, self.clock)
         context = Context(net, self.clock, EnvSecrets())
-        loaded = plugins()
         return Ports(
             net=net,
             clock=self.clock,
             holds=FileHolds(journal.folder, journal, self.clock),
-            providers={name: loaded[spec.use].open(spec, context) for name, spec in playbook.providers.items()},
+            providers=open_providers(playbook, context),
             gates=built_in(),
             roots=Roots.of({"a.root.": [_ROOT]}),
             tell=lambda _at, _event: None,

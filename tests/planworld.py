@@ -14,11 +14,11 @@ import dns.rdatatype
 from dns.name import Name
 from dns.rdata import Rdata
 
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import Mark, Playbook, RecordSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey, key
-from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.plan.situation import Situation
 from dnsrun.plan.steps import STEP_KINDS
 from dnsrun.playbook.read import read_playbook
@@ -122,8 +122,15 @@ def _act(act: Act) -> Iterator[str]:
         yield f"run {' '.join(act.argv)}"
     elif isinstance(act, Instruct):
         yield f"ask {act.operator}: {act.text}"
+    elif isinstance(act, SetDelegation):
+        yield f"delegate at {act.provider}: {_servers(act.before)} → {_servers(act.after)}"
     else:
         yield f"write at {act.provider}: " + "; ".join(change_text(change) for change in act.changes)
+
+
+def _servers(delegation: Delegation) -> str:
+    names = sorted(name.to_text(omit_final_dot=True) for name in delegation.ns)
+    return " ".join((*names, *(f"DS {text}" for text in sorted(delegation.ds))))
 
 
 def change_text(change: Change) -> str:

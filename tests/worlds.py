@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Self
 
@@ -28,11 +26,10 @@ from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
 from dnsrun.model.plan import Check, Do
 from dnsrun.model.playbook import Playbook, SecretRef
-from dnsrun.plan.steps import STEP_KINDS
 from dnsrun.playbook.read import read_playbook
-from dnsrun.ports.kinds import Kinds
-from dnsrun.ports.provider import Context, Plugin, ZoneProvider
+from dnsrun.ports.provider import Context
 from dnsrun.rehearse.authority import Authority, TransferSource
+from dnsrun.wiring.plugins import kinds, open_providers, open_registrars
 
 APEX = dns.name.from_text("client.example")
 OLD, NEW = "192.0.2.10", "203.0.113.20"
@@ -132,22 +129,6 @@ class Web:
         self._server.server_close()
 
 
-@cache
-def plugins() -> dict[str, Plugin]:
-    from importlib.util import find_spec
-
-    return {point.name: point.load() for point in entry_points(group="dnsrun.providers") if find_spec(point.module)}
-
-
-@cache
-def kinds() -> Kinds:
-    return Kinds(
-        providers={name: plugin.fragment for name, plugin in plugins().items()},
-        steps={word: kind.fragment for word, kind in STEP_KINDS.items()},
-        gates={word: gate.fragment for word, gate in built_in().items()},
-    )
-
-
 @dataclass(kw_only=True)
 class Workshop:
     """What is needed to open runs on servers that are somewhere on loopback."""
@@ -168,15 +149,12 @@ class Workshop:
     def ports(self, playbook: Playbook, journal: FileJournal) -> Ports:
         net = self.net
         context = Context(net, self.clock, EnvSecrets())
-        loaded = plugins()
-        providers: dict[str, ZoneProvider] = {
-            name: loaded[spec.use].open(spec, context) for name, spec in playbook.providers.items()
-        }
         return Ports(
             net=net,
             clock=self.clock,
             holds=FileHolds(journal.folder, journal, self.clock),
-            providers=providers,
+            providers=open_providers(playbook, context),
+            registrars=open_registrars(playbook, context),
             gates=built_in(),
             roots=Roots.of({"a.root.": ["198.51.100.1"]}),
             tell=lambda _at, event: self.events.append(event),

@@ -20,9 +20,10 @@ from dnsrun.engine.run import Run
 from dnsrun.model.playbook import Playbook
 from dnsrun.playbook.read import read_playbook
 from dnsrun.rehearse.authority import Authority, TransferSource
+from dnsrun.wiring.plugins import kinds
 from faultproxy import FaultProxy, Weather
 from servers import PowerDns, Primary
-from worlds import APEX, CLIENT_ZONE, NEW, OLD, PARENT_ZONE, ROOT_ZONE, START, Web, Workshop, kinds
+from worlds import APEX, CLIENT_ZONE, NEW, OLD, PARENT_ZONE, ROOT_ZONE, START, Web, Workshop
 
 ORIGIN = "client.example."
 FOREIGN = "192.0.2.99"

@@ -10,6 +10,7 @@ from dns.name import Name
 
 from dnsrun.engine.progress import (
     AskedPerson,
+    AtParent,
     CallFailed,
     Calling,
     Event,
@@ -18,7 +19,7 @@ from dnsrun.engine.progress import (
     Shown,
     Staying,
 )
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
 from dnsrun.model.changetext import change_words, names_text, relative, values
 from dnsrun.model.observation import Words
 from dnsrun.model.plan import Check, Plan
@@ -54,6 +55,7 @@ class Progress:
         self._cron = cron
         self._pending: dict[str, tuple[datetime, str, int]] = {}
         self._said: str = ""
+        self._parent_said: str = ""
         self._passed: set[tuple[str, str]] = set()
         self._waiting: set[str] = set()
         self._glue = ","
@@ -77,11 +79,20 @@ class Progress:
                 self._going_back(at, event)
             case AskedPerson():
                 self._asked(at, event)
+            case AtParent():
+                self._at_parent(at, event)
 
     def finish(self) -> None:
         """Print what is still held back, and end the open line."""
         self._flush()
         self._console.end()
+
+    def _at_parent(self, at: datetime, event: AtParent) -> None:
+        """Say each state of the delegation once."""
+        said = str(event.handover)
+        if said != self._parent_said:
+            self._parent_said = said
+            self._line(at, said, ("INCIDENT", "failed") if event.handover.state == "wrong" else None)
 
     # One gate, one round
 
@@ -222,6 +233,8 @@ def _target(act: Act) -> str:
             keys = ", ".join(str(change.key) for change in act.changes[:3])
             more = f" and {len(act.changes) - 3} more" if len(act.changes) > 3 else ""
             return f"{keys}{more} at {act.provider}"
+        case SetDelegation():
+            return f"name servers at {act.provider}"
         case Refresh():
             return f"refresh of {act.provider}"
         case RunCommand():
@@ -234,6 +247,8 @@ def _done(act: Act) -> str:
     match act:
         case WriteZone():
             return "changed"
+        case SetDelegation():
+            return "the parent's servers show it"
         case Refresh():
             return f"{act.provider} has fetched the zone"
         case RunCommand():

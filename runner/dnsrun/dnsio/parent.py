@@ -44,6 +44,7 @@ class Parent:
             glue=_merged(one.glue for one in served),
             ds=frozenset[str]().union(*(one.ds for one in served)),
             ttl_s=max(one.ttl_s for one in served),
+            ds_ttl_s=max(one.ds_ttl_s for one in served),
         )
 
 
@@ -93,7 +94,9 @@ def _delegation(
     glue = _glue(walk, server, domain, in_domain, parent) if in_domain else {}
     signed = ds.got.rrset if isinstance(ds.got, Answer) and ds.got.kind == "data" else None
     is_ds = signed is not None and signed.key.rdtype == RdataType.DS
-    return Delegation(names, glue, frozenset(signed.texts()) if signed and is_ds else frozenset(), rrset.ttl_s)
+    if signed is None or not is_ds:
+        return Delegation(names, glue, frozenset(), rrset.ttl_s)
+    return Delegation(names, glue, frozenset(signed.texts()), rrset.ttl_s, signed.ttl_s)
 
 
 def _glue(

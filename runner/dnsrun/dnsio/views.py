@@ -17,6 +17,7 @@ from dns.rdtypes.IN.AAAA import AAAA
 
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question, Transport
+from dnsrun.model.playbook import NameServer
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.ports.net import Net, View
 
@@ -174,6 +175,40 @@ def current_view(
         nameless=tuple(sorted(finder.names - {one.name for one in finder.endpoints})),
         seen_at=finder.seen_at,
     )
+
+
+def named_view(base: ServerView, servers: Iterable[NameServer], *, name: str) -> ServerView:
+    """Return a view of servers that need not be delegated to: those of the host that a zone moves to, or has left.
+
+    Addresses are the playbook's, else those of the roots downward; for names inside the domain that `base`'s servers
+    tell. Touches the network; a server without an address is in `nameless`.
+    """
+    walk = Walk(base.net, base.roots)
+    found: dict[Name, tuple[str, ...]] = {}
+    for server in servers:
+        found[server.name] = in_order(server.addresses) if server.addresses else _looked_up(server.name, base, walk)
+    endpoints = tuple(Endpoint(host, address) for host in sorted(found) for address in found[host])
+    soa = RRsetKey(base.apex, RdataType.SOA)
+    hidden = {
+        seen.server
+        for seen in base.net.ask(Question(soa, server) for server in endpoints if server.is_v6)
+        if seen.got == NoReply("unreachable")
+    }
+    return replace(
+        base,
+        name=name,
+        servers=tuple(one for one in endpoints if one not in hidden),
+        not_checked=tuple(one for one in endpoints if one in hidden),
+        nameless=tuple(host for host in sorted(found) if not found[host]),
+    )
+
+
+def _looked_up(host: Name, base: ServerView, walk: Walk) -> tuple[str, ...]:
+    try:
+        inside = host.is_subdomain(base.apex)
+        return base.addresses(host.to_text()) if inside else in_order(walk.addresses(host))
+    except OutsideError:
+        return ()
 
 
 class _ServerFinder:

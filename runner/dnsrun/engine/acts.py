@@ -13,7 +13,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun.errors import OutsideError, WriteConflict
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
 from dnsrun.model.entry import Done, Failed, Intended, PersonAsked
 from dnsrun.model.observation import Answer, Endpoint, Observation
 from dnsrun.model.plan import Do, Plan
@@ -21,11 +21,12 @@ from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.ports.journal import Hold
 from dnsrun.ports.provider import Receipt, SecondaryHost
 
+from .delegation import left_to_delegate, refused_by_registrar, seen_at_parent
 from .eyes import ask_at, current, own_servers, recent
-from .progress import AskedPerson, CallFailed, Calling, Shown
+from .progress import AskedPerson, AtParent, CallFailed, Calling, Shown
 from .rounds import gate_case, judge_once
 from .run import Run
-from .shown import Showing, showing
+from .shown import Showing, Stranger, showing
 
 COMMAND_TIMEOUT_S = 600
 FRESH_S = 10  # straight before acting, the delegation was seen this long ago at most
@@ -34,13 +35,6 @@ ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "HOME")  # what a program may see
 
 
 How = Literal["applied", "already", "by-hand", "left"]
-
-
-class Stranger(OutsideError):
-    """Somebody else's value stands where ours was to go (P3)."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retryable=False, certainty="not-applied")
 
 
 def call(run: Run, plan: Plan, index: int, attempt: int, hold: Hold) -> None:
@@ -67,6 +61,8 @@ def call(run: Run, plan: Plan, index: int, attempt: int, hold: Hold) -> None:
         _journal_failure(run, index, act, attempt, err)
         return
     run.called.add(index)
+    if receipt.operation:
+        run.operations[index] = receipt.operation
     if receipt.ask_person:
         operator = act.operator if isinstance(act, Instruct) else getattr(act, "provider", "")
         run.append(PersonAsked(index, operator, receipt.ask_person))
@@ -93,6 +89,8 @@ def _left_to_do(run: Run, plan: Plan, index: int, act: Act) -> Act | None:
     """
     if isinstance(act, Refresh):
         return None if _has_followed(run, plan, index, act) else act
+    if isinstance(act, SetDelegation):
+        return left_to_delegate(run, act)
     if not isinstance(act, WriteZone):
         return act
     found = _look(run, plan, act, seen_s=FRESH_S)
@@ -122,6 +120,8 @@ def _perform(run: Run, act: Act) -> Receipt:
     if isinstance(act, Refresh):
         servers = own_servers(run, act.provider, current(run))
         return cast("SecondaryHost", run.ports.providers[act.provider]).refresh(act.apex, servers)
+    if isinstance(act, SetDelegation):
+        return run.ports.registrars[act.provider].replace_delegation(act.domain, before=act.before, after=act.after)
     if isinstance(act, Instruct):
         return Receipt(ask_person=act.text)
     return _run_program(run, act.argv)
@@ -187,6 +187,8 @@ def settle(run: Run, plan: Plan, index: int) -> bool:
         return _settle_write(run, plan, index, act)
     if isinstance(act, Refresh):
         return _settle_refresh(run, plan, index, act)
+    if isinstance(act, SetDelegation):
+        return _settle_delegation(run, plan, index, act)
     if isinstance(act, Instruct):
         return _settle_instruction(run, plan, index, act)
     return False
@@ -222,6 +224,20 @@ def _settle_refresh(run: Run, plan: Plan, index: int, act: Refresh) -> bool:
         _journal_done(run, index, act, plan, _how(run, index), ())
         return True
     _again_when_lost(run, index, act)
+    return False
+
+
+def _settle_delegation(run: Run, plan: Plan, index: int, act: SetDelegation) -> bool:
+    found = seen_at_parent(run, act)
+    if found.state == "done":
+        _journal_done(run, index, act, plan, _how(run, index), ())
+        return True
+    if refused := refused_by_registrar(run, act, index):
+        _journal_failure(run, index, act, 0, refused)
+        return False
+    run.tell(AtParent(found))
+    if found.state == "not-started":
+        _again_when_lost(run, index, act)
     return False
 
 

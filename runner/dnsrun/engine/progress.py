@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dnsrun.model.act import Act
+from dnsrun.model.handover import Handover
 from dnsrun.model.observation import Verdict
 from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.playbook import GateSpec
@@ -51,6 +52,13 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class AtParent:
+    """How far a change of the delegation has come at the parent's servers."""
+
+    handover: Handover
+
+
+@dataclass(frozen=True, slots=True)
 class Staying:
     """A wait or watch lasts until `until` (UTC)."""
 
@@ -75,5 +83,5 @@ class AskedPerson:
     text: str
 
 
-Event = Judging | Calling | CallFailed | Shown | Staying | GoingBack | AskedPerson
+Event = Judging | Calling | CallFailed | Shown | Staying | GoingBack | AskedPerson | AtParent
 Listener = Callable[[datetime, Event], None]

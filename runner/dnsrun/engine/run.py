@@ -23,7 +23,7 @@ from dnsrun.model.zonetext import from_text, to_text
 from dnsrun.ports.gate import Gate
 from dnsrun.ports.journal import Holds, Journal
 from dnsrun.ports.net import Net
-from dnsrun.ports.provider import Capabilities, ZoneProvider
+from dnsrun.ports.provider import Capabilities, RegistrarProvider, ZoneProvider
 
 from .progress import Event, Listener
 
@@ -32,8 +32,8 @@ from .progress import Event, Listener
 class Ports:
     """The engine's whole view of the world.
 
-    `providers` and `capabilities` go by the playbook's names. `files` holds what the playbook's `capture: {file}`
-    says, read beforehand. `commands_allowed`: the person allowed programs for this very playbook.
+    `providers`, `registrars` and `capabilities` go by the playbook's names. `files` holds what the playbook's
+    `capture: {file}` says, read beforehand. `commands_allowed`: the person allowed programs for this very playbook.
     """
 
     net: Net
@@ -45,18 +45,21 @@ class Ports:
     tell: Listener
     commands_allowed: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
+    registrars: Mapping[str, RegistrarProvider] = field(default_factory=dict)
 
     @property
     def capabilities(self) -> Mapping[str, Capabilities]:
-        """What each provider can do."""
-        return {name: provider.capabilities for name, provider in self.providers.items()}
+        """What each provider and registrar can do."""
+        hosts = {name: host.capabilities for name, host in self.providers.items()}
+        return hosts | {name: registrar.capabilities for name, registrar in self.registrars.items()}
 
 
 class Run:
     """A cursor over one journal: folds what is new, appends at the head.
 
-    Keeps nothing that the journal does not say, but for which calls this process made, and for a minute whom it asks:
-    `seen` is the view of the delegation and when (monotonic seconds) it was taken.
+    Keeps nothing that the journal does not say, but for which calls this process made (`called`; `operations` has the
+    registrar's name for them), and for a minute whom it asks: `seen` is the view of the delegation and when (monotonic
+    seconds) it was taken.
     """
 
     def __init__(self, playbook: Playbook, journal: Journal, ports: Ports) -> None:
@@ -65,6 +68,7 @@ class Run:
         self.ports = ports
         self.state = RunState()
         self.called: set[int] = set()
+        self.operations: dict[int, str] = {}
         self.seen: tuple[float, ServerView] | None = None
         self._plans: dict[str, Plan] = {}
         self._zones: dict[str, ZoneSnapshot] = {}
@@ -91,6 +95,7 @@ class Run:
         after = self.state.active.planned if self.state.active else None
         if after != before or isinstance(record.entry, Resumed):
             self.called.clear()
+            self.operations.clear()
 
     def tell(self, event: Event) -> None:
         """Let the listener know."""

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 
 from dns.rdatatype import RdataType
 
+from dnsrun.errors import OutsideError
 from dnsrun.model.content import Content
 from dnsrun.model.observation import Answer, Observation
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
+
+
+class Stranger(OutsideError):
+    """Somebody else's value stands where ours was to go (P3)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False, certainty="not-applied")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation
 
 
 def in_words(act: Act) -> str:
@@ -13,4 +13,6 @@ def in_words(act: Act) -> str:
         return f"`{' '.join(act.argv)}`"
     if isinstance(act, Instruct):
         return f'"{act.text}" by {act.operator}'
+    if isinstance(act, SetDelegation):
+        return f"the delegation of {act.domain.to_text(omit_final_dot=True)} at {act.provider}"
     return f"{', '.join(str(change.key) for change in act.changes[:5])} at {act.provider}"

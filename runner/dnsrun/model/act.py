@@ -8,6 +8,7 @@ from dns.name import Name
 
 from .playbook import GateSpec
 from .rrset import Change
+from .zone import Delegation
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,24 @@ class WriteZone:
     provider: str
     apex: Name
     changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetDelegation:
+    """Have the parent zone delegate the domain as in `after`: NS, glue and DS. `before` is the compare-and-set.
+
+    The TTLs in `after` are what the parent is expected to give; nobody sets them.
+    """
+
+    provider: str
+    domain: Name
+    before: Delegation
+    after: Delegation
+
+    @property
+    def moves_servers(self) -> bool:
+        """Tell whether other name servers answer afterwards, so that the content they serve decides."""
+        return self.before.ns != self.after.ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +64,4 @@ class Instruct:
     undo_text: str | None
 
 
-Act = WriteZone | Refresh | RunCommand | Instruct
+Act = WriteZone | SetDelegation | Refresh | RunCommand | Instruct

@@ -9,6 +9,7 @@ from typing import Literal
 from .act import Act, WriteZone
 from .playbook import GateSpec
 from .rrset import Change
+from .zone import Delegation
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ class Plan:
     rolled back. `stale_life_s`: seconds for which a cache can go on holding what was there before this phase and those
     that stand. `covers` lists the phases that a rollback undoes. `guards` are the standing changes of earlier phases:
     what must go on being served. `closes`: the run ends with this phase. `left` are RRsets that a rollback does not
-    touch because somebody else has changed them, as sentences.
+    touch because somebody else has changed them, as sentences. Where the zone moves, `new_side` is the digest of what
+    its new host held straight before, and `delegation` what the parent served then.
     """
 
     run: str
@@ -86,12 +88,14 @@ class Plan:
     guards: tuple[Change, ...] = ()
     closes: bool = False
     left: tuple[str, ...] = ()
+    new_side: str = ""
+    delegation: Delegation | None = None
 
-    def changes(self, acts: tuple[int, ...] | None = None) -> tuple[Change, ...]:
-        """Return the RRset changes of the given acts (all when None), in order."""
+    def changes(self, acts: tuple[int, ...] | None = None, *, provider: str | None = None) -> tuple[Change, ...]:
+        """Return the RRset changes of the given acts (all when None), in order; only at one provider if given."""
         chosen = range(len(self.acts)) if acts is None else acts
-        writes = (self.acts[index] for index in chosen)
-        return tuple(change for act in writes if isinstance(act, WriteZone) for change in act.changes)
+        writes = (act for act in (self.acts[index] for index in chosen) if isinstance(act, WriteZone))
+        return tuple(change for act in writes if provider in {None, act.provider} for change in act.changes)
 
     @property
     def writes(self) -> bool:

@@ -74,7 +74,11 @@ class CaptureSpec:
 
 @dataclass(frozen=True, slots=True)
 class ZoneSpec:
-    """The zone that stays: who writes it (`provider`), who copies from whom, what changes by itself."""
+    """The zone: who holds it (`provider`), who copies from whom, what changes by itself, and where it moves.
+
+    `to` is the host it moves to (None: it stays), `registrar` who sets the delegation. `extras` says what becomes of
+    RRsets that the new host holds and the old zone does not; owner names in `keep` stay whatever it says.
+    """
 
     provider: str
     secondaries: Mapping[str, tuple[str, ...]]
@@ -82,6 +86,10 @@ class ZoneSpec:
     volatile: frozenset[Name]
     ttl_low_since: datetime | None
     require_v6: bool
+    to: str | None = None
+    registrar: str | None = None
+    extras: Literal["refuse", "remove"] = "refuse"
+    keep: frozenset[Name] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,8 @@ class GateSpec:
     """A gate as written, with its defaults filled in.
 
     Times are seconds. `at` None means before and after. `off` is the reason why the gate does not run.
-    `name` is unique within its phase and stable between runs of the same playbook.
+    `name` is unique within its phase and stable between runs of the same playbook. `side` says whose servers are
+    asked: those of the live delegation, those of the host that the zone leaves, or those of the host it moves to.
     """
 
     kind: str
@@ -147,6 +156,7 @@ class GateSpec:
     on_fail: Literal["rollback", "pause"] = "rollback"
     advisory: bool = False
     off: str | None = None
+    side: Literal["live", "old", "new"] = "live"
 
 
 @dataclass(frozen=True, slots=True)

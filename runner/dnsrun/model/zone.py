@@ -79,13 +79,20 @@ class ZoneSnapshot:
 class Delegation:
     """The delegation as the parent serves it: NS names, glue addresses, DS in master-file form.
 
-    `ttl_s` is the TTL of the NS RRset in the parent's referral, in seconds.
+    `ttl_s` is the TTL of the NS RRset in the parent's referral, `ds_ttl_s` that of the DS RRset (0 without one), in
+    seconds.
     """
 
     ns: frozenset[Name]
     glue: Mapping[Name, tuple[str, ...]]
     ds: frozenset[str]
     ttl_s: int
+    ds_ttl_s: int = 0
+
+    def same(self, other: Delegation) -> bool:
+        """Tell whether NS, glue and DS are the same; TTLs aside, addresses in any order."""
+        mine, theirs = ({name: frozenset(found) for name, found in one.glue.items()} for one in (self, other))
+        return self.ns == other.ns and self.ds == other.ds and mine == theirs
 
 
 def _type_number(rrset: RRset) -> int:

@@ -17,6 +17,7 @@ from .wording import quoted
 
 IDNA = dns.name.IDNA_2008_Practical
 _HOST_LABEL = re.compile(rb"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
+_ORDINARY = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 
 
 def shown(name: Name) -> str:
@@ -51,6 +52,9 @@ def owner_name(text: str, domain: Name) -> Name:
     """Return the absolute owner name for a text that is relative to the domain, `@`, or has a final dot."""
     if text == "@":
         return domain
+    if _ORDINARY.fullmatch(text) and text.count(".") + 2 < len(domain.labels):
+        # Of fewer labels than the domain, so that it cannot end in it: nothing else can be wrong with it.
+        return _joined(tuple(text.encode().split(b".")), domain, text)
     name = _parse(text)
     if b"@" in name.labels or not name.labels:
         raise Wrong(f"{quoted(text)} is not a name; @ stands alone and means {shown(domain)}")
@@ -107,8 +111,12 @@ def _below(name: Name, domain: Name, text: str) -> Name:
             f"{quoted(text)} ends in the domain without a final dot and would mean "
             f"{quoted(_joined_text(name, domain))}; write {quoted(right)}"
         )
+    return _joined(name.labels, domain, text)
+
+
+def _joined(labels: tuple[bytes, ...], domain: Name, text: str) -> Name:
     try:
-        return name.concatenate(domain)
+        return Name((*labels, *domain.labels))
     except DNSException as err:
         raise Wrong(f"{quoted(text)} is too long below {shown(domain)}; a name has 255 octets at most") from err
 

@@ -7,13 +7,32 @@ from typing import Protocol
 
 from dns.name import Name
 
-from dnsrun.model.observation import Observation, Verdict
+from dnsrun.model.observation import Endpoint, Observation, Verdict
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change
-from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.model.zone import Delegation, ZoneSnapshot
 
 from .kinds import Fragment
 from .net import Net, View
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneMove:
+    """A zone on its way from one host to another.
+
+    `content` is what the new servers must serve (N0): every RRset with the TTL it may have at most, the apex NS among
+    them. `old_servers` are the endpoints of the host it leaves. `delegation` is what the parent served at the
+    checkpoint, `target` what it is to serve. `switched`: the parent is to serve `target` now; else `delegation`.
+    `names`: owner names that the playbook mentions. `keep`: owner names that only the new host holds and that may stay.
+    """
+
+    content: ZoneSnapshot
+    old_servers: tuple[Endpoint, ...]
+    delegation: Delegation
+    target: Delegation
+    switched: bool
+    names: frozenset[Name] = frozenset()
+    keep: frozenset[Name] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +43,8 @@ class GateCase:
     change by themselves. `waits_for`: server names that a later step of the same phase refreshes; what they
     answer is shown but not judged. `first_round`: no earlier round of this gate has passed since the write.
     `commands_allowed`: the person allowed programs for this very playbook. `answer`: what a person answered.
-    `phase`: the number of the running phase, 0 outside of one; told to programs.
+    `phase`: the number of the running phase, 0 outside of one; told to programs. `move`: what a gate of a zone that
+    moves knows, None where the zone stays.
     """
 
     apex: Name
@@ -36,6 +56,7 @@ class GateCase:
     commands_allowed: bool = False
     answer: str | None = None
     phase: int = 0
+    move: ZoneMove | None = None
 
 
 class Gate(Protocol):

@@ -13,7 +13,7 @@ from dnsrun.clock import Clock
 from dnsrun.model.observation import Endpoint
 from dnsrun.model.playbook import ProviderSpec, SecretRef
 from dnsrun.model.rrset import Change
-from dnsrun.model.zone import Completeness, ZoneSnapshot
+from dnsrun.model.zone import Completeness, Delegation, ZoneSnapshot
 
 from .kinds import Fragment
 from .net import Net
@@ -31,6 +31,25 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """A registrar has not finished; `says` in its words."""
+
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A registrar says that it is done. Never proof: the parent's servers are asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A registrar, or the registry behind it, refused the change; the delegation stays as it was."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a host can do, as data: a missing capability is found while planning.
 
@@ -39,6 +58,10 @@ class Capabilities:
     when the RRset is not what the change's `before` says. `apex_ns`: can write the NS RRset at the apex.
     `declared_delay_s`: until a write shows at the host's own servers. `reads` is the grade of `read_zone`
     (None: cannot read). `writes` False: nobody of us can write there. `needs_person`: writes are done by hand.
+    `serves_before_delegation`: its servers answer for a zone that is not delegated to them (None: not known, ask them).
+    `saving_may_delegate`: saving records at its panel can also switch the name servers. Of a registrar: `glue` and
+    `ds`: it can set addresses of name servers inside the domain, and DS; `declared_delay_s` is then until the parent
+    shows it.
     """
 
     types: frozenset[RdataType] | None = None
@@ -51,6 +74,10 @@ class Capabilities:
     reads: Completeness | None = None
     writes: bool = True
     needs_person: bool = False
+    serves_before_delegation: bool | None = True
+    saving_may_delegate: bool = False
+    glue: bool = False
+    ds: bool = False
 
 
 class ZoneProvider(Protocol):
@@ -90,6 +117,34 @@ class SecondaryHost(Protocol):
         ...
 
 
+class RegistrarProvider(Protocol):
+    """Whoever sets a domain's delegation in the parent zone: a registrar, a registry, or a person at their panel."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this registrar can do."""
+        ...
+
+    def read_delegation(self, domain: Name) -> Delegation | None:
+        """Return what the registrar itself shows, None when it cannot tell. Touches the network.
+
+        Raises `OutsideError`, not retryable, when it shows that the domain cannot be changed (locked, on hold).
+        """
+        ...
+
+    def replace_delegation(self, domain: Name, *, before: Delegation, after: Delegation) -> Receipt:
+        """Ask for NS, glue and DS as in `after`; idempotent. Touches the network.
+
+        Raises `WriteConflict` when the delegation is neither `before` nor `after` and the registrar can tell,
+        `OutsideError` otherwise.
+        """
+        ...
+
+    def poll(self, operation: str) -> Pending | Settled | Rejected:
+        """Say what became of an operation that a receipt named. Touches the network; raises `OutsideError`."""
+        ...
+
+
 class Secrets(Protocol):
     """Reveals secrets where they are used; registers each value with every redactor."""
 
@@ -121,3 +176,13 @@ class Plugin:
     fragment: Fragment
     capabilities: Capabilities
     open: Callable[[ProviderSpec, Context], ZoneProvider]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrarPlugin:
+    """A plugin for whoever sets delegations, named by the entry point `dnsrun.registrars`; as `Plugin` otherwise."""
+
+    name: str
+    fragment: Fragment
+    capabilities: Capabilities
+    open: Callable[[ProviderSpec, Context], RegistrarProvider]

@@ -13,11 +13,11 @@ from dnsrun.journal.lock import FileHolds
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.text import escape
 from dnsrun.playbook.read import load_playbook, read_playbook
-from dnsrun.ports.provider import Context, ZoneProvider
+from dnsrun.ports.provider import Context
 
 from . import consent
 from .machine import settle_machine
-from .plugins import kinds, plugins
+from .plugins import kinds, open_providers, open_registrars
 from .project import claim, refuse_other_project, state_folder
 from .secrets import SecretStore, config_folder, with_dotenv
 from .world import World, journal_of
@@ -63,11 +63,13 @@ def open_run(
         consent.allow(folder, playbook.digest)
     commands_allowed = consent.is_allowed(folder, playbook.digest)
     journal = journal_of(world, folder)
+    context = _context(world, commands_allowed=commands_allowed)
     ports = Ports(
         net=world.network.net,
         clock=world.clock,
         holds=FileHolds(folder, journal, world.clock),
-        providers=_open_providers(world, playbook, commands_allowed=commands_allowed),
+        providers=open_providers(playbook, context),
+        registrars=open_registrars(playbook, context),
         gates=built_in(),
         roots=world.network.roots,
         tell=tell,
@@ -79,7 +81,7 @@ def open_run(
     return run
 
 
-def _open_providers(world: World, playbook: Playbook, *, commands_allowed: bool) -> Mapping[str, ZoneProvider]:
+def _context(world: World, *, commands_allowed: bool) -> Context:
     environment = with_dotenv(world.project, world.environment)
     secrets = SecretStore(
         world.redactor,
@@ -87,8 +89,7 @@ def _open_providers(world: World, playbook: Playbook, *, commands_allowed: bool)
         folders=(world.project, config_folder(environment)),
         commands_allowed=commands_allowed,
     )
-    context = Context(world.network.net, world.clock, secrets, _language(environment))
-    return {name: plugins()[spec.use].open(spec, context) for name, spec in playbook.providers.items()}
+    return Context(world.network.net, world.clock, secrets, _language(environment))
 
 
 def _language(environment: Mapping[str, str]) -> str:

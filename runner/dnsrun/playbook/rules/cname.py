@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dns.name import Name
 from dns.rdatatype import RdataType, to_text
 
 from dnsrun.model.playbook import RecordSpec
+from dnsrun.model.rrset import Labels, folded_labels
 from dnsrun.playbook.names import shown
 from dnsrun.playbook.rdata import targets
 
@@ -21,9 +21,9 @@ _NEVER_TO_CNAME = frozenset({RdataType.MX, RdataType.NS})
 
 def check(facts: Facts) -> Iterator[Finding]:
     """Find other data beside a CNAME, and MX and NS values that lead to one."""
-    aliases = {key.owner for key, spec in facts.entries() if key.rdtype == RdataType.CNAME and not spec.absent}
+    aliases = {key.labels for key, spec in facts.entries() if key.rdtype == RdataType.CNAME and not spec.absent}
     for key, spec in facts.entries():
-        if key.owner in aliases and key.rdtype != RdataType.CNAME and not spec.absent:
+        if key.labels in aliases and key.rdtype != RdataType.CNAME and not spec.absent:
             yield Finding(
                 spec.mark,
                 f"{shown(key.owner)} gets a CNAME in this playbook, which stands alone at its name; "
@@ -34,8 +34,9 @@ def check(facts: Facts) -> Iterator[Finding]:
             yield from _leading_to(spec, aliases)
 
 
-def _leading_to(spec: RecordSpec, aliases: set[Name]) -> Iterator[Finding]:
-    for target in sorted({name for value in new_data(spec) for name in targets(value)} & aliases):
+def _leading_to(spec: RecordSpec, aliases: set[Labels]) -> Iterator[Finding]:
+    leading = {name for value in new_data(spec) for name in targets(value)}
+    for target in sorted(name for name in leading if folded_labels(name) in aliases):
         yield Finding(
             spec.mark,
             f"this {to_text(spec.rdtype)} leads to {shown(target)}, which is a CNAME in this playbook; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import dns.name
@@ -10,7 +10,7 @@ from dns.name import Name
 from dns.rdata import Rdata
 
 from dnsrun.model.playbook import MailSpec, Mark, Phase, RecordSpec, Step
-from dnsrun.model.rrset import RRsetKey
+from dnsrun.model.rrset import RRsetKey, folded_labels
 
 SWITCH = "switch-records"
 
@@ -38,13 +38,9 @@ class Facts:
 
     def switched_in(self, phase: Phase) -> dict[RRsetKey, RecordSpec]:
         """Return the RRsets that a phase switches first: earlier phases have switched the others."""
-        earlier = [step for other in self.phases if other.number < phase.number for step in other.steps]
-        return {
-            key: spec
-            for key, spec in self.entries()
-            if any(switches(step, key.owner) for step in phase.steps)
-            and not any(switches(step, key.owner) for step in earlier)
-        }
+        now = switching(phase.steps)
+        earlier = switching(step for other in self.phases if other.number < phase.number for step in other.steps)
+        return {key: spec for key, spec in self.entries() if now(key) and not earlier(key)}
 
 
 def names_in(step: Step) -> tuple[Name, ...]:
@@ -53,9 +49,11 @@ def names_in(step: Step) -> tuple[Name, ...]:
     return tuple(dns.name.from_text(str(name)) for name in names) if isinstance(names, tuple) else ()
 
 
-def switches(step: Step, owner: Name) -> bool:
-    """Tell whether a step switches the records of a name."""
-    return step.kind == SWITCH and (not names_in(step) or owner in names_in(step))
+def switching(steps: Iterable[Step]) -> Callable[[RRsetKey], bool]:
+    """Return what tells whether one of these steps switches an RRset."""
+    limits = [names_in(step) for step in steps if step.kind == SWITCH]
+    chosen = {folded_labels(name) for names in limits for name in names}
+    return lambda key: key.labels in chosen or not all(limits)
 
 
 def new_data(spec: RecordSpec) -> frozenset[Rdata]:

@@ -30,7 +30,7 @@ def _touches(spec: RecordSpec, mail: MailSpec | None) -> str | None:
     if spec.rdtype == RdataType.MX:
         return f"{shown(spec.names[0])} MX decides where mail goes"
     listed = {*mail.mailboxes, *mail.submission} if mail and spec.rdtype in _CARRYING else set()
-    touched = next((name for name in spec.names if name in listed), None)
+    touched = next((name for name in spec.names if name in listed), None) if listed else None
     return (
         f"mail programs use {shown(touched)} (below mail), and its {to_text(spec.rdtype)} changes" if touched else None
     )

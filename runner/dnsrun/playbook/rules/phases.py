@@ -10,7 +10,7 @@ from dnsrun.model.playbook import Phase, Step
 from dnsrun.playbook.names import relative_text, shown
 from dnsrun.playbook.wording import meant
 
-from .facts import SWITCH, Facts, Finding, called, names_in, switches
+from .facts import SWITCH, Facts, Finding, called, names_in, switching
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -47,7 +47,7 @@ def _switched_twice(steps: list[tuple[Phase, Step]]) -> Iterator[Finding]:
 
 def _never_switched(facts: Facts) -> Iterator[Finding]:
     for spec in facts.records if facts.phases else ():
-        left = [name for name in spec.names if not any(switches(s, name) for p in facts.phases for s in p.steps)]
+        left = [key.owner for key in spec.rrset_keys() if not switched(key)]
         if left:
             names = ", ".join(map(shown, left))
             yield Finding(

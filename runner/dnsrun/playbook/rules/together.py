@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dns.name import Name
 from dns.rdatatype import RdataType, to_text
 
 from dnsrun.model.playbook import Phase, RecordSpec
-from dnsrun.model.rrset import RRsetKey
+from dnsrun.model.rrset import Labels, RRsetKey, folded_labels
 from dnsrun.playbook.names import shown
 from dnsrun.playbook.rdata import targets
 
@@ -41,8 +40,8 @@ def _pointing_at_new(phase: Phase, switched: Mapping[RRsetKey, RecordSpec], fact
     new = _new_hosts(switched, facts)
     # By identity: an entry may hold thousands of names, and its hash is that of all of them.
     for spec in {id(spec): spec for spec in switched.values()}.values():
-        pointed = {name for value in new_data(spec) for name in targets(value)} - set(spec.names)
-        for name in sorted(pointed & new):
+        pointed = {name for value in new_data(spec) for name in targets(value)}
+        for name in sorted(name for name in pointed if folded_labels(name) in new and name not in spec.names):
             yield Finding(
                 spec.mark,
                 f"{called(phase)} creates {shown(name)} and points {shown(spec.names[0])} {to_text(spec.rdtype)} "
@@ -51,9 +50,9 @@ def _pointing_at_new(phase: Phase, switched: Mapping[RRsetKey, RecordSpec], fact
             )
 
 
-def _new_hosts(switched: Mapping[RRsetKey, RecordSpec], facts: Facts) -> set[Name]:
+def _new_hosts(switched: Mapping[RRsetKey, RecordSpec], facts: Facts) -> set[Labels]:
     """Return the names that this phase creates: values without `was`, and nothing else known at the name."""
-    known = {key.owner for key, spec in facts.entries() if spec.was or spec.replaces}
-    earlier = {key.owner for key, _ in facts.entries()} - {key.owner for key in switched}
-    created = {key.owner for key, spec in switched.items() if key.rdtype in _HOST_DATA and spec.values}
+    known = {key.labels for key, spec in facts.entries() if spec.was or spec.replaces}
+    earlier = {key.labels for key, _ in facts.entries()} - {key.labels for key in switched}
+    created = {key.labels for key, spec in switched.items() if key.rdtype in _HOST_DATA and spec.values}
     return created - known - earlier

@@ -1,0 +1,40 @@
+"""A change of the delegation: what the parent's servers show, and what the registrar says. Touches the network."""
+
+from __future__ import annotations
+
+from dnsrun.dnsio.parent import find_delegation
+from dnsrun.errors import OutsideError
+from dnsrun.model.act import SetDelegation
+from dnsrun.model.handover import Handover, handover
+from dnsrun.ports.provider import Rejected
+
+from .run import Run
+from .shown import Stranger
+
+
+def seen_at_parent(run: Run, act: SetDelegation) -> Handover:
+    """Ask every server of the parent zone how far the change has come. Raises `OutsideError`."""
+    parent = find_delegation(run.ports.net, act.domain, run.ports.roots)
+    return handover(parent.served, parent.silent, act.before, act.after)
+
+
+def left_to_delegate(run: Run, act: SetDelegation) -> SetDelegation | None:
+    """Return the act, None when every parent server shows it already.
+
+    Raises `Stranger` when a parent server serves what is neither old nor new: somebody else has changed it.
+    """
+    found = seen_at_parent(run, act)
+    if found.state == "wrong":
+        raise Stranger(f"{found}: somebody else has changed the delegation; it was left alone")
+    return None if found.state == "done" else act
+
+
+def refused_by_registrar(run: Run, act: SetDelegation, index: int) -> OutsideError | None:
+    """Return why the registrar, or the registry behind it, refused the change, None when it did not (fault 52)."""
+    operation = run.operations.get(index)
+    if operation is None:
+        return None
+    answer = run.ports.registrars[act.provider].poll(operation)
+    if isinstance(answer, Rejected):
+        return OutsideError(f"refused: {answer.because}", retryable=False, certainty="not-applied")
+    return None

@@ -1,0 +1,102 @@
+"""What a report is made from: the records of one run, and the plans and the playbook that they name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import dns.name
+from dns.name import Name
+
+from dnsrun.journal.fold import RunState, fold, fold_all
+from dnsrun.model.entry import Opened, Planned, Record
+from dnsrun.model.plan import Move, Plan
+from dnsrun.model.playbook import Playbook
+
+
+@dataclass(frozen=True, slots=True)
+class RunOf:
+    """One run of a journal: its identifier, when it began, and every record up to its end, earlier runs' too."""
+
+    run: str
+    began: datetime
+    first: int
+    records: tuple[Record, ...]
+
+    @property
+    def own(self) -> tuple[Record, ...]:
+        """The records of this run alone."""
+        return tuple(record for record in self.records if record.seq >= self.first)
+
+
+def runs_of(records: Iterable[Record]) -> tuple[RunOf, ...]:
+    """Return the runs of a journal, oldest first; what precedes the first `Opened` belongs to the first run."""
+    every = tuple(records)
+    begins: list[tuple[str, datetime, int]] = []
+    for index, record in enumerate(every):
+        if isinstance(record.entry, Opened) and (not begins or begins[-1][0] != record.entry.run):
+            begins.append((record.entry.run, record.at, index if begins else 0))
+    ends = [start for _, _, start in begins[1:]] + [len(every)]
+    return tuple(
+        RunOf(run, began, every[start].seq, every[:end]) for (run, began, start), end in zip(begins, ends, strict=True)
+    )
+
+
+def plans_named(run: RunOf) -> tuple[str, ...]:
+    """Return the digests of the plans that a run's records name."""
+    return tuple(dict.fromkeys(record.entry.plan for record in run.own if isinstance(record.entry, Planned)))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything that a report may know.
+
+    `plans` goes by digest. `playbook` is the one that the run rests on, None when this version cannot read it.
+    `is_internal`: logins, paths, programs and hosts' own error texts may be shown (threat 27).
+    """
+
+    run: RunOf
+    plans: Mapping[str, Plan]
+    playbook: Playbook | None
+    now: datetime
+    is_internal: bool = False
+
+    @cached_property
+    def state(self) -> RunState:
+        """What the journal says at the end of the run."""
+        return fold_all(self.run.records)
+
+    @cached_property
+    def opened(self) -> Opened:
+        """How the run was opened last, edits of the playbook included."""
+        found = [record.entry for record in self.run.own if isinstance(record.entry, Opened)]
+        return found[-1]
+
+    @cached_property
+    def apex(self) -> Name:
+        """The domain."""
+        return dns.name.from_text(self.opened.domain)
+
+    def steps(self) -> Iterator[tuple[RunState, Record]]:
+        """Yield each record of the run with the state straight before it."""
+        state = RunState()
+        for record in self.run.records:
+            if record.seq >= self.run.first:
+                yield state, record
+            state = fold(state, record)
+
+    def active(self, state: RunState) -> Plan | None:
+        """Return the plan that is being carried out in a state."""
+        return self.plans.get(state.active.planned.plan) if state.active else None
+
+    def move(self, state: RunState, index: int) -> Move | None:
+        """Return one move of the active plan."""
+        plan = self.active(state)
+        return plan.moves[index] if plan and index < len(plan.moves) else None
+
+    def phase_words(self, number: int) -> str:
+        """Return a phase as people say it, such as `phase 2 "switch A"`."""
+        names = dict(self.opened.phases)
+        return f'phase {number} "{names[number]}"' if number in names else f"phase {number}"
