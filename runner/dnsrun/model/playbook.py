@@ -130,10 +130,14 @@ class RecordSpec:
     keeps: frozenset[RdataType]
     affects_mail: bool
     mark: Mark
+    _keys: tuple[RRsetKey, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_keys", tuple(RRsetKey(name, self.rdtype) for name in self.names))
 
     def rrset_keys(self) -> tuple[RRsetKey, ...]:
         """Return the keys of the RRsets this entry speaks of."""
-        return tuple(RRsetKey(name, self.rdtype) for name in self.names)
+        return self._keys
 
 
 @dataclass(frozen=True, slots=True)

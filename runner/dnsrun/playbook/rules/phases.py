@@ -46,6 +46,7 @@ def _switched_twice(steps: list[tuple[Phase, Step]]) -> Iterator[Finding]:
 
 
 def _never_switched(facts: Facts) -> Iterator[Finding]:
+    switched = switching(step for phase in facts.phases for step in phase.steps)
     for spec in facts.records if facts.phases else ():
         left = [key.owner for key in spec.rrset_keys() if not switched(key)]
         if left:
