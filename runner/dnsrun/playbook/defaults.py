@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from dnsrun.errors import UsageError
 from dnsrun.model.playbook import GateSpec, Mark, Phase, Playbook, Step
@@ -15,27 +15,37 @@ _STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("switch NS", ()),
     ("finish", ("restore-ttl", "finish")),
 )
+_MOVING: Mapping[int, tuple[str, ...]] = {1: ("lower-ttl", "copy-zone"), 4: ("switch-ns", "watch")}
 _OPTIONS: Mapping[str, Mapping[str, str]] = {"watch": {"for": "all-caches"}}
-_WRITING = frozenset({"lower-ttl", "switch-records", "restore-ttl"})
+_WRITING = frozenset({"lower-ttl", "copy-zone", "switch-records", "switch-ns", "restore-ttl"})
+_LIVE = frozenset({"switch-records", "switch-ns"})
 _BY_HAND = frozenset({"manual", "command"})
 
 
-def default_phases(mark: Mark) -> tuple[Phase, ...]:
-    """Return the phases of a run that keeps its zone; number 4 has no work then. Gates are not in them yet."""
+def default_phases(mark: Mark, *, moves: bool) -> tuple[Phase, ...]:
+    """Return the phases of a run that keeps its zone, or of one that `moves` it. Gates are not in them yet.
+
+    Number 4 has no work where the zone stays.
+    """
     return tuple(
         Phase(number, name, tuple(Step(kind, _OPTIONS.get(kind, {}), (), mark) for kind in kinds), (), mark)
-        for number, (name, kinds) in enumerate(_STEPS, start=1)
+        for number, name, kinds in _usual(moves=moves)
     )
+
+
+def _usual(*, moves: bool) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    for number, (name, kinds) in enumerate(_STEPS, start=1):
+        yield number, name, _MOVING.get(number, kinds) if moves else kinds
 
 
 def holds_for(phase: Phase, gate: GateSpec, earlier: tuple[Phase, ...]) -> bool:
     """Tell whether a gate of the top level holds for a phase.
 
-    It does where records change and in the watch afterwards; a built-in gate is off in every phase.
+    It does where records or name servers change and in the watch afterwards; a built-in gate is off in every phase.
     """
     kinds = _kinds(phase)
-    changed_before = any("switch-records" in _kinds(other) for other in earlier)
-    return gate.off is not None or "switch-records" in kinds or ("watch" in kinds and changed_before)
+    changed_before = any(_LIVE & _kinds(other) for other in earlier)
+    return gate.off is not None or bool(_LIVE & kinds) or ("watch" in kinds and changed_before)
 
 
 def phase_named(playbook: Playbook, word: str) -> Phase:
@@ -58,7 +68,7 @@ def _numbered(playbook: Playbook, number: int) -> Phase:
     phase = next((phase for phase in playbook.phases if phase.number == number), None)
     if phase is None:
         raise UsageError(f"this playbook has no phase {number}; its phases are: {_all(playbook)}")
-    if _means_default(phase):
+    if _means_default(phase, moves=playbook.zone.to is not None):
         return phase
     usual = f'"{_STEPS[number - 1][0]}"' if number <= len(_STEPS) else "nothing"
     raise UsageError(
@@ -67,10 +77,10 @@ def _numbered(playbook: Playbook, number: int) -> Phase:
     )
 
 
-def _means_default(phase: Phase) -> bool:
+def _means_default(phase: Phase, *, moves: bool) -> bool:
     if phase.number > len(_STEPS):
         return False
-    usual = frozenset(_STEPS[phase.number - 1][1])
+    usual = frozenset({number: kinds for number, _, kinds in _usual(moves=moves)}[phase.number])
     kinds = _kinds(phase)
     if not usual & _WRITING:
         return kinds == usual or (bool(usual) and usual <= kinds and not kinds & (_WRITING | _BY_HAND))

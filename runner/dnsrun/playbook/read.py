@@ -149,7 +149,17 @@ class _Builder:
         """Apply the rules where the parts they look at are whole."""
         records, phases = self._value.get("records"), self._value.get("phases")
         whole = not (records and len(records.data) != len(playbook.records)) and not (phases and not phases.whole)
-        facts = Facts(playbook.domain, playbook.mail, playbook.records, playbook.phases if whole else ())
+        zone = self._value.get("zone")
+        facts = Facts(
+            playbook.domain,
+            playbook.mail,
+            playbook.records,
+            playbook.phases if whole else (),
+            playbook.zone,
+            zone.mark if zone else self._value.mark,
+            playbook.providers,
+            self._kinds.registrars,
+        )
         for rule in RULES if self._value.get("domain") else ():
             for finding in rule(facts):
                 self._problems.add(finding.mark, finding.text)
@@ -162,7 +172,9 @@ class _Builder:
     def _phases(self) -> tuple[Phase, ...]:
         written = self._value.get("phases")
         if written is None:
-            bare: list[_Bare] = [(phase, (), ()) for phase in default_phases(self._value.mark)]
+            zone = self._value.get("zone")
+            moves = zone is not None and zone.get("to") is not None
+            bare: list[_Bare] = [(phase, (), ()) for phase in default_phases(self._value.mark, moves=moves)]
         else:
             self._check_phase_names(written)
             bare = [self._phase(number, item) for number, item in enumerate(written.data, start=1) if item.whole]

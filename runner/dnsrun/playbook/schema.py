@@ -79,6 +79,15 @@ _CAPTURE: Schema = _object(
 _ZONE: Schema = _object(
     {
         "from": {**_PROVIDER, "description": "Who hosts the zone: a name below providers"},
+        "to": {**_PROVIDER, "description": "Who hosts the zone afterwards; left out: the zone stays, records change"},
+        "registrar": {**_PROVIDER, "description": "Who switches the name servers: a name below providers"},
+        "extras": {
+            "anyOf": [
+                {"type": "string", "enum": ["refuse", "remove"]},
+                _object({"keep": _list(_OWNER, "Names that only the new host holds, and that stay")}, "keep"),
+            ],
+            "description": "What becomes of records that the new host holds and the old zone does not (refuse)",
+        },
         "secondaries": {
             "type": "object",
             "propertyNames": _PROVIDER,

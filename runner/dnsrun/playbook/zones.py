@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Literal, TypedDict
+
+from dns.name import Name
 
 from dnsrun.model.playbook import CaptureSpec, MailSpec, NameServer, ProviderSpec, Sender, ZoneSpec
 
@@ -43,7 +46,23 @@ def zone(value: Value, problems: Problems, today: date) -> ZoneSpec:
         volatile=frozenset(value.leaves("volatile")),
         ttl_low_since=_past(value, problems, today),
         require_v6=value.leaf("require_v6", False),  # noqa: FBT003 - the default of a key
+        to=value.leaf("to"),
+        registrar=value.leaf("registrar"),
+        **_extras(value.get("extras")),
     )
+
+
+class _Extras(TypedDict, total=False):
+    extras: Literal["refuse", "remove"]
+    keep: frozenset[Name]
+
+
+def _extras(value: Value | None) -> _Extras:
+    if value is None:
+        return {}
+    if isinstance(value.data, dict):
+        return {"keep": frozenset(value.leaves("keep"))}
+    return {"extras": "remove" if value.data == "remove" else "refuse"}
 
 
 def _secondaries(value: Value | None, problems: Problems) -> Mapping[str, tuple[str, ...]]:

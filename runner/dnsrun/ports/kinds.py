@@ -29,11 +29,12 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """All known words: `use` of providers, `kind` of steps and gates."""
+    """All known words: `use` of providers, `kind` of steps and gates; `registrars` are those `use` that delegate."""
 
     providers: Mapping[str, Fragment]
     steps: Mapping[str, Fragment]
     gates: Mapping[str, Fragment]
+    registrars: frozenset[str] = frozenset()
 
 
 DNS_TIMING: Mapping[str, int] = {"every_s": 5, "within_s": 300, "successes": 1, "failures": 3}

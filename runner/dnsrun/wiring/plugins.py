@@ -62,6 +62,7 @@ def kinds() -> Kinds:
         | {name: plugin.fragment for name, plugin in registrars().items()},
         steps={word: kind.fragment for word, kind in STEP_KINDS.items()},
         gates={word: gate.fragment for word, gate in built_in().items()},
+        registrars=frozenset(registrars()),
     )
 
 

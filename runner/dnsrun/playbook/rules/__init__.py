@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import cname, mail, phases, rrsets, together
+from . import cname, mail, moving, phases, rrsets, together
 from .facts import Facts, Finding
 
 RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
@@ -13,4 +13,5 @@ RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     mail.check,
     phases.check,
     together.check,
+    moving.check,
 )

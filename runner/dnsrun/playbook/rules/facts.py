@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import dns.name
 from dns.name import Name
 from dns.rdata import Rdata
 
-from dnsrun.model.playbook import MailSpec, Mark, Phase, RecordSpec, Step
+from dnsrun.model.playbook import MailSpec, Mark, Phase, ProviderSpec, RecordSpec, Step, ZoneSpec
 from dnsrun.model.rrset import RRsetKey, folded_labels
 
 SWITCH = "switch-records"
@@ -25,12 +25,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The parts of one playbook that could be read."""
+    """The parts of one playbook that could be read; `registrars` are the words in `use` that set delegations."""
 
     domain: Name
     mail: MailSpec | None
     records: tuple[RecordSpec, ...]
     phases: tuple[Phase, ...]
+    zone: ZoneSpec
+    zone_mark: Mark
+    providers: Mapping[str, ProviderSpec]
+    registrars: frozenset[str]
 
     def entries(self) -> Iterator[tuple[RRsetKey, RecordSpec]]:
         """Yield every RRset with its entry, in file order."""
