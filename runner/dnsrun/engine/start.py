@@ -14,7 +14,7 @@ from dnsrun.model.plan import Plan
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.plan.planner import plan_phase
-from dnsrun.plan.records import desired
+from dnsrun.plan.records import already_there
 from dnsrun.plan.situation import Situation
 from dnsrun.plan.steps.lower_ttl import lowered_keys
 
@@ -117,11 +117,9 @@ def refuse_when_open(run: Run) -> None:
 
 def _refuse_when_begun_elsewhere(run: Run, zone: ZoneSnapshot) -> None:
     """No journal, but the live zone shows target values already: somebody holds the journal of this run."""
-    specs = run.playbook.records
-    found = desired(specs, zone, new_ttl_s=run.playbook.low_ttl_s)
-    if specs and not found.changes and not found.conflicts and found.already:
+    if found := already_there(run.playbook.records, zone, new_ttl_s=run.playbook.low_ttl_s):
         raise Refused(
-            "this looks begun: " + "; ".join(found.already) + ". Where is its .dnsrun? Nothing was changed. "
+            "this looks begun: " + "; ".join(found) + ". Where is its .dnsrun? Nothing was changed. "
             "Copy the folder here, or take out the records that are done"
         )
 

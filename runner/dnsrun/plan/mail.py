@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import dns.name
 import dns.rdatatype
@@ -72,10 +72,12 @@ def mail_unsaid(changes: Iterable[Change], mail: MailSpec | None, zone: ZoneSnap
 
 
 def mail_conflicts(
-    changes: Iterable[Change], specs: Iterable[RecordSpec], mail: MailSpec | None, zone: ZoneSnapshot
+    changes: Sequence[Change], specs: Iterable[RecordSpec], mail: MailSpec | None, zone: ZoneSnapshot
 ) -> tuple[str, ...]:
     """Return a sentence for each change of a mail name that the playbook does not own up to."""
     names = mail_names(mail, zone)
+    if not names and not any(change.key.rdtype == RdataType.MX for change in changes):
+        return ()
     entries = {key: spec for spec in specs for key in spec.rrset_keys()}
     problems = []
     for change in changes:

@@ -14,7 +14,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.txtbase import TXTBase
 
 from dnsrun.model.playbook import RecordSpec
-from dnsrun.model.rrset import Change, RRset, RRsetKey, rdata_text
+from dnsrun.model.rrset import Change, RRset, RRsetKey, folded_labels, rdata_text
 from dnsrun.model.zone import ZoneSnapshot
 
 ADDRESSES = (RdataType.A, RdataType.AAAA)
@@ -44,13 +44,14 @@ def desired(
     changes: list[Change] = []
     already: list[str] = []
     conflicts: list[str] = []
-    wanted = [(spec, key) for spec in specs for key in spec.rrset_keys() if names is None or key.owner in names]
+    chosen = None if names is None else {folded_labels(name) for name in names}
+    wanted = [(spec, key) for spec in specs for key in spec.rrset_keys() if chosen is None or key.labels in chosen]
     for spec, key in wanted:
         live = zone.rrsets.get(key)
         target, problem = _target(spec, key, live, new_ttl_s)
         if problem:
             conflicts.append(f"{spec.mark}: {problem}")
-        elif live == target or (live and target and live.same_data(target) and spec.ttl_s is None):
+        elif _is_there(spec, live, target):
             already.append(f"{key} is already {_values(live)}")
         else:
             changes.append(Change(key, live, target))
@@ -60,6 +61,24 @@ def desired(
     conflicts += [f"{spec.mark}: {text}" for spec, key in moving for text in _twins(spec, key, zone, keys)]
     conflicts += _cname_clashes(changes, zone)
     return Desired(tuple(changes), tuple(already), tuple(conflicts), tuple(_stay_behind(changes, zone, keys)))
+
+
+def already_there(specs: Iterable[RecordSpec], zone: ZoneSnapshot, *, new_ttl_s: int) -> tuple[str, ...]:
+    """Return, as sentences, that the zone holds all that the entries want; empty when something is left to do."""
+    found = []
+    for entry, key in ((spec, key) for spec in specs for key in spec.rrset_keys()):
+        live = zone.rrsets.get(key)
+        target, problem = _target(entry, key, live, new_ttl_s)
+        if problem or not _is_there(entry, live, target):
+            return ()
+        found.append(f"{key} is already {_values(live)}")
+    return tuple(found)
+
+
+def _is_there(spec: RecordSpec, live: RRset | None, target: RRset | None) -> bool:
+    if live is None or target is None:
+        return live is target
+    return live.same_data(target) and (spec.ttl_s is None or live == target)
 
 
 def _target(spec: RecordSpec, key: RRsetKey, live: RRset | None, new_ttl_s: int) -> tuple[RRset | None, str | None]:
@@ -85,6 +104,8 @@ def _target(spec: RecordSpec, key: RRsetKey, live: RRset | None, new_ttl_s: int)
 def _as_chunked(rdatas: Iterable[Rdata] | None, held: frozenset[Rdata]) -> frozenset[Rdata]:
     """Return the RDATA, texts cut into strings as the live zone cuts them: people write a TXT as one text."""
     cuts = {(rdata.rdtype, b"".join(rdata.strings)): rdata for rdata in held if isinstance(rdata, TXTBase)}
+    if not cuts:
+        return frozenset(rdatas or ())
     return frozenset(
         cuts.get((rdata.rdtype, b"".join(rdata.strings)), rdata) if isinstance(rdata, TXTBase) else rdata
         for rdata in rdatas or ()
@@ -127,12 +148,13 @@ def _leads_somewhere(rrset: RRset) -> bool:
 
 def _cname_clashes(changes: list[Change], zone: ZoneSnapshot) -> list[str]:
     """A CNAME stands alone at its name, and never at the apex (N4; RFC 1034 section 3.6.2)."""
-    after = zone.apply(changes).at_owners(change.key.labels for change in changes)
+    will_be = zone.apply(changes)
+    aliases = {key.labels for key in will_be.rrsets if key.rdtype == RdataType.CNAME}
+    touched = [change for change in changes if change.after and change.key.labels in aliases]
+    after = will_be.at_owners(change.key.labels for change in touched) if touched else {}
     at_apex = RRsetKey(zone.apex, RdataType.CNAME)
     problems = []
-    for change in changes:
-        if change.after is None:
-            continue
+    for change in touched:
         if change.key == at_apex:
             problems.append(f"{change.key} cannot be: a CNAME is alone at its name, and this one holds SOA and NS")
             continue
@@ -153,9 +175,9 @@ def _stay_behind(changes: list[Change], zone: ZoneSnapshot, declared: frozenset[
     for change in changes:
         if change.key.rdtype in ADDRESSES and change.before:
             leaving |= change.before.rdatas - (change.after.rdatas if change.after else frozenset())
-    for key in sorted(zone.rrsets, key=RRsetKey.order):
-        if key not in declared and zone.rrsets[key].rdatas & leaving:
-            yield f"{key} stays {_values(zone.rrsets[key])}"
+    behind = [key for key in zone.rrsets if key not in declared and zone.rrsets[key].rdatas & leaving]
+    for key in sorted(behind, key=RRsetKey.order):
+        yield f"{key} stays {_values(zone.rrsets[key])}"
 
 
 def _texts(rdatas: Iterable[Rdata] | None) -> str:
