@@ -23,11 +23,13 @@ from .net import Net
 class Receipt:
     """What came back from a write. Never proof: the servers are asked.
 
-    `ask_person`: the write is to be done by hand; this is the text to show.
+    `ask_person`: the write is to be done by hand; this is the text to show. `files` are sheets that the text speaks
+    of, each a file name and its content: tables too long for a screen.
     """
 
     operation: str | None = None
     ask_person: str | None = None
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
