@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from dns.rdata import Rdata
+
 from dnsrun.journal.fold import Samples
 from dnsrun.model.entry import TtlSample
 from dnsrun.model.observation import Answer, Endpoint, Observation
@@ -21,9 +23,10 @@ def new_samples(seen: Sequence[Observation], known: Samples) -> tuple[TtlSample,
 
 def _new(seen: Sequence[Observation], known: Samples) -> Iterator[TtlSample]:
     names: dict[int, str] = {}  # a round has few endpoint objects, and writing a name takes its time
+    digests: dict[frozenset[Rdata], str] = {}  # and often many names have one value
     for each in seen:
         server = names.get(id(each.server)) or names.setdefault(id(each.server), _name_of(each.server))
-        sample = _sample(each, server)
+        sample = _sample(each, server, digests)
         if sample is None:
             continue
         series = known.get((sample.key, sample.server), ())
@@ -35,12 +38,14 @@ def _name_of(server: Endpoint) -> str:
     return f"{server.name.to_text(omit_final_dot=True)} {server.address}"
 
 
-def _sample(each: Observation, server: str) -> TtlSample | None:
+def _sample(each: Observation, server: str, digests: dict[frozenset[Rdata], str]) -> TtlSample | None:
     answer = each.got
     if not isinstance(each.of, RRsetKey) or not isinstance(answer, Answer) or not answer.aa or each.control:
         return None
     if answer.kind == "data" and answer.rrset and answer.rrset.key == each.of:
-        return TtlSample(each.of, server, answer.rrset.ttl_s, value_digest(answer.rrset), each.at)
+        rrset = answer.rrset
+        digest = digests.get(rrset.rdatas) or digests.setdefault(rrset.rdatas, value_digest(rrset))
+        return TtlSample(each.of, server, rrset.ttl_s, digest, each.at)
     if answer.kind in {"nodata", "nxdomain"} and answer.negative_ttl_s is not None:
         return TtlSample(each.of, server, answer.negative_ttl_s, ABSENT, each.at)
     return None

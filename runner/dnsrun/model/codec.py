@@ -28,11 +28,11 @@ T = TypeVar("T")
 
 def encode(value: object) -> Any:
     """Return `value` as JSON data (dict, list, str, int, bool, None). Pure."""
-    special = _ENCODERS.get(type(value))
-    if special:
-        return special(value)
-    if value is None or isinstance(value, (str, bool, int, float)):
+    kind: Any = type(value)
+    if kind in _AS_THEY_ARE:
         return value
+    if special := _ENCODERS.get(kind):
+        return special(value)
     if isinstance(value, Mapping):
         return {_as_text(name): encode(item) for name, item in value.items()}
     if isinstance(value, (frozenset, set)):
@@ -42,9 +42,21 @@ def encode(value: object) -> Any:
     if isinstance(value, Rdata):
         return f"{dns.rdatatype.to_text(value.rdtype)} {rdata_text(value)}"
     if dataclasses.is_dataclass(value):
-        fields = dataclasses.fields(value)
-        return {"is": type(value).__name__} | {f.name: encode(getattr(value, f.name)) for f in fields}
-    raise TypeError(f"cannot encode {type(value).__name__}")
+        data: dict[str, Any] = {"is": kind.__name__}
+        for name in _field_names(kind):
+            data[name] = encode(getattr(value, name))
+        return data
+    if isinstance(value, (str, int, float)):  # an enum's
+        return value
+    raise TypeError(f"cannot encode {kind.__name__}")
+
+
+_AS_THEY_ARE = frozenset({str, int, bool, float, types.NoneType})
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def decode(kind: type[T] | Any, data: Any) -> T:
@@ -77,7 +89,12 @@ def _rrset(data: Any) -> RRset:
 
 
 def _key_text(value: RRsetKey) -> str:
-    return f"{name_text(value.owner)} {dns.rdatatype.to_text(value.rdtype)}"
+    return f"{name_text(value.owner)} {_type_text(value.rdtype)}"
+
+
+@cache
+def _type_text(rdtype: RdataType) -> str:
+    return dns.rdatatype.to_text(rdtype)
 
 
 def _key(text: str) -> RRsetKey:

@@ -26,7 +26,7 @@ TTL_MAX_S = 2**31 - 1  # RFC 2181 section 8
 
 # Types whose text form dnspython reads back to the same octets; others are checked one by one.
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
-_FAITHFUL = frozenset({RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.MX, RdataType.NS, RdataType.PTR})
+_FAITHFUL = frozenset({RdataType.CNAME, RdataType.MX, RdataType.NS, RdataType.PTR})
 
 
 Labels = tuple[bytes, ...]
@@ -168,6 +168,8 @@ def rdata_text(rdata: Rdata) -> str:
 
     Where the type's own form loses something, the generic form of RFC 3597 section 5 is used.
     """
+    if isinstance(rdata, A | AAAA):
+        return str(rdata.address)
     text = rdata.to_text()
     if rdata.rdtype in _FAITHFUL:
         return text
