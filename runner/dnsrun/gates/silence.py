@@ -73,7 +73,7 @@ def not_asked(view: View, seen: Sequence[Observation]) -> tuple[Observation, ...
 
 def unchecked(seen: Iterable[Observation]) -> tuple[str, ...]:
     """Return what `not_asked` noted, for `Verdict.not_checked`."""
-    return tuple(str(one.server) for one in seen if one.of == NOT_CHECKED)
+    return tuple(str(one.server) for one in seen if one.control and one.of == NOT_CHECKED)
 
 
 def no_reply(error: OSError) -> NoReply:

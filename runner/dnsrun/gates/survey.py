@@ -101,7 +101,8 @@ def observe(
     seen = list(view.ask(expected))
     doubted = _found(expected, seen, case, only)
     if confirm and not doubted:
-        seen += view.ask(_spread(list(expected)), transport="tcp")
+        expected = {key: expected[key] for key in _spread(list(expected))}  # the others are good by now
+        seen += view.ask(expected, transport="tcp")
         doubted = _broken_ones(expected, seen, case, only)
     for _ in range(_TRIES_OVER_TCP):
         doubtful = _doubtful(doubted, seen)
@@ -209,7 +210,11 @@ def _at_server(
     named: bool,
 ) -> AtServer:
     talks_udp = any(not is_silence(one) for seen in table.values() for one in seen if transport(one) == "udp")
-    found = (_finding(key, wanted, table.get(key, ()), talks_udp=talks_udp) for key, wanted in expected.items())
+    found = (
+        _finding(key, wanted, seen, talks_udp=talks_udp)
+        for key, wanted in expected.items()
+        if not (seen := table.get(key, ())) or any(state_of(key, wanted, one.got) != "ok" for one in seen)
+    )
     findings = tuple(one for one in found if one.state != "ok")
     return AtServer(server, len(expected), findings, judged=named or server.name not in case.waits_for)
 

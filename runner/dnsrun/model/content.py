@@ -27,6 +27,7 @@ class Content:
         cuts = (key.labels for key in zone.rrsets if key.rdtype == RdataType.NS)
         self._cuts = frozenset(cuts) - {self._apex_labels}
         self._renamed = frozenset(key.labels for key in zone.rrsets if key.rdtype == RdataType.DNAME)
+        self._aliases = frozenset(key.labels for key in zone.rrsets if key.rdtype == RdataType.CNAME)
 
     def is_cut(self, key: RRsetKey) -> bool:
         """Tell whether the key is the NS RRset of a delegated child: a referral is the right answer to it."""
@@ -42,10 +43,10 @@ class Content:
 
     def served(self, key: RRsetKey) -> RRset | None:
         """Return what is answered: the RRset, the CNAME that stands there, or a wildcard's; None for nothing."""
-        if found := self._at(key.owner, key.rdtype):
+        if found := self._at(key):
             return found
         wildcard = self.wildcard_over(key.owner)
-        found = self._at(wildcard, key.rdtype) if wildcard else None
+        found = self._at(RRsetKey(wildcard, key.rdtype)) if wildcard else None
         return replace(found, key=RRsetKey(key.owner, found.key.rdtype)) if found else None
 
     def wildcard_over(self, name: Name) -> Name | None:
@@ -82,8 +83,10 @@ class Content:
         labels = folded_labels(name)
         return tuple(sorted(key.rdtype for key in self._rrsets if key.labels == labels))
 
-    def _at(self, owner: Name, rdtype: RdataType) -> RRset | None:
-        found = self._rrsets.get(RRsetKey(owner, rdtype)) or self._rrsets.get(RRsetKey(owner, RdataType.CNAME))
+    def _at(self, key: RRsetKey) -> RRset | None:
+        found = self._rrsets.get(key)
+        if found is None and key.labels in self._aliases:
+            found = self._rrsets.get(RRsetKey(key.owner, RdataType.CNAME))
         return found if found and found.rdatas else None
 
     def _above(self, labels: Labels) -> Iterable[Labels]:
