@@ -11,7 +11,6 @@ import dns.name
 import pytest
 
 from contract.hosts import FixedSecrets, opened, secret
-from dnsrun.dnsio import wire
 from dnsrun.errors import WriteConflict
 from dnsrun.model.playbook import Json, SecretRef
 from dnsrun.model.rrset import Change, RRset, RRsetKey
@@ -41,7 +40,7 @@ class SloppyHost:
     def open(self) -> ZoneProvider:
         good = self._good()
         capabilities = replace(good.capabilities, declared_delay_s=0)
-        return self._fault(good.own_servers[0], KEY.tsig(), capabilities, good._context)
+        return self._fault(good._at, capabilities)
 
     def truth(self) -> dict[RRsetKey, RRset]:
         return dict(self._good().read_zone(APEX).rrsets)
@@ -55,7 +54,7 @@ class SloppyHost:
 
     def edit(self, change: Change) -> None:
         good = self._good()
-        wire.update(good._context.net, good.own_servers[0], APEX, [change], key=KEY.tsig())
+        good._at.update(APEX, [change])
 
 
 class Deaf(Rfc2136):
