@@ -245,11 +245,11 @@ def test_a_server_that_swallows_edns_is_asked_without_in_the_end() -> None:
 
 
 def test_a_lost_datagram_is_sent_again() -> None:
-    seen: set[int] = set()
+    seen: set[dns.name.Name] = set()
 
     def reply(query: Message) -> Iterable[bytes]:
-        known = query.id in seen
-        seen.add(query.id)
+        known = query.question[0].name in seen
+        seen.add(query.question[0].name)
         return [address_answer(query).to_wire()] if known else []
 
     with udp_server(reply) as server:

@@ -28,7 +28,6 @@ from dnsrun.model.observation import Answer
 from dnsrun.model.rrset import IN, RRset, RRsetKey
 
 FORMERR, NXDOMAIN, NOTIMP = 1, 3, 4
-_HEADER = Struct("!HHHHHH")
 _COUNTS = Struct("!HHHHH")
 _QUESTION_END = Struct("!HH")
 _RECORD = Struct("!HHIH")
@@ -37,6 +36,7 @@ _OPT, _SOA, _NS = int(RdataType.OPT), int(RdataType.SOA), int(RdataType.NS)
 _RESPONSE, _OPCODE, _AA, _TC = 0x80, 0x78, 0x0400, 0x02
 # 1232 octets fit any path (DNS flag day 2020).
 _EDNS = b"\0" + _RECORD.pack(_OPT, 1232, 0, 0)
+_EDNS_HEAD, _PLAIN_HEAD = _COUNTS.pack(0, 1, 0, 0, 1), _COUNTS.pack(0, 1, 0, 0, 0)
 # RDATA without names, hence without compression: equal octets are equal RDATA.
 _NAMELESS = frozenset(
     int(t)
@@ -46,7 +46,7 @@ _ALONGSIDE = frozenset({RdataType.CNAME, RdataType.DNAME, RdataType.RRSIG})
 _REMEMBERED = 16_384
 
 # What types' own readers raise for octets that make no sense.
-_NONSENSE = (DNSException, ArithmeticError, AssertionError, LookupError, TypeError, ValueError, struct.error)
+NONSENSE = (DNSException, ArithmeticError, AssertionError, LookupError, TypeError, ValueError, struct.error)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -64,11 +64,14 @@ def question_bytes(key: RRsetKey) -> bytes:
     return name + _QUESTION_END.pack(key.rdtype, 1)
 
 
-def query_bytes(query_id: int, question: bytes, *, edns: bool) -> bytes:
-    """Return a query without recursion; with EDNS it offers 1232 octets (RFC 6891)."""
-    if edns:
-        return _HEADER.pack(query_id, 0, 1, 0, 0, 1) + question + _EDNS
-    return _HEADER.pack(query_id, 0, 1, 0, 0, 0) + question
+def query_opening(*, edns: bool) -> bytes:
+    """Return what a query without recursion has between its ID and the question."""
+    return _PLAIN_HEAD if not edns else _EDNS_HEAD
+
+
+def query_ending(*, edns: bool) -> bytes:
+    """Return what a query has after the question; with EDNS it offers 1232 octets (RFC 6891)."""
+    return _EDNS if edns else b""
 
 
 def belongs(wire: bytes, question: bytes) -> bool:
@@ -88,6 +91,11 @@ def belongs(wire: bytes, question: bytes) -> bool:
 def is_truncated(wire: bytes) -> bool:
     """Tell whether the TC bit is set."""
     return bool(wire[2] & _TC)
+
+
+def is_empty(wire: bytes) -> bool:
+    """Tell whether the answer section is empty."""
+    return wire[6:8] == b"\0\0"
 
 
 def dislikes_edns(wire: bytes) -> bool:
@@ -113,9 +121,9 @@ class AnswerReader:
         if known is None:
             try:
                 known = self._quick(wire, key, question) or _slow(wire, key)
-            except _NONSENSE as err:
+            except NONSENSE as err:
                 raise MalformedError(str(err)) from err
-            _remember(self._answers, without_id, known)
+            remember(self._answers, without_id, known)
         return known
 
     def _quick(self, wire: bytes, key: RRsetKey, question: bytes) -> Answer | None:
@@ -147,7 +155,7 @@ class AnswerReader:
         known = self._rdatas.get(octets)
         if known is None:
             known = frozenset(self._rdata(wire, part) for part in parts)
-            _remember(self._rdatas, octets, known)
+            remember(self._rdatas, octets, known)
         return known
 
     def _rdata(self, wire: bytes, part: _Part) -> Rdata:
@@ -166,7 +174,8 @@ class AnswerReader:
         return rdtype, kind
 
 
-def _remember(known: dict[K, V], key: K, value: V) -> None:
+def remember(known: dict[K, V], key: K, value: V) -> None:
+    """Keep a value, forgetting all of them when there are too many."""
     if len(known) >= _REMEMBERED:
         known.clear()
     known[key] = value
@@ -203,6 +212,17 @@ def _quick_negative(wire: bytes, parts: list[_Part], flags: int) -> Answer | Non
         negative_ttl_s = min(_ttl_s(soa[3]), _ttl_s(minimum))  # RFC 2308 section 5
     nxdomain = flags & 15 == NXDOMAIN
     return Answer(flags & 15, bool(flags & _AA), None, "nxdomain" if nxdomain else "nodata", negative_ttl_s)
+
+
+def whole_answer(wire: bytes, key: RRsetKey) -> Answer:
+    """Return what a response says about `key`, every octet of it read by dnspython.
+
+    Raises `MalformedError` when it cannot be read or speaks of something else.
+    """
+    try:
+        return _slow(wire, key)
+    except NONSENSE as err:
+        raise MalformedError(str(err)) from err
 
 
 def _slow(wire: bytes, key: RRsetKey) -> Answer:

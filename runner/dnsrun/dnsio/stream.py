@@ -8,11 +8,13 @@ import socket
 
 from dnsrun.model.observation import NoReply
 
-from .answers import MalformedError, belongs, dislikes_edns, is_truncated
-from .lanes import MALFORMED, REFUSED, TIMEOUT, UNREACHABLE, Asked, Lane, QueryIds
+from .answers import MalformedError, belongs, dislikes_edns, is_truncated, query_ending, query_opening
+from .lanes import MALFORMED, REFUSED, TIMEOUT, TRIES, UNREACHABLE, Asked, Lane, QueryIds
 
 _PATIENCE_S = 3.0  # for a connection, and between two answers on it
 _TRIES = 2
+_FITS_A_DATAGRAM = 1232
+_LOSSES_IN_ROW = 3
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
@@ -22,23 +24,24 @@ class TcpSide:
     def __init__(self, lane: Lane, ids: QueryIds) -> None:
         self._lane = lane
         self._ids = ids
-        self._flight: dict[int, Asked] = {}
+        self._flight: dict[bytes, Asked] = {}
         self._window = lane.limit.in_flight
         self._socket: socket.socket | None = None
         self._connected = False
         self._answers_on_this = 0
         self._deadline_s = float("inf")
+        self._has_worked = False
         self._out = b""
         self._in = bytearray()
 
     @property
     def idle(self) -> bool:
         """Tell whether nothing waits for TCP."""
-        return not self._flight and not self._lane.stream_queue
+        return not self._flight and not self._may_ask()
 
     def due_s(self) -> float:
         """Return the monotonic time at which `tick` has something to do by itself."""
-        if not self._lane.stream_queue:
+        if not self._may_ask():
             return self._deadline_s if self._flight else float("inf")
         if self._socket is None:
             return 0.0
@@ -49,7 +52,7 @@ class TcpSide:
         """Connect, send what window and pace allow, give up what is overdue."""
         if self._socket is not None and now_s >= self._deadline_s and not self.idle:
             self._lose(TIMEOUT)
-        if self._socket is None and self._lane.stream_queue:
+        if self._socket is None and self._may_ask():
             self._connect(now_s)
         if self._connected:
             self._fill(now_s)
@@ -88,17 +91,30 @@ class TcpSide:
         if failed not in (0, errno.EINPROGRESS):
             self._lose(_why(failed))
 
+    def _may_ask(self) -> bool:
+        lane = self._lane
+        return bool(lane.stream_queue) or (lane.prefers_stream and lane.has_fresh)
+
+    def _next(self) -> Asked | None:
+        lane = self._lane
+        if lane.stream_queue:
+            return lane.stream_queue.popleft()
+        found = lane.next_fresh() if lane.prefers_stream else None
+        return None if found is None else lane.own(*found)
+
     def _fill(self, now_s: float) -> None:
-        queue, pace = self._lane.stream_queue, self._lane.pace
-        while queue and len(self._flight) < self._window and pace.take(now_s):
+        room = self._window - len(self._flight)
+        for _ in range(self._lane.pace.take(room, now_s) if self._may_ask() else 0):
+            asked = self._next()
+            if asked is None:
+                break
             if not self._flight:
                 self._deadline_s = now_s + _PATIENCE_S
-            asked = queue.popleft()
-            asked.tries += 1
+            asked.stream_tries += 1
             asked.edns = asked.edns and self._lane.edns
-            asked.query_id = self._ids.unused(self._flight)
-            self._flight[asked.query_id] = asked
-            wire = asked.wire()
+            query_id = self._ids.unused(self._flight)
+            self._flight[query_id] = asked
+            wire = query_id + query_opening(edns=asked.edns) + asked.octets + query_ending(edns=asked.edns)
             self._out += len(wire).to_bytes(2, "big") + wire
         self._flush()
 
@@ -133,25 +149,30 @@ class TcpSide:
             self._take(wire, now_s)
 
     def _take(self, wire: bytes, now_s: float) -> None:
-        asked = self._flight.get(wire[0] << 8 | wire[1]) if len(wire) >= 12 else None
+        lane = self._lane
+        asked = self._flight.get(wire[:2])
         if asked is None or not belongs(wire, asked.octets):
             return
-        del self._flight[asked.query_id]
+        del self._flight[wire[:2]]
         self._answers_on_this += 1
         self._deadline_s = now_s + _PATIENCE_S
         if asked.edns and dislikes_edns(wire):
-            self._lane.edns = asked.edns = False
-            self._lane.stream_queue.appendleft(asked)
+            lane.edns = asked.edns = False
+            lane.stream_queue.appendleft(asked)
             return
         if is_truncated(wire):
-            self._lane.give_up(asked, MALFORMED, "tcp")
+            lane.give_up(asked, MALFORMED, "tcp")
             return
         try:
-            answer = self._lane.reader.read(wire, asked.question.key, asked.octets)
+            answer = lane.read(asked, wire)
         except MalformedError:
-            self._lane.give_up(asked, MALFORMED, "tcp")
+            lane.give_up(asked, MALFORMED, "tcp")
             return
-        self._lane.answered(asked, answer, "tcp")
+        # Small answers cut down to nothing are how servers limit rates; it does not hold for TCP.
+        slips = asked.slipped and len(wire) <= _FITS_A_DATAGRAM
+        lane.prefers_stream |= slips or lane.losses_in_row >= _LOSSES_IN_ROW
+        self._has_worked = True
+        lane.answered(asked, answer, "tcp")
 
     def _lose(self, why: NoReply) -> None:
         """Close; ask again what a server that closes after some answers left open, give up the rest."""
@@ -163,7 +184,7 @@ class TcpSide:
         again: list[Asked] = []
         lost: list[Asked] = []
         for asked in self._flight.values():
-            may_try = was_useful or (asked.tries < _TRIES and why == REFUSED)
+            may_try = was_useful or (asked.stream_tries < _TRIES and why == REFUSED)
             (again if may_try else lost).append(asked)
         self._flight.clear()
         if not was_connected:
@@ -171,7 +192,17 @@ class TcpSide:
             self._lane.stream_queue.clear()
         self._lane.stream_queue.extendleft(reversed(again))
         for asked in lost:
-            self._lane.give_up(asked, *_blame(asked, why))
+            self._fail(asked, why)
+
+    def _fail(self, asked: Asked, why: NoReply) -> None:
+        """Give a question back to UDP when it lost only a datagram, else give it up."""
+        lane = self._lane
+        if not self._has_worked:
+            lane.stream_broken = why
+        if asked.why_not == TIMEOUT and asked.tries < TRIES:
+            lane.again.append(asked)
+        else:
+            lane.give_up(asked, *_blame(asked, why))
 
 
 def _why(code: int) -> NoReply:
