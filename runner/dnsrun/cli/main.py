@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "Say where every domain stands; first what you must do.",
     "resume": "Go on with what waits or was interrupted; made for cron.",
     "rollback": "Go back to how it was before the newest phase, or further.",
+    "report": "Tell what happened, why, and what comes next; for the client.",
     "verify": "Run the gates only; writes nothing.",
     "capture": "Capture the zone as it is now.",
     "diff": "Show captured, expected and live records side by side.",

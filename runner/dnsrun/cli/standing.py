@@ -11,12 +11,8 @@ from dnsrun.errors import DnsrunError
 from dnsrun.journal.fold import Active, RunState, fold_all
 from dnsrun.model.codec import decode, encode
 from dnsrun.model.plan import Plan
-from dnsrun.model.playbook import Playbook, Step
-from dnsrun.model.rrset import RRsetKey
-from dnsrun.plan.earliest import DAY_S
-from dnsrun.plan.steps.kind import number_of
-from dnsrun.plan.ttl import caches_clean_at, earliest_change
 from dnsrun.ports.journal import Journal
+from dnsrun.report.opening import clean_at, opens_at
 from dnsrun.wiring.runs import reread
 from dnsrun.wiring.world import World
 
@@ -64,27 +60,7 @@ def _opens(world: World, journal: Journal, state: RunState) -> datetime | None:
         playbook = reread(world, journal.get(state.opened.playbook if state.opened else ""), "")
     except DnsrunError:
         return None
-    left = [phase for phase in playbook.phases if phase.steps and state.phase(phase.number).outcome != "done"]
-    lowering = [step for phase in playbook.phases for step in phase.steps if step.kind == "lower-ttl"]
-    if not lowering or not left or all(step.kind != "switch-records" for step in left[0].steps):
-        return None
-    wanted = {key for spec in playbook.records for key in spec.rrset_keys()}
-    found = [_opens_for(key, state, playbook, lowering[0]) for key in wanted]
-    return max((when for when in found if when), default=None)
-
-
-def _opens_for(key: RRsetKey, state: RunState, playbook: Playbook, lowering: Step) -> datetime | None:
-    samples = [sample for (of, _), series in state.samples.items() if of == key for sample in series]
-    newest = max(samples, key=lambda sample: sample.at, default=None)
-    if newest is None:
-        return None
-    held = earliest_change(
-        samples,
-        low_ttl_s=max(number_of(lowering.options, "ttl", playbook.low_ttl_s), newest.ttl_s),
-        low_since=playbook.zone.ttl_low_since,
-        wait_at_least_s=number_of(lowering.options, "wait_at_least", DAY_S),
-    )
-    return held.until if held else None
+    return opens_at(playbook, state)
 
 
 def _until(active: Active) -> datetime | None:
@@ -150,5 +126,4 @@ def _caches_clean(journal: Journal, state: RunState) -> datetime | None:
     if phase is None or phase.ended_at is None:
         return None
     plan: Plan = decode(Plan, json.loads(journal.get(phase.plan)))
-    ttls = [change.before.ttl_s for change in plan.changes() if change.before and not change.ttl_only]
-    return caches_clean_at(phase.ended_at, ttls) if ttls else None
+    return clean_at(phase, plan)

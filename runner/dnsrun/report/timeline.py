@@ -30,25 +30,40 @@ from dnsrun.model.entry import (
     RollbackBegun,
     RunEnded,
 )
-from dnsrun.model.plan import Check, Do, Hold
+from dnsrun.model.plan import Do, Hold
 
+from .affected import windows
 from .source import Source
 from .value import Happening
-from .words import Discretion, act_headline, act_lines, change_lines, delegated_to, grade, sentence
+from .words import (
+    Discretion,
+    act_headline,
+    act_lines,
+    act_proof,
+    delegated_to,
+    grade,
+    outcome_words,
+    place_lead,
+    sentence,
+)
 
-_SCOPES: Mapping[str, str] = {"newest": "the newest phase", "to-phase": "everything after phase {}", "all": "everything"}
+_SCOPES: Mapping[str, str] = {
+    "newest": "the newest phase",
+    "to-phase": "everything after phase {}",
+    "all": "everything",
+}
 _HOW: Mapping[str, str] = {
-    "applied": "It shows at the servers that it moves",
-    "already": "It showed already; nothing was written",
-    "by-hand": "It was done by hand, and it shows",
+    "applied": "{}",
+    "already": "{} already; nothing was written",
+    "by-hand": "It was done by hand: {}",
     "left": "It was left as it is",
 }
 _ENDS: Mapping[str, str] = {
-    "done": "{} is done",
-    "rolled-back": "{} is rolled back, and that is checked",
-    "rollback-incomplete": "The rollback of {} is not complete",
-    "refused": "{} is refused; what clients get was not changed",
-    "paused": "{} is paused: a person must decide",
+    "done": "{} was done",
+    "rolled-back": "{} was rolled back, and that was checked",
+    "rollback-incomplete": "The rollback of {} could not be completed",
+    "refused": "{} was refused; what clients get was not changed",
+    "paused": "{} was paused: a person must decide",
 }
 
 
@@ -69,6 +84,7 @@ class _Story:
         self.told: list[Happening] = []
         self.rows: dict[tuple[object, ...], int] = {}
         self.last: dict[tuple[int, str], str] = {}
+        self.windows = {window.ended_at: window.affected for window in windows(source)}
         self.state = RunState()
 
     def tell(self, state: RunState, record: Record) -> None:
@@ -102,8 +118,8 @@ Rows = tuple[Happening, ...]
 def _opened(story: _Story, entry: Opened, at: datetime) -> Rows:
     known = story.state.opened
     if known and known.run == entry.run:
-        return (Happening(at, "run", f"The playbook was edited; the run goes on with it ({entry.playbook[:16]})."),)
-    says = f"The run begins, with the playbook {entry.playbook[:16]} and dnsrun {entry.version}."
+        return (Happening(at, "run", f"The playbook was edited, and the run went on with it ({entry.playbook[:16]})."),)
+    says = f"The run began, with the playbook {entry.playbook[:16]} and dnsrun {entry.version}."
     return (Happening(at, "run", says),)
 
 
@@ -121,9 +137,9 @@ def _planned(story: _Story, entry: Planned, at: datetime) -> Rows:
     plan = story.source.plans.get(entry.plan)
     if entry.direction == "back":
         left = tuple(plan.left) if plan else ()
-        return (Happening(at, "back", "The way back is planned.", tuple(map(story.discreet, left))),) if left else ()
+        return (Happening(at, "back", "The way back was planned.", tuple(map(story.discreet, left))),) if left else ()
     notes = tuple(dict.fromkeys(plan.notes)) if plan else ()
-    begins = sentence(f"{story.source.phase_words(entry.phase)} begins")
+    begins = sentence(f"{story.source.phase_words(entry.phase)} began")
     return (Happening(at, "phase", begins, tuple(map(story.discreet, notes))),)
 
 
@@ -134,13 +150,15 @@ def _hazard(story: _Story, entry: HazardAccepted, at: datetime) -> Rows:
 
 def _gate_off(story: _Story, entry: GateOff, at: datetime) -> Rows:
     where = story.source.phase_words(entry.phase)
-    return (Happening(at, "off", sentence(f"The playbook switches off {entry.gate} in {where}: {entry.reason}")),)
+    return (
+        Happening(at, "off", sentence(f"The playbook switches off the check {entry.gate} in {where}: {entry.reason}")),
+    )
 
 
 def _intended(story: _Story, entry: Intended, at: datetime) -> Rows:
     act = story.act(entry.move)
     if act is None:
-        return (Happening(at, "change", "Something is done."),)
+        return (Happening(at, "change", "Something was done."),)
     again = f" (try {entry.attempt})" if entry.attempt > 1 else ""
     back = " to go back" if story.goes_back() else ""
     lines = tuple(map(story.discreet, act_lines(act, story.source.apex)))
@@ -151,28 +169,30 @@ def _failed(story: _Story, entry: Failed, at: datetime) -> Rows:
     why = "refused since a record is not what it was" if entry.conflict else story.discreet(entry.because)
     doubt = "; whether it took effect is asked of the servers" if entry.in_doubt else ""
     says = f"The call did not succeed: {why}{doubt}."
-    return (Happening(at, "change", says, until=None),)
+    return (Happening(at, "change", says),)
 
 
 def _done(story: _Story, entry: Done, at: datetime) -> Rows:
     act = story.act(entry.move)
     lines = act_lines(act, story.source.apex) if act and entry.how == "already" else ()
-    return (Happening(at, "change", f"{_HOW[entry.how]}.", tuple(map(story.discreet, (*lines, *entry.note)))),)
+    says = _HOW[entry.how].format(act_proof(act) if act else "it was seen")
+    return (Happening(at, "change", sentence(says), tuple(map(story.discreet, (*lines, *entry.note)))),)
 
 
 def _judged(story: _Story, entry: Judged, at: datetime) -> Rows:
     place, status = (entry.move, entry.gate), _status(story, entry)
     before, story.last[place] = story.last.get(place), status
-    text = entry.because if status in {"fail", "unknown"} else ""
-    key = (*place, status, text)
-    if (status == "fail" or status == before or before in {None, "pass", "wait"}) and story.again(key, at):
-        return ()
+    is_bad = status in {"fail", "unknown"}
+    key = (*place, status, entry.because if is_bad else "")
     recovered = status == "pass" and before in {"fail", "unknown"}
+    relapsed = is_bad and before == "pass"
+    if not (recovered or relapsed) and story.again(key, at):
+        return ()
     story.rows[key] = len(story.told)
-    seen = entry.differing if status in {"fail", "unknown"} else ()
+    seen = tuple(map(story.discreet, entry.differing)) if is_bad else ()
     notes = (*(f"warning: {each}" for each in entry.warnings), *(f"not checked: {each}" for each in entry.not_checked))
-    lead = "Again well: " if recovered else _lead(story, entry, status)
-    return (Happening(at, "check", sentence(f"{lead}{story.discreet(entry.because)}"), (*seen, *notes)),)
+    lead = _lead(story, entry, "again" if recovered else status)
+    return (Happening(at, "check", sentence(f"{lead}: {story.discreet(entry.because)}"), (*seen, *notes)),)
 
 
 def _status(story: _Story, entry: Judged) -> str:
@@ -183,34 +203,15 @@ def _status(story: _Story, entry: Judged) -> str:
 
 
 def _lead(story: _Story, entry: Judged, status: str) -> str:
-    move = story.source.move(story.state, entry.move)
-    if isinstance(move, Hold):
-        when = f"while {'watching' if move.kind == 'watch' else 'waiting'}, "
-    else:
-        when = _WHEN[move.when] if isinstance(move, Check) else ""
-    return f"{when}check {entry.gate} {_OUTCOMES[status]}: "
-
-
-_WHEN: Mapping[str, str] = {
-    "baseline": "as it was, ",
-    "before": "beforehand, ",
-    "after": "",
-    "safe": "before going back, ",
-    "back": "after going back, ",
-}
-_OUTCOMES: Mapping[str, str] = {
-    "pass": "passes",
-    "wait": "waits for every server",
-    "fail": "FAILS",
-    "unknown": "could not be judged",
-}
+    return place_lead(story.source.move(story.state, entry.move)) + outcome_words(entry.gate, status)
 
 
 def _due(story: _Story, entry: DueSet, at: datetime) -> Rows:
     move = story.source.move(story.state, entry.move)
     verb = "Watching" if isinstance(move, Hold) and move.kind == "watch" else "Waiting"
-    by = f" by {', '.join(gate.name for gate in move.gates)}" if isinstance(move, Hold) and move.gates else ""
-    return (Happening(at, "wait", f"{verb} begins{by}: {entry.because}.", until=entry.until),)
+    checks = ", ".join(gate.name for gate in move.gates) if isinstance(move, Hold) else ""
+    meanwhile = f"; these checks went on meanwhile: {checks}" if checks else ""
+    return (Happening(at, "wait", f"{verb} began{meanwhile}.", until=entry.until),)
 
 
 def _rollback_asked(story: _Story, entry: RollbackAsked, at: datetime) -> Rows:
@@ -220,9 +221,9 @@ def _rollback_asked(story: _Story, entry: RollbackAsked, at: datetime) -> Rows:
 
 def _rollback_begun(story: _Story, entry: RollbackBegun, at: datetime) -> Rows:
     if not entry.phases:
-        return (Happening(at, "back", sentence(f"The open phase is closed: {entry.because}")),)
+        return (Happening(at, "back", sentence(f"The open phase was closed: {entry.because}")),)
     phases = " and ".join(story.source.phase_words(number) for number in entry.phases)
-    ttls = ("TTLs are raised again, last",) if entry.raise_ttls else ()
+    ttls = ("TTLs were to be raised again, last",) if entry.raise_ttls else ()
     says = f"ROLLING BACK {phases}: {story.discreet(entry.because) or 'no reason was journaled'}"
     return (Happening(at, "back", sentence(says), ttls),)
 
@@ -238,18 +239,18 @@ def _answered(story: _Story, entry: PersonAnswered, at: datetime) -> Rows:
 
 
 def _resumed(story: _Story, entry: Resumed, at: datetime) -> Rows:
-    return (Happening(at, "person", f"A person has {story.source.phase_words(entry.phase)} go on."),)
+    return (Happening(at, "person", f"A person had {story.source.phase_words(entry.phase)} try again."),)
 
 
 def _phase_ended(story: _Story, entry: PhaseEnded, at: datetime) -> Rows:
     because = "" if entry.because in {"", "done"} else f": {story.discreet(entry.because)}"
     ends = _ENDS[entry.outcome].format(story.source.phase_words(entry.phase))
-    lines = story.source.back_lines(entry.phase) if entry.outcome == "rolled-back" else ()
-    return (Happening(at, "end", sentence(f"{ends}{because}"), tuple(map(story.discreet, lines))),)
+    affected = story.windows.get(at) if entry.outcome == "rolled-back" else None
+    return (Happening(at, "end", sentence(f"{ends}{because}"), until=affected.until if affected else None),)
 
 
 def _run_ended(_story: _Story, entry: RunEnded, at: datetime) -> Rows:
-    says = "The run is finished" if entry.outcome == "finished" else "The run is closed, with everything taken back"
+    says = "The run was finished" if entry.outcome == "finished" else "The run was closed, with everything taken back"
     return (Happening(at, "run", f"{says}; rolling back is over."),)
 
 

@@ -74,15 +74,15 @@ def act_headline(act: Act) -> str:
     """Return where an act works and on what, as the beginning of a sentence."""
     match act:
         case WriteZone():
-            return f"Records are written at {act.provider}"
+            return f"Records were written at {act.provider}"
         case SetDelegation():
-            return f"The name servers of the domain are changed at {act.provider}"
+            return f"The name servers of the domain were changed at {act.provider}"
         case Refresh():
-            return f"{act.provider} is told to fetch the zone"
+            return f"{act.provider} was told to fetch the zone"
         case RunCommand():
-            return "A program is run"
+            return "A program was run"
         case Instruct():
-            return f"{act.operator} is asked to do something by hand"
+            return f"{act.operator} was asked to do something by hand"
         case _:
             assert_never(act)
 
@@ -100,6 +100,23 @@ def act_lines(act: Act, apex: Name) -> tuple[str, ...]:
             return (shorten(" ".join(act.argv)),)
         case Instruct():
             return tuple(act.text.splitlines())
+        case _:
+            assert_never(act)
+
+
+def act_proof(act: Act) -> str:
+    """Return what showed that an act had taken effect."""
+    match act:
+        case WriteZone():
+            return f"the servers of {act.provider} answered with it"
+        case SetDelegation():
+            return "the parent's servers answered with it"
+        case Refresh():
+            return f"{act.provider} had fetched the zone"
+        case RunCommand():
+            return "it ran to its end"
+        case Instruct():
+            return "what was asked for was seen" if act.proof else "a person said that it is done"
         case _:
             assert_never(act)
 
@@ -142,6 +159,12 @@ def delegation_lines(before: Delegation, after: Delegation) -> tuple[str, ...]:
     return tuple(f"{what}: {old or 'none'} → {new or 'none'}" for what, old, new in parts if old != new)
 
 
+def delegation_changes(plan: Plan) -> tuple[str, ...]:
+    """Return what a plan changes in the delegation, a line for each part."""
+    acts = (act for act in plan.acts if isinstance(act, SetDelegation))
+    return tuple(line for act in acts for line in delegation_lines(act.before, act.after))
+
+
 def delegated_to(delegation: Delegation | None) -> str:
     """Return to whom a domain is delegated, as the end of a sentence; empty when nobody looked."""
     return f"; the domain is delegated to {_names(delegation)}" if delegation else ""
@@ -163,7 +186,37 @@ def grade(completeness: str) -> str:
 
 def gate_words(gate: str) -> str:
     """Return a gate's name; for a built-in one what it asks, too."""
-    return f"{gate} ({BUILT_IN[gate]})" if gate in BUILT_IN else gate
+    return f"{gate} ({BUILT_IN[gate]}; built in)" if gate in BUILT_IN else f"{gate} (from the playbook)"
+
+
+def outcome_words(gate: str, status: str) -> str:
+    """Return what came out of a round; `status`: an outcome, `wait` (not yet), or `again` (a pass after a fail)."""
+    return _OUTCOMES.get((gate, status)) or f"the check {gate} {_OUTCOMES['', status]}"
+
+
+def place_lead(move: Move | None) -> str:
+    """Return when a gate of this move runs, as the beginning of a sentence."""
+    return _LEADS.get(place_of(move), "")
+
+
+_OUTCOMES: Mapping[tuple[str, str], str] = {
+    ("records", "pass"): "every name server answered as written",
+    ("records", "wait"): "not every name server showed it yet",
+    ("untouched", "pass"): "nothing else had changed",
+    ("", "pass"): "passed",
+    ("", "again"): "passed again",
+    ("", "wait"): "waited for every name server",
+    ("", "fail"): "FAILED",
+    ("", "unknown"): "could not be judged",
+}
+_LEADS: Mapping[str, str] = {
+    "as it was": "as clients met it until then, ",
+    "before the change": "before the change was made, ",
+    "before going back": "before going back, ",
+    "after going back": "after going back, ",
+    "while watching": "while watching, ",
+    "while waiting": "while waiting, ",
+}
 
 
 def place_of(move: Move | None) -> str:

@@ -1,0 +1,167 @@
+"""Chapter three: what protects, what is locked until when, and what was not protected. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from dnsrun.journal.fold import RunState
+from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Judged, Observed
+from dnsrun.model.plan import Check, Hold, Plan
+from dnsrun.model.times import duration
+
+from .opening import opens_at
+from .procedure import closes_at
+from .source import Source
+from .value import Cause, Checked, Gap, Lock
+from .words import BUILT_IN, Discretion, grade, place_of
+
+
+def checks(source: Source) -> tuple[Checked, ...]:
+    """Return how often each gate ran at each place, in the order of its first round."""
+    found: dict[tuple[int, str, str], Checked] = {}
+    for state, record in source.steps():
+        if isinstance(record.entry, Judged) and state.active:
+            entry, phase = record.entry, state.active.planned.phase
+            when = place_of(source.move(state, entry.move))
+            new = Checked(phase, dict(source.opened.phases).get(phase, ""), entry.gate, entry.gate in BUILT_IN, when)
+            known = found.get((phase, when, entry.gate), new)
+            found[phase, when, entry.gate] = _counted(known, entry, state)
+    return tuple(found.values())
+
+
+def _counted(known: Checked, entry: Judged, state: RunState) -> Checked:
+    rounds = state.active.move(entry.move).rounds.get(entry.gate) if state.active else None
+    if entry.outcome == "pass":
+        return replace(known, passed=known.passed + 1)
+    if entry.outcome == "unknown":
+        return replace(known, unknown=known.unknown + 1)
+    if entry.not_yet and not (rounds and rounds.ever_passed):
+        return replace(known, waited=known.waited + 1)
+    return replace(known, failed=known.failed + 1)
+
+
+def safeguards(source: Source, found: tuple[Cause, ...], ran: tuple[Checked, ...]) -> tuple[str, ...]:
+    """Return what protects from now on and what protected in this run, a sentence each."""
+    causes = {(cause.phase, cause.gate): cause for cause in found if cause.came_from == "check"}
+    lines = [line for cause in causes.values() for line in _next_time(source, cause, ran)]
+    return tuple(dict.fromkeys((*lines, *_always(source, ran))))
+
+
+def _next_time(source: Source, cause: Cause, ran: tuple[Checked, ...]) -> Iterator[str]:
+    phase, plan = source.phase_words(cause.phase), _newest_plan(source, cause.phase)
+    places = _places(plan, cause.gate) if plan else frozenset()
+    if "before" in places:
+        yield (
+            f"When {phase} is run again, the check {cause.gate} must pass before anything is written: it asks what "
+            "clients will be led to while they are still led to the old."
+        )
+    if "after" in places or "hold" in places:
+        on = ", and goes on while dnsrun watches" if "hold" in places else ""
+        yield f"It is asked again after the change{on}; when it fails, dnsrun takes the change back by itself."
+    if any(each.gate == cause.gate and each.when == "before the change" and each.passed for each in ran):
+        yield (
+            f"This time {cause.gate} passed beforehand and failed later. Passing beforehand is therefore no promise; "
+            "what protects is that the check goes on and that the way back is automatic."
+        )
+    if plan and plan.worst_recovery_s:
+        yield (
+            f"Should {phase} fail once more, the last client is well again {duration(plan.worst_recovery_s)} "
+            "after the records are back: their TTL is no longer than that."
+        )
+
+
+def _newest_plan(source: Source, phase: int) -> Plan | None:
+    plans = [plan for plan in source.plans.values() if plan.phase == phase and plan.direction == "forward"]
+    return plans[-1] if plans else None
+
+
+def _places(plan: Plan, gate: str) -> frozenset[str]:
+    checks_ = {move.when for move in plan.moves if isinstance(move, Check) and move.gate.name == gate}
+    holds = {"hold" for move in plan.moves if isinstance(move, Hold) and any(each.name == gate for each in move.gates)}
+    return frozenset(checks_ | holds)
+
+
+def _always(source: Source, ran: tuple[Checked, ...]) -> Iterator[str]:
+    passed, failed = sum(each.passed for each in ran), sum(each.failed for each in ran)
+    if ran:
+        yield f"Checks of this run: {_rounds(passed)} passed, {_rounds(failed)} failed; the table lists them."
+    untouched = [each for each in ran if each.gate == "untouched"]
+    warned = any(isinstance(record.entry, Judged) and record.entry.warnings for record in source.run.own)
+    if any(each.passed for each in untouched) and not any(each.failed for each in untouched) and not warned:
+        yield "All other saved records were compared after each write, at every name server: none of them has changed."
+    captures = [record.entry for record in source.run.own if isinstance(record.entry, Captured)]
+    if captures:
+        yield (
+            f"The records were saved {_times(len(captures))} in this run, before anything was written; each copy is "
+            "known by its SHA-256, and a copy that was changed since is refused."
+        )
+    samples = [
+        sample for record in source.run.own if isinstance(record.entry, Observed) for sample in record.entry.samples
+    ]
+    if samples:
+        servers = len({sample.server for sample in samples})
+        yield (
+            f"The TTLs that name servers give were read {_times(len(samples))}, at {servers} "
+            f"{'server' if servers == 1 else 'servers'}: no record is changed before its old TTL has run out in caches."
+        )
+
+
+def _rounds(count: int) -> str:
+    return f"{count} round" if count == 1 else f"{count} rounds"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def locks(source: Source) -> tuple[Lock, ...]:
+    """Return what cannot be done, until when (UTC)."""
+    state = source.state
+    if state.ended:
+        return (Lock("The run is finished: neither going on nor rolling back is possible any more.", None),)
+    found = []
+    opens = opens_at(source.playbook, state) if source.playbook else None
+    if opens and opens > source.now:
+        found.append(Lock("The records are not changed: caches may still hold them with their old TTL.", opens))
+    clean = closes_at(source)
+    if clean and clean > source.now:
+        found.append(Lock("The run is not closed: caches may still hold the old records.", clean))
+    return tuple(found)
+
+
+def gaps(source: Source, discreet: Discretion) -> tuple[Gap, ...]:
+    """Return what was not protected, not asked, or not dnsrun's doing; each once."""
+    found = [gap for state, record in source.steps() for gap in _gaps_of(source, state, record.entry)]
+    found += [Gap("left alone", plan.phase, line) for plan in source.plans.values() for line in plan.left]
+    found += [gap for plan in source.plans.values() for gap in _advisory(plan)]
+    return tuple(dict.fromkeys(replace(gap, says=discreet(gap.says)) for gap in found))
+
+
+def _gaps_of(source: Source, state: RunState, entry: object) -> Iterator[Gap]:
+    match entry:
+        case GateOff(phase=phase, gate=gate, reason=reason):
+            yield Gap("gate off", phase, f"check {gate}: {reason}")
+        case HazardAccepted(phase=phase, hazard=hazard, reason=reason):
+            text = _hazard_texts(source.plans.values()).get((phase, hazard), "")
+            yield Gap("risk accepted", phase, f"{hazard}{f' ({text})' if text else ''}: {reason}")
+        case Judged() if state.active:
+            phase = state.active.planned.phase
+            yield from (Gap("warning", phase, f"{entry.gate}: {text}") for text in entry.warnings)
+            yield from (Gap("not checked", phase, f"{entry.gate}: {text}") for text in entry.not_checked)
+        case Captured():
+            yield from (Gap("foreign edit", entry.phase, text) for text in entry.foreign)
+            if entry.completeness != "complete":
+                yield Gap("capture", entry.phase, f"what was saved is {grade(entry.completeness)}")
+
+
+def _hazard_texts(plans: Iterable[Plan]) -> Mapping[tuple[int, str], str]:
+    return {(plan.phase, hazard.name): hazard.text for plan in plans for hazard in plan.hazards}
+
+
+def _advisory(plan: Plan) -> Iterator[Gap]:
+    gates = [move.gate for move in plan.moves if isinstance(move, Check)]
+    gates += [gate for move in plan.moves if isinstance(move, Hold) for gate in move.gates]
+    for gate in gates:
+        if gate.advisory:
+            yield Gap("advisory", plan.phase, f"check {gate.name} only advises: its failure stops nothing")
