@@ -26,7 +26,7 @@ def as_markdown(report: Report) -> str:
 
 
 def inert(text: str) -> str:
-    """Return a text within a line of Markdown, or in a cell, such that it is shown as it is and nothing else happens."""
+    """Return a text within a line or a cell of Markdown such that it is shown as it is and nothing else happens."""
     shown = _MARKUP.sub(r"\\\1", "".join(_ENTITIES.get(char, char) for char in escape(text)))
     shown = _BARE_HOST.sub(lambda found: f"{found[0][:-1]}&#46;", shown)
     return _BARE_LINK.sub(lambda found: f"{found[1]}&#58;", shown).replace("@", "&#64;")
