@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from typing import Any
 
 import dns.message
 import dns.name
@@ -42,6 +43,11 @@ def opened(plugin: Plugin, secrets: FixedSecrets, **options: Json | SecretRef) -
 def secret(name: str) -> SecretRef:
     """Refer to a secret."""
     return SecretRef("env", (name,))
+
+
+def bridged(wanted: str, options: Mapping[str, object]) -> dict[str, Any]:
+    """Return the playbook's keys for a class of octoDNS."""
+    return {"class": wanted, "options": options}
 
 
 class ServerHost:
@@ -117,6 +123,34 @@ class PowerDnsHost(ServerHost):
         else:
             rrset |= {"changetype": "DELETE"}
         self.api_server.patch(self.apex.to_text(), rrset)
+
+
+class BridgedPowerDnsHost(PowerDnsHost):
+    """The same, through octodns-powerdns."""
+
+    plugin = "octodns"
+
+    def open(self) -> ZoneProvider:
+        from dnsrun_providers.octodns_bridge import PLUGIN
+
+        server = self.api_server
+        options = {"host": server.address, "port": str(server.api_port), "api_key": secret("KEY")}
+        return opened(PLUGIN, FixedSecrets(KEY=server.api_key), **bridged("octodns_powerdns.PowerDnsProvider", options))
+
+
+class BridgedUpdatedHost(UpdatedHost):
+    """A primary that takes dynamic updates, through octodns-bind."""
+
+    plugin = "octodns"
+
+    def open(self) -> ZoneProvider:
+        from dnsrun_providers.octodns_bridge import PLUGIN
+
+        assert self.key
+        server = self.server
+        options: dict[str, object] = {"host": server.address, "port": str(server.port)}
+        options |= {"key_name": self.key.name, "key_secret": secret("TSIG"), "key_algorithm": "hmac-sha256"}
+        return opened(PLUGIN, FixedSecrets(TSIG=self.key.secret), **bridged("octodns_bind.Rfc2136Provider", options))
 
 
 def _rdataset(rrset: RRset) -> Rdataset:

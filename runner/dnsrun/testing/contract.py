@@ -27,7 +27,7 @@ from dnsrun.errors import OutsideError, WriteConflict
 from dnsrun.model.rrset import Change, RRset, RRsetKey, rrset
 from dnsrun.ports.provider import Capabilities, ZoneProvider
 
-from .torture import LONG_TEXT_OCTETS, added, long_text, removed, replaced, torture
+from .torture import LONG_TEXT_OCTETS, added, long_text, removed, replaced, torture, usual_text
 from .verified import Word
 
 Zone = Mapping[RRsetKey, RRset]
@@ -61,13 +61,14 @@ class Host(Protocol):
 class ProviderContract:
     """Derive from it and give a fixture `host`; pytest runs every case.
 
-    `refused_names` are names of the torture zone (relative, as text) that the host refuses by itself, with an error.
+    `refused_names` are names of the torture zone (relative, as text) that the host refuses by itself, with an error;
+    where it refuses one type there only, name and type: `plain TXT`.
     """
 
     refused_names: ClassVar[frozenset[str]] = frozenset()
 
     exercised_by: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "types": ("test_every_type_is_read_back_as_it_was_written",),
+        "types": ("test_every_type_is_read_back_as_it_was_written", "test_other_types_are_refused_aloud"),
         "min_ttl_s": ("test_the_lowest_ttl_is_served_and_a_lower_one_is_raised_to_it",),
         "ttl_scope": ("test_a_ttl_alone_changes_and_comes_back",),
         "atomic_batch": ("test_a_call_that_fails_half_way_is_reported",),
@@ -110,20 +111,38 @@ class ProviderContract:
         """The RRsets left out of the torture zone are refused with an error and leave no trace."""
         before = host.truth()
         for refused in torture(host.apex, None):
-            if str(refused.key.owner.relativize(host.apex)) in self.refused_names:
+            if self._is_refused(host, refused):
                 error = self.failure(host, added(refused))
                 assert error is not None, f"{refused.key} is taken: it need not be left out"
                 assert error.certainty == "not-applied"
         assert host.truth() == before
 
+    def test_other_types_are_refused_aloud(self, host: Host) -> None:
+        """Where the host takes some types only, the others are refused with an error and leave no trace."""
+        types = host.open().capabilities.types
+        before = host.truth()
+        for refused in torture(host.apex, None):
+            if types is not None and refused.key.rdtype not in types:
+                error = self.failure(host, added(refused))
+                assert error is not None, f"{refused.key} is taken, and its type is not declared"
+                assert error.certainty == "not-applied"
+        assert host.truth() == before
+
     def test_the_whole_zone_is_read(self, host: Host) -> None:
-        """What the provider reads is what is served, with the grade it declares; blind types aside."""
+        """What the provider reads is what is served, with the grade it declares.
+
+        Blind types aside, and the apex NS of a host that neither lists nor writes it.
+        """
         self.write(host, *map(added, self.torture(host)))
         provider, truth = host.open(), host.truth()
         snapshot = provider.read_zone(host.apex)
         assert snapshot.completeness == provider.capabilities.reads
         seen = {key: bare(found) for key, found in snapshot.rrsets.items()}
-        assert seen == {key: found for key, found in truth.items() if key.rdtype not in snapshot.blind}
+        expected = {key: found for key, found in truth.items() if key.rdtype not in snapshot.blind}
+        apex_ns = RRsetKey(host.apex, RdataType.NS)
+        if apex_ns not in seen and not provider.capabilities.apex_ns:
+            del expected[apex_ns]
+        assert seen == expected
 
     def test_writing_twice_changes_nothing(self, host: Host) -> None:
         """The second write of new data, of a new TTL and of a removal leaves everything, the serial too."""
@@ -165,9 +184,7 @@ class ProviderContract:
         assert without_soa(host.truth()) == without_soa(before)
 
     def test_apex_name_servers_are_replaced_and_come_back(self, host: Host) -> None:
-        """All of them, some of them, the TTL alone; exactly the old set afterwards."""
-        if not host.open().capabilities.apex_ns:
-            return
+        """All of them, some of them, the TTL alone; exactly the old set afterwards. Refused where undeclared."""
         key = RRsetKey(host.apex, RdataType.NS)
         old = host.truth()[key]
         kept = min(old.texts())
@@ -176,6 +193,9 @@ class ProviderContract:
             rrset(host.apex, old.ttl_s + 60, "NS", kept, "ns3.new.example."),
             old.with_ttl(old.ttl_s + 120),
         ):
+            if not host.open().capabilities.apex_ns:
+                self.assert_refused(host, replaced(old, new))
+                continue
             self.write(host, replaced(old, new))
             assert host.truth()[key] == new
             self.write(host, replaced(new, old))
@@ -193,9 +213,15 @@ class ProviderContract:
         assert host.truth()[wildcard.key] == wildcard
 
     def test_long_text_keeps_its_chunks(self, host: Host) -> None:
-        """Around multiples of 255 octets, split as usual and oddly."""
+        """Around multiples of 255 octets, split as usual and oddly.
+
+        A host that is only `listed` may refuse the odd split, not lose it.
+        """
         for octets in LONG_TEXT_OCTETS:
             text = long_text(self.at(host, f"text{octets}"), octets)
+            if host.open().capabilities.reads == "listed" and self.failure(host, added(text)):
+                self.assert_refused(host, added(text))
+                text = usual_text(text.key.owner, octets)
             self.write(host, added(text))
             assert host.truth()[text.key] == text
             self.write(host, replaced(text, text.with_ttl(300)))
@@ -280,8 +306,11 @@ class ProviderContract:
     def torture(self, host: Host) -> tuple[RRset, ...]:
         """Return the torture zone's RRsets that this host takes."""
         all_of_them = torture(host.apex, host.open().capabilities.types)
-        names = {self.at(host, label) for label in self.refused_names}
-        return tuple(each for each in all_of_them if each.key.owner not in names)
+        return tuple(each for each in all_of_them if not self._is_refused(host, each))
+
+    def _is_refused(self, host: Host, each: RRset) -> bool:
+        label = str(each.key.owner.relativize(host.apex))
+        return bool({label, f"{label} {RdataType.to_text(each.key.rdtype)}"} & self.refused_names)
 
     def at(self, host: Host, label: str) -> Name:
         """Return the name below the zone's apex."""
@@ -308,6 +337,15 @@ class ProviderContract:
         except OutsideError as error:
             return error
         return None
+
+    def assert_refused(self, host: Host, change: Change) -> None:
+        """Write and demand an error that names the record, or its name, with nothing written."""
+        before = host.truth()
+        error = self.failure(host, change)
+        assert error is not None, f"{change.key} cannot be written here, and nobody said so"
+        assert error.certainty == "not-applied"
+        assert change.key.owner.to_text(omit_final_dot=True) in str(error)
+        assert host.truth() == before
 
     def assert_conflict(self, host: Host, change: Change) -> None:
         """Write and demand a conflict that names the record, with nothing written."""

@@ -67,11 +67,19 @@ def torture(apex: Name, types: frozenset[RdataType] | None) -> tuple[RRset, ...]
 
 def long_text(owner: Name, octets: int) -> RRset:
     """Return a TXT RRset with one value of that many octets, split after 255 as most hosts do, and one split oddly."""
-    text = "".join(chr(ord("a") + place % 26) for place in range(octets))
-    usual = " ".join(f'"{text[start : start + 255]}"' for start in range(0, octets, 255))
-    return rrset(
-        owner, 600, "TXT", usual, f'"{text[:100]}" "{text[100 : octets // 2 + 50]}" "{text[octets // 2 + 50 :]}"'
-    )
+    text = _letters(octets)
+    odd = f'"{text[:100]}" "{text[100 : octets // 2 + 50]}" "{text[octets // 2 + 50 :]}"'
+    return rrset(owner, 600, "TXT", *usual_text(owner, octets).texts(), odd)
+
+
+def usual_text(owner: Name, octets: int) -> RRset:
+    """Return a TXT RRset with one value of that many octets, split after 255 as most hosts do."""
+    text = _letters(octets)
+    return rrset(owner, 600, "TXT", " ".join(f'"{text[start : start + 255]}"' for start in range(0, octets, 255)))
+
+
+def _letters(octets: int) -> str:
+    return "".join(chr(ord("a") + place % 26) for place in range(octets))
 
 
 def added(rrset_added: RRset) -> Change:
