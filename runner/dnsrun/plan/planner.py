@@ -219,6 +219,9 @@ class _Draft:
             earliest=max((each.until for _, each in held), default=None),
             earliest_because=tuple(f"{what}: {each.because}" for what, each in held if each.until > situation.now),
             worst_recovery_s=_worst_recovery_s(plan.changes(), situation.zone),
+            worst_by_act_s=tuple(
+                _worst_recovery_s(plan.changes(tuple(range(last + 1))), situation.zone) for last in range(len(acts))
+            ),
             stale_life_s=stale_life_s((*situation.standing, *plan.changes()), situation.zone),
         )
 
