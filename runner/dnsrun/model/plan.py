@@ -64,7 +64,8 @@ class Plan:
 
     `checkpoint` is the digest of the zone captured straight before. `earliest` (UTC) is when the phase may start,
     with `earliest_because`. `worst_recovery_s`: seconds for which clients suffer at worst when it fails and is
-    rolled back; `worst_by_act_s`: the same for each act, when it and those before it are taken back. `stale_life_s`: seconds for which a cache can go on holding what was there before this phase and those
+    rolled back; `worst_by_act_s`: the same for each act, when it and those before it are taken back.
+    `stale_life_s`: seconds for which a cache can go on holding what was there before this phase and those
     that stand. `covers` lists the phases that a rollback undoes. `guards` are the standing changes of earlier phases:
     what must go on being served. `closes`: the run ends with this phase. `left` are RRsets that a rollback does not
     touch because somebody else has changed them, as sentences. Where the zone moves, `new_side` is the digest of what
