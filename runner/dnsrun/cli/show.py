@@ -115,6 +115,29 @@ def recovery(plan: Plan, capabilities: Mapping[str, Capabilities]) -> str:
     return f"  If it fails: {how} last visitor well again after {duration(plan.worst_recovery_s)} at most."
 
 
+def recovery_by_step(plan: Plan, apex: Name) -> list[str]:
+    """Return, where a plan writes in several steps, what going back from each would cost visitors at worst."""
+    steps = [
+        (act, worst_s)
+        for act, worst_s in zip(plan.acts, plan.worst_by_act_s, strict=False)
+        if isinstance(act, WriteZone)
+    ]
+    if len(steps) < 2 or not plan.worst_recovery_s:
+        return []
+    return [f"    at {_written(act, apex)}: {_worst(worst_s)}" for act, worst_s in steps]
+
+
+def _written(act: WriteZone, apex: Name) -> str:
+    names = dict.fromkeys(relative(change.key.owner, apex) for change in act.changes)
+    types = dict.fromkeys(dns.rdatatype.to_text(change.key.rdtype) for change in act.changes)
+    ttl = " (TTL only)" if all(change.ttl_only for change in act.changes) else ""
+    return f"{names_text(tuple(names), 3)}   {names_text(tuple(types), 3)}{ttl}"
+
+
+def _worst(seconds: int) -> str:
+    return f"after {duration(seconds)} at most" if seconds else "no visitor notices"
+
+
 def hazard_lines(plan: Plan) -> list[str]:
     """Return the named risks, each once."""
     return [f"  Risk {name}: {text}" for name, text in dict.fromkeys((h.name, h.text) for h in plan.hazards)]
@@ -130,7 +153,7 @@ def details(plan: Plan, apex: Name, capabilities: Mapping[str, Capabilities], *,
         *(gate_names(plan) if verbose else ()),
         *hazard_lines(plan),
     ]
-    return [*lines, recovery(plan, capabilities)] if plan.acts else lines
+    return [*lines, recovery(plan, capabilities), *recovery_by_step(plan, apex)] if plan.acts else lines
 
 
 def refusal(plan: Plan, now: datetime) -> str:
