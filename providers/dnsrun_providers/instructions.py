@@ -1,9 +1,11 @@
-"""What a person is told to do: words from `panels/*.yaml`, one file a panel, in English and Japanese."""
+"""What a person is told to type at a panel, in English or Japanese: what stands there now, and what is to stand there.
+
+The labels of the panel come from `panels`. The undo is the same text with before and after exchanged.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from typing import Any
 
 import dns.exception
@@ -13,32 +15,37 @@ from dns.rdatatype import RdataType
 from dnsrun.model.rrset import Change, RRset
 from dnsrun.model.text import escape
 
-_FOLDER = resources.files(__package__).joinpath("panels")
-_SUFFIX = ".yaml"
+from .panels import Panel, shared_words
+
+MANY = 10  # more changes than these are a table
+Words = Mapping[str, str]
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of the panels that ship, sorted. Lists a folder of the package."""
-    return tuple(sorted(file.name.removesuffix(_SUFFIX) for file in _FOLDER.iterdir() if file.name.endswith(_SUFFIX)))
+def writing(panel: Panel, language: str, apex: Name, changes: tuple[Change, ...], files: tuple[str, ...] = ()) -> str:
+    """Return the instruction to type `changes` at the panel; `files` are the names of the sheets that go with it.
 
-
-def writing(panel: str, language: str, apex: Name, changes: tuple[Change, ...]) -> str:
-    """Return the instruction to type `changes` at the panel: what stands there now, and what is to stand there.
-
-    `language` is `en` or `ja`. Reads a file of the package.
+    `language` is `en` or `ja`. Reads files of the package.
     """
-    words: Mapping[str, str] = _words(panel)["write"][language]
+    words, own = shared_words()["write"][language], panel.words["write"][language]
     zone = shown(apex)
-    lines = [words["begin"].format(zone=zone), "", f"1. {words['open'].format(zone=zone)}"]
-    for number, change in enumerate(_removals_first(changes), start=2):
-        lines += ["", f"{number}. {RdataType.to_text(change.key.rdtype)}   {_named(words, apex, change.key.owner)}"]
-        lines += [f"   {line}" for line in _before_and_after(words, change)]
-    return "\n".join([*lines, "", f"{len(changes) + 2}. {words['end']}", "", words["not_now"]])
+    lines = [words["begin"].format(zone=zone), "", *warning(words, own, zone)]
+    if panel.one_ttl_for_the_zone:
+        lines += [words["one_ttl"], ""]
+    lines.append(f"1. {own['open'].format(zone=zone)}")
+    is_table = len(changes) > MANY
+    parts = [_table(words, apex, changes)] if is_table else [_one(words, apex, change) for change in _ordered(changes)]
+    for number, (title, *rest) in enumerate(parts, start=2):
+        lines += ["", f"{number}. {title}", *(f"   {line}" for line in rest)]
+    if files:
+        lines += ["", words["files"].format(files=", ".join(files))]
+    end = words["end"].format(save=own["save"].format(zone=zone))
+    last = words["not_table" if is_table else "not_now"]
+    return "\n".join([*lines, "", f"{len(parts) + 2}. {end}", "", last])
 
 
-def refreshing(panel: str, language: str, apex: Name) -> str:
+def refreshing(panel: Panel, language: str, apex: Name) -> str:
     """Return the instruction to have a secondary fetch the zone. Reads a file of the package."""
-    return "\n".join(line.format(zone=shown(apex)) for line in _words(panel)["refresh"][language])
+    return "\n".join(line.format(zone=shown(apex)) for line in panel.words["refresh"][language])
 
 
 def shown(name: Name) -> str:
@@ -51,32 +58,56 @@ def shown(name: Name) -> str:
     return typed if readable == typed else f"{typed} ({readable})"
 
 
-def _words(panel: str) -> Any:
-    import yaml
+def warning(words: Words, own: Mapping[str, Any], zone: str) -> Iterator[str]:
+    """Yield the panel's warning with an empty line after it, if it has one."""
+    if "warn" in own:
+        yield words["warn"].format(text=own["warn"].format(zone=zone))
+        yield ""
 
-    return yaml.safe_load(_FOLDER.joinpath(panel + _SUFFIX).read_text(encoding="utf-8"))
 
-
-def _removals_first(changes: tuple[Change, ...]) -> list[Change]:
-    # Panels refuse an alias beside other data, as servers do.
+def _ordered(changes: tuple[Change, ...]) -> list[Change]:
+    # Removals first: panels refuse an alias beside other data, as servers do.
     return sorted(changes, key=lambda change: change.after is not None)
 
 
-def _named(words: Mapping[str, str], apex: Name, owner: Name) -> str:
-    label = "@" if owner == apex else owner.relativize(apex).to_text()
-    return words["name"].format(label=label, owner=shown(owner))
+def _label(apex: Name, owner: Name) -> str:
+    return "@" if owner == apex else owner.relativize(apex).to_text()
 
 
-def _before_and_after(words: Mapping[str, str], change: Change) -> Iterator[str]:
+def _one(words: Words, apex: Name, change: Change) -> Iterator[str]:
+    owner = change.key.owner
+    named = words["name"].format(label=_label(apex, owner), owner=shown(owner))
+    yield f"{RdataType.to_text(change.key.rdtype)}   {named}"
     yield from _side(words, words["now"], change.before)
     yield from _side(words, words["then"], change.after)
     if change.ttl_only:
         yield words["ttl_only"]
 
 
-def _side(words: Mapping[str, str], title: str, rrset: RRset | None) -> Iterator[str]:
+def _side(words: Words, title: str, rrset: RRset | None) -> Iterator[str]:
     if rrset is None:
         yield f"{title}: {words['absent']}"
         return
     for text in rrset.texts():
         yield f"{title}: {escape(text)}   {words['ttl'].format(ttl=rrset.ttl_s)}"
+
+
+def _table(words: Words, apex: Name, changes: tuple[Change, ...]) -> Iterator[str]:
+    yield words["table"].format(count=len(changes), zone=shown(apex))
+    rows = [row for change in _ordered(changes) for row in _rows(apex, change)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for *cells, value in rows:
+        yield "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), value])
+
+
+def _rows(apex: Name, change: Change) -> Iterator[tuple[str, str, str, str, str]]:
+    before, after = change.before, change.after
+    old, new = (frozenset(side.texts()) if side else frozenset[str]() for side in (before, after))
+    start = (RdataType.to_text(change.key.rdtype), _label(apex, change.key.owner))
+    for text in sorted(old - new):
+        yield "-", *start, str(before.ttl_s if before else ""), escape(text)
+    for text in sorted(new - old):
+        yield "+", *start, str(after.ttl_s if after else ""), escape(text)
+    if before and after and before.ttl_s != after.ttl_s:
+        for text in sorted(new & old):
+            yield "=", *start, f"{before.ttl_s} → {after.ttl_s}", escape(text)

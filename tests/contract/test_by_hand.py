@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import dns.name
 import pytest
 
 from contract.hosts import FixedSecrets, UpdatedHost, opened
-from dnsrun.model.rrset import Change, from_texts, key
+from dnsrun.model.rrset import Change, RRsetKey, from_texts, key
 from dnsrun.testing.contract import without_soa
 from dnsrun.testing.torture import added, replaced, torture
 from dnsrun_providers.manual import PLUGIN
@@ -16,6 +17,7 @@ from servers import Bind, Key, Primary, small_zone
 
 _RECORD = re.compile(r"^\d+\. (\S+)   name \S+   \(in full: (\S+)(?: \(.*\))?\)$", re.MULTILINE)
 _THEN = re.compile(r"^   then: (.*)   TTL (\d+) s$", re.MULTILINE)
+_ROW = re.compile(r"^   ([-+=])  (\S+) +(\S+) +(?:\d+ → )?(\d+) +(\S.*)$", re.MULTILINE)
 
 
 @pytest.fixture
@@ -28,9 +30,18 @@ def type_in(host: UpdatedHost, text: str) -> None:
     """Do what the instruction says, knowing nothing else."""
     parts = _RECORD.split(text)
     for rdtype, owner, lines in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
-        then = _THEN.findall(lines)
-        after = from_texts(key(owner, rdtype), int(then[0][1]), [value for value, _ in then]) if then else None
-        host.edit(Change(key(owner, rdtype), None, after))
+        put(host, key(owner, rdtype), [(value, ttl) for value, ttl in _THEN.findall(lines)])
+    rows: dict[RRsetKey, list[tuple[str, str]]] = {}
+    for mark, rdtype, label, ttl, value in _ROW.findall(text):
+        owner = host.apex if label == "@" else dns.name.from_text(label, origin=host.apex)
+        rows.setdefault(key(owner, rdtype), []).extend([] if mark == "-" else [(value, ttl)])
+    for rrset_key, values in rows.items():
+        put(host, rrset_key, values)
+
+
+def put(host: UpdatedHost, rrset_key: RRsetKey, values: list[tuple[str, str]]) -> None:
+    texts, ttl_s = [value for value, _ in values], int(values[0][1]) if values else 0
+    host.edit(Change(rrset_key, None, from_texts(rrset_key, ttl_s, texts) if values else None))
 
 
 def test_typing_what_the_instruction_says_makes_the_zone_and_its_reverse_the_old_one(
