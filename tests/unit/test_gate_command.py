@@ -111,7 +111,7 @@ def test_only_yes_confirms(answer: str | None, outcome: str) -> None:
 
 def test_every_gate_tells_playbooks_its_words() -> None:
     gates = built_in()
-    assert set(gates) == {"records", "untouched", "serial", "http", "tls", "command", "confirm"}
+    assert set(gates) == {"records", "untouched", "serial", "parity", "http", "tls", "command", "confirm"}
     for word, gate in gates.items():
         assert gate.kind == word
         assert gate.fragment.summary

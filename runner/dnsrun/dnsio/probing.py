@@ -49,6 +49,11 @@ _ANYWHERE = (*_AT_HOSTS, *_AT_SERVICES)
 # An alias answers for every type, so that CNAME needs no question of its own.
 
 
+def usual_names(apex: Name) -> tuple[Name, ...]:
+    """Return the owner names that zones usually hold, below `apex`; pure."""
+    return tuple(_below(word, apex) for words in (_HOSTS, _TEXTS, _SERVICES) for word in words.split())
+
+
 @dataclass(frozen=True, slots=True)
 class Probing:
     """What was asked and answered. `controls` are the random names by the level they were asked at."""

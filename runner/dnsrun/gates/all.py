@@ -9,6 +9,7 @@ from dnsrun.ports.gate import Gate
 from .command import Command
 from .confirm import Confirm
 from .http import Http
+from .parity import Parity
 from .records import Records
 from .serial import SerialGate
 from .tls import Tls
@@ -17,5 +18,5 @@ from .untouched import Untouched
 
 def built_in() -> Mapping[str, Gate]:
     """Return the gates by the words that playbooks use."""
-    gates: tuple[Gate, ...] = (Records(), Untouched(), SerialGate(), Http(), Tls(), Command(), Confirm())
+    gates: tuple[Gate, ...] = (Records(), Untouched(), SerialGate(), Parity(), Http(), Tls(), Command(), Confirm())
     return {gate.kind: gate for gate in gates}
