@@ -8,8 +8,9 @@
 - An RRset that does not come out of octoDNS as it went in, as it is or as it is to be, is refused before anything is
   written. `extras`: `("octodns", JSON)` holds the host's settings beside a record (comments, tags, health checks);
   they are written back. Where they make the host answer otherwise (proxied, automatic TTL, geo, pools), it is refused.
-- What octoDNS does not see, a write may still change: PowerDNS's `disabled` records come on, and its comments stay;
-  weighted or failover sets of Route 53 look like one plain set. The servers' answers show the latter at capture.
+- What octoDNS does not tell shows when a zone is held against its servers: records that are switched off (`disabled` at
+  PowerDNS) are listed as if they were served, several weighted sets of Route 53 as one. Either is a difference at the
+  capture, and a conflict at a write. PowerDNS's comments are not told; a write leaves them.
 - Between reading and writing there is no lock: no compare-and-set.
 """
 
@@ -183,7 +184,7 @@ class OctodnsBridge:
             for change in changes:
                 self._check_key(apex, change.key)
                 for rrset in filter(None, (change.before, change.after)):
-                    _check_rrset(zone, rrset)
+                    _check_rrset(self._made.kind, zone, rrset)
 
     def _check_key(self, apex: Name, key: RRsetKey) -> None:
         if key.rdtype == RdataType.SOA:
@@ -249,9 +250,11 @@ def _taken(apex: Name, provider: Any, zone: Any) -> _Populated:
     return _Populated(provider, zone, rrsets, records, tuple(raw), frozenset(own_kinds))
 
 
-def _check_rrset(zone: Any, rrset: RRset) -> None:
+def _check_rrset(kind: type[Any], zone: Any, rrset: RRset) -> None:
     from .octodns_records import Unfit, answers_otherwise, to_record
 
+    if rrset.key.rdtype == RdataType.PTR and len(rrset.rdatas) > 1 and not kind.SUPPORTS_MULTIVALUE_PTR:
+        raise impossible(f"{kind.__name__} of octoDNS keeps one value of {rrset.key}, of {len(rrset.rdatas)}")
     try:
         to_record(zone, rrset, {})
     except Unfit as unfit:

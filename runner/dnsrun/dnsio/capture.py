@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address
 
@@ -16,6 +17,7 @@ from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.net import Net, View
 
 from .agreement import Capture, Difference, judge_capture, keys_to_ask
+from .blind import Filled, fill, keys_to_fill
 from .probing import found, probe
 from .wire import transfer
 
@@ -34,11 +36,18 @@ def capture(
     `claimed` is what a provider's `read_zone`, `transferred` or `read_attested` gave. `names` are further names to ask
     for (those that the playbook mentions); of very many some, spread evenly: what is to be written is asked again
     before. `volatile` names are read, not compared. Touches the network, at the polite rate; decides in
-    `judge_capture`.
+    `judge_capture`. Where only some types are `listed`, the servers are first asked for the others (`blind`).
     """
+    is_listed = claimed.completeness == "listed"
+    filled = fill(claimed, view.ask(keys_to_fill(claimed))) if is_listed else Filled(claimed)
     probing = probe(view, claimed.apex, _spread(sorted(names, key=folded_labels)))
-    seen = view.ask(keys_to_ask(claimed, volatile))
-    return judge_capture(claimed, seen, probing, volatile=volatile)
+    seen = view.ask(keys_to_ask(filled.snapshot, volatile))
+    judged = judge_capture(filled.snapshot, seen, probing, volatile=volatile)
+    return replace(
+        judged,
+        findings=(*filled.findings, *judged.findings),
+        warnings=(*filled.warnings, *judged.warnings),
+    )
 
 
 def capture_probed(view: View, apex: Name, *, names: Iterable[Name] = (), taken_at: datetime) -> Capture:
