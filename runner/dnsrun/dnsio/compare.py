@@ -18,11 +18,12 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
-from dnsrun.model.expected import NODATA, NXDOMAIN, Expected, is_as_expected
+from dnsrun.model.expected import NODATA, NXDOMAIN, Expected, data, is_as_expected
 from dnsrun.model.observation import Answer
 from dnsrun.model.rrset import RRset, RRsetKey
 
-from .answers import NONSENSE, remember, whole_answer
+from .answers import NONSENSE, query_ending, remember, whole_answer
+from .wireformat import MalformedError, Names
 
 _HEADER = 12
 _TO_OWNER = b"\xc0\x0c"  # the usual owner of an answer: the name of the question, by pointer
@@ -31,6 +32,11 @@ _FIXED = len(_TO_OWNER) + _FIELDS.size
 _LENGTHS = tuple(bytes((size,)) for size in range(64))
 _DATA, _OTHER = object(), object()
 _NEGATIVE = {NODATA.kind: NODATA, NXDOMAIN.kind: NXDOMAIN}
+_NONE: frozenset[bytes] = frozenset()
+_ANYWHERE = -1
+_ONLY_EDNS = query_ending(edns=True)
+# Where in RDATA the name stands that it ends with.
+_NAME_AT = {RdataType.CNAME: 0, RdataType.NS: 0, RdataType.PTR: 0, RdataType.MX: 2, RdataType.SRV: 6}
 _UNKNOWN_TYPE = 65280  # private use (RFC 6895 section 3.1): RDATA that nobody looks into
 
 _Frame = tuple[int, int, bytes, bytes, bytes]
@@ -49,35 +55,48 @@ class Wanted:
         self.shape = shape
         self.token = token
         self.count = len(records)
-        self.records = b"".join(records)
-        self.record_set = frozenset(records)
+        self.records = records[0] if self.count == 1 else b"".join(records)
+        self.record_set = frozenset(records) if self.count > 1 else _NONE
 
 
 def questions_of(names: Iterable[Expected]) -> Iterator[tuple[bytes, Wanted]]:
     """Yield the question section and what it is to bring, for each type of each name."""
-    types: dict[RdataType, bytes] = {}
+    endings: dict[RdataType, bytes] = {}
     for name in names:
         labels = name.owner.labels
         owner = b"".join([_LENGTHS[len(label)] + label for label in labels])
         shape = bytes(map(len, labels))
-        otherwise = Wanted(name, shape, _token(name.otherwise))
+        otherwise = None
         present = name.present
         for rdtype in name.types:
-            ending = types.get(rdtype)
+            ending = endings.get(rdtype)
             if ending is None:
-                ending = types[rdtype] = struct.pack("!HH", rdtype, 1)
+                ending = endings[rdtype] = struct.pack("!HH", rdtype, 1)
             found = present.get(rdtype)
-            yield owner + ending, otherwise if found is None else Wanted(name, shape, _DATA, _records(found))
+            if found is not None:
+                yield owner + ending, Wanted(name, shape, _DATA, _records(found))
+                continue
+            if otherwise is None:
+                otherwise = _otherwise(name, shape)
+            yield owner + ending, otherwise
 
 
 def key_of(octets: bytes, wanted: Wanted) -> RRsetKey:
     """Return what a question of `questions_of` asks for."""
-    return RRsetKey(wanted.name.owner, RdataType.make(int.from_bytes(octets[-4:-2], "big")))
+    return RRsetKey(wanted.name.owner, RdataType.make(_type_of(octets)))
 
 
-def _token(expected: Answer) -> object:
+def _type_of(octets: bytes) -> int:
+    return int.from_bytes(octets[-4:-2], "big")
+
+
+def _otherwise(name: Expected, shape: bytes) -> Wanted:
+    expected = name.otherwise
+    if expected.kind == "data" and expected.rrset is not None and expected == data(expected.rrset):
+        return Wanted(name, shape, _DATA, _records(expected.rrset))
     known = _NEGATIVE.get(expected.kind)
-    return known if known is not None and is_as_expected(expected, known) else _OTHER
+    is_usual = known is not None and is_as_expected(expected, known)
+    return Wanted(name, shape, known if is_usual else _OTHER)
 
 
 def _records(rrset: RRset) -> tuple[bytes, ...]:
@@ -111,10 +130,13 @@ class Matcher:
             return False
         end = _HEADER + len(octets)
         if wanted.count:
-            if not wire.startswith(wanted.records, end) and (wanted.count == 1 or not _has_records(wire, end, wanted)):
-                return False
-            end += len(wanted.records)
-        return self._frames.get((end, wanted.count, wanted.shape, wire[2:12], wire[end:])) is wanted.token
+            end = end_of_records(wire, end, wanted)
+        ending = wire[end:]
+        if not end:
+            return False
+        if ending == _ONLY_EDNS:
+            return self._frames.get((_ANYWHERE, wanted.count, b"", wire[2:12], ending)) is wanted.token
+        return self._frames.get((end, wanted.count, wanted.shape, wire[2:12], ending)) is wanted.token
 
     def read(self, wire: bytes, octets: bytes, wanted: Wanted) -> Answer:
         """Read every octet of a message that `belongs` to the question, and learn from it.
@@ -133,30 +155,76 @@ class Matcher:
         return answer
 
     def _learn(self, wire: bytes, octets: bytes, wanted: Wanted, answer: Answer) -> None:
-        end = _HEADER + len(octets)
+        start = end = _HEADER + len(octets)
         expected = wanted.name.answer(key_of(octets, wanted).rdtype)
         if wanted.token is _OTHER or not is_as_expected(answer, expected):
             return
-        if int.from_bytes(wire[6:8], "big") != wanted.count or not _has_records(wire, end, wanted):
+        if int.from_bytes(wire[6:8], "big") != wanted.count:
             return
-        end += len(wanted.records)
-        if _stands_alone(wire, wanted.shape, _HEADER + len(octets), end):
-            remember(self._frames, (end, wanted.count, wanted.shape, wire[2:12], wire[end:]), wanted.token)
+        if wanted.count and not (end := end_of_records(wire, start, wanted)):
+            return
+        ending = wire[end:]
+        if ending == _ONLY_EDNS:
+            remember(self._frames, (_ANYWHERE, wanted.count, b"", wire[2:12], ending), wanted.token)
+        elif _stands_alone(wire, wanted.shape, start, end):
+            remember(self._frames, (end, wanted.count, wanted.shape, wire[2:12], ending), wanted.token)
 
 
-def _has_records(wire: bytes, start: int, wanted: Wanted) -> bool:
-    """Tell whether exactly the records expected stand at `start`, in any order."""
-    end = start + len(wanted.records)
-    if len(wire) < end:
-        return False
-    found = set()
+def end_of_records(wire: bytes, start: int, wanted: Wanted) -> int:
+    """Return where the records expected end when exactly they stand at `start`, in any order; 0 when they do not.
+
+    Names in RDATA may be compressed and in any letter case.
+    """
+    if wire.startswith(wanted.records, start):
+        return start + len(wanted.records)
+    found: list[bytes] = []
+    end = _split(wire, start, wanted, found)
+    if not end or any(not record.startswith(_TO_OWNER) for record in found):
+        return 0
+    if len(found) > 1 and frozenset(found) == wanted.record_set:
+        return end
+    return end if _same_with_names(wire, end, found, wanted) else 0
+
+
+def _split(wire: bytes, start: int, wanted: Wanted, found: list[bytes]) -> int:
     for _ in range(wanted.count):
-        if start + _FIXED > end:
-            return False
+        if start + _FIXED > len(wire):
+            return 0
         size = _FIXED + (wire[start + _FIXED - 2] << 8 | wire[start + _FIXED - 1])
-        found.add(wire[start : start + size])
+        found.append(wire[start : start + size])
         start += size
-    return start == end and found == wanted.record_set
+    return start if start <= len(wire) else 0
+
+
+def _same_with_names(wire: bytes, end: int, found: list[bytes], wanted: Wanted) -> bool:
+    expected = wanted.name.answer(RdataType.make(int.from_bytes(found[0][2:4], "big"))).rrset
+    if expected is None or (skip := _NAME_AT.get(expected.key.rdtype)) is None:
+        return False
+    fields = _FIELDS.pack(expected.key.rdtype, 1, expected.ttl_s, 0)[:-2]
+    seen = set()
+    at = end - sum(map(len, found))
+    for record in found:
+        if record[2 : _FIXED - 2] != fields:
+            return False
+        at += len(record)
+        canonical = _canonical(wire, at - len(record) + _FIXED, at, skip)
+        if canonical is None:
+            return False
+        seen.add(canonical)
+    return len(seen) == len(found) and seen == {rdata.to_digestable() for rdata in expected.rdatas}
+
+
+def _canonical(wire: bytes, start: int, end: int, skip: int) -> bytes | None:
+    """Return RDATA that ends in a name after `skip` octets in canonical form (RFC 4034 section 6.2)."""
+    if start + skip >= end:
+        return None
+    try:
+        labels, after = Names(wire).read(start + skip)
+    except MalformedError:
+        return None
+    if after != end:
+        return None
+    return wire[start : start + skip] + b"".join([_LENGTHS[len(label)] + label.lower() for label in labels])
 
 
 def _image(wire: bytes, octets: bytes) -> bytes:

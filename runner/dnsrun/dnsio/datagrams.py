@@ -39,6 +39,7 @@ class UdpSide:
         self._variation_s = 0.0
         self._last_loss_s = 0.0
         self._knows_edns = False
+        self._more = False  # what has arrived is not all read: nothing is overdue until it is
         self._check_at_s = float("inf")
         self._socket: socket.socket | None = None
 
@@ -59,7 +60,7 @@ class UdpSide:
         """Ask again what is overdue, then what the window and the pace allow."""
         if self._lane.is_silent:
             self._drop_all()
-        elif now_s >= self._check_at_s:
+        elif now_s >= self._check_at_s and not self._more:
             self._expire(now_s)
         room = int(self._window) - len(self._flight)
         if room > 0 and self._may_ask() and (self._socket is not None or self._open()):
@@ -86,8 +87,9 @@ class UdpSide:
                     sent_s = at_s
                 elif len(wire) >= 12 and belongs(wire, octets):
                     self._take(query_id, flying, wire, now_s)
+            self._more = True
         except BlockingIOError:
-            pass
+            self._more = False
         except OSError as err:
             self._on_error(err)
         if matched:

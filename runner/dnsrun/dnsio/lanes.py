@@ -142,14 +142,21 @@ class Lane:
 
     def answered(self, asked: Asked, answer: Answer, transport: str) -> None:
         """Count an answer that is as expected, pass another one on."""
+        if asked.wanted is not None and is_as_expected(answer, asked.wanted.name.answer(asked.key.rdtype)):
+            self.count(asked, transport)
+        else:
+            self._settled(asked)
+            self.finish(asked, answer, transport_name(transport, edns=asked.edns))
+
+    def count(self, asked: Asked, transport: str) -> None:
+        """Count an answer that is as expected."""
+        self._settled(asked)
+        self.matched[transport_name(transport, edns=asked.edns)] += 1
+
+    def _settled(self, asked: Asked) -> None:
         self.in_vain = 0
         self.is_alive = True
         self.in_doubt -= asked.tries > 0
-        transport = transport_name(transport, edns=asked.edns)
-        if asked.wanted is not None and is_as_expected(answer, asked.wanted.name.answer(asked.key.rdtype)):
-            self.matched[transport] += 1
-        else:
-            self.finish(asked, answer, transport)
 
     def give_up(self, asked: Asked, why: NoReply, transport: str) -> None:
         """Pass on that there is no answer; a server that never answers is not asked to the end."""

@@ -32,7 +32,7 @@ class TcpSide:
         self._deadline_s = float("inf")
         self._has_worked = False
         self._out = b""
-        self._in = bytearray()
+        self._in = b""
 
     @property
     def idle(self) -> bool:
@@ -78,7 +78,7 @@ class TcpSide:
             self._socket.close()
         self._socket, self._connected = None, False
         self._out = b""
-        self._in.clear()
+        self._in = b""
 
     def _connect(self, now_s: float) -> None:
         sock = socket.socket(self._lane.family, socket.SOCK_STREAM)
@@ -142,20 +142,28 @@ class TcpSide:
         if not octets:
             self._lose(REFUSED)
             return
-        self._in += octets
-        while len(self._in) >= 2 and len(self._in) >= (end := 2 + int.from_bytes(self._in[:2], "big")):
-            wire = bytes(self._in[2:end])
-            del self._in[:end]
-            self._take(wire, now_s)
+        self._deadline_s = now_s + _PATIENCE_S
+        start, octets = 0, self._in + octets
+        while len(octets) >= start + 2 and len(octets) >= (end := start + 2 + (octets[start] << 8 | octets[start + 1])):
+            self._take(octets[start + 2 : end])
+            start = end
+        self._in = octets[start:]
 
-    def _take(self, wire: bytes, now_s: float) -> None:
+    def _take(self, wire: bytes) -> None:
         lane = self._lane
         asked = self._flight.get(wire[:2])
-        if asked is None or not belongs(wire, asked.octets):
+        if asked is None:
             return
-        del self._flight[wire[:2]]
-        self._answers_on_this += 1
-        self._deadline_s = now_s + _PATIENCE_S
+        if asked.wanted is not None and lane.matcher.matches(wire, asked.octets, asked.wanted):
+            del self._flight[wire[:2]]
+            self._worked(asked, wire)
+            lane.count(asked, "tcp")
+        elif belongs(wire, asked.octets):
+            del self._flight[wire[:2]]
+            self._read(asked, wire)
+
+    def _read(self, asked: Asked, wire: bytes) -> None:
+        lane = self._lane
         if asked.edns and dislikes_edns(wire):
             lane.edns = asked.edns = False
             lane.stream_queue.appendleft(asked)
@@ -168,11 +176,15 @@ class TcpSide:
         except MalformedError:
             lane.give_up(asked, MALFORMED, "tcp")
             return
+        self._worked(asked, wire)
+        lane.answered(asked, answer, "tcp")
+
+    def _worked(self, asked: Asked, wire: bytes) -> None:
         # Small answers cut down to nothing are how servers limit rates; it does not hold for TCP.
         slips = asked.slipped and len(wire) <= _FITS_A_DATAGRAM
-        lane.prefers_stream |= slips or lane.losses_in_row >= _LOSSES_IN_ROW
+        self._lane.prefers_stream |= slips or self._lane.losses_in_row >= _LOSSES_IN_ROW
         self._has_worked = True
-        lane.answered(asked, answer, "tcp")
+        self._answers_on_this += 1
 
     def _lose(self, why: NoReply) -> None:
         """Close; ask again what a server that closes after some answers left open, give up the rest."""

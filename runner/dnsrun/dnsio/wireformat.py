@@ -55,7 +55,7 @@ class RecordReader:
             return self._read(wire)
 
     def _read(self, wire: bytes) -> list[WireRecord]:
-        names = _Names(wire)
+        names = Names(wire)
         parser = dns.wire.Parser(wire)
         questions, answers, _, _ = _counts(wire)
         at = _HEADER_OCTETS
@@ -95,7 +95,7 @@ def signature_of(wire: bytes) -> Signature | None:
 
     Raises `dns.exception.DNSException` or `MalformedError` for octets that are no message.
     """
-    names = _Names(wire)
+    names = Names(wire)
     questions, *records = _counts(wire)
     at, last = _HEADER_OCTETS, None
     for _ in range(questions):
@@ -142,7 +142,7 @@ def _read_rdata(parser: dns.wire.Parser, start: int, size: int, rdtype: RdataTyp
     return rdata
 
 
-class _Names:
+class Names:
     """The names of one message, each suffix read once."""
 
     def __init__(self, wire: bytes) -> None:
