@@ -76,8 +76,8 @@ def test_providers_say_what_they_can_and_how_that_was_verified(project: Project)
     result = project("providers")
     for name in ("rfc2136", "powerdns", "manual", "public"):
         assert f"\n{name}  " in f"\n{result.out}"
-    assert result.out.count("verified: ") == 4
     found = {plugin["name"]: plugin for plugin in json.loads(project("providers", "--json").out)}
+    assert result.out.count("verified: ") == len(found) >= 6
     assert found["rfc2136"]["capabilities"]["compare_and_set"] is True
 
 

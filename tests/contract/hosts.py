@@ -18,7 +18,7 @@ from dnsrun.clock import SystemClock
 from dnsrun.dnsio.net import SocketNet
 from dnsrun.model.playbook import Json, Mark, ProviderSpec, SecretRef
 from dnsrun.model.rrset import IN, Change, RRset, RRsetKey
-from dnsrun.ports.provider import Context, Plugin, ZoneProvider
+from dnsrun.ports.provider import Context, Plugin, RegistrarPlugin, RegistrarProvider, ZoneProvider
 from dnsrun.testing.verified import Word
 from servers import Key, PowerDns, RunningServer
 
@@ -36,6 +36,13 @@ class FixedSecrets:
 def opened(plugin: Plugin, secrets: FixedSecrets, **options: Json | SecretRef) -> ZoneProvider:
     """Open the plugin as the runner would."""
     spec = ProviderSpec("host", plugin.name, options, (), Mark("test.yaml", 1, 1))
+    clock = SystemClock()
+    return plugin.open(spec, Context(SocketNet(clock), clock, secrets))
+
+
+def opened_registrar(plugin: RegistrarPlugin, secrets: FixedSecrets, **options: Json | SecretRef) -> RegistrarProvider:
+    """Open the registrar's plugin as the runner would."""
+    spec = ProviderSpec("registrar", plugin.name, options, (), Mark("test.yaml", 1, 1))
     clock = SystemClock()
     return plugin.open(spec, Context(SocketNet(clock), clock, secrets))
 
@@ -98,6 +105,30 @@ class UpdatedHost(ServerHost):
             message.add(change.key.owner, _rdataset(change.after))
         answer = dns.query.tcp(message, self.server.address, port=self.server.port, timeout=5)
         assert answer.rcode() == dns.rcode.NOERROR
+
+
+class ParentHost(UpdatedHost):
+    """A parent zone at a primary that takes updates; `domain` is a name in it."""
+
+    plugin = "parent-rfc2136"
+
+    def __init__(self, server: RunningServer, origin: str, key: Key, what: str) -> None:
+        super().__init__(server, origin, key, what)
+        self.domain = dns.name.from_text("client", origin=self.apex)
+
+    def open(self) -> RegistrarProvider:  # type: ignore[override] # a registrar's host, the rest is shared
+        from dnsrun_providers.parent_rfc2136 import PLUGIN
+
+        assert self.key
+        return opened_registrar(
+            PLUGIN,
+            FixedSecrets(TSIG=self.key.secret),
+            zone=self.apex.to_text(),
+            server=self.server.address,
+            port=self.server.port,
+            key_name=self.key.name,
+            key_secret=secret("TSIG"),
+        )
 
 
 class PowerDnsHost(ServerHost):

@@ -8,11 +8,11 @@ from typing import Any
 import dns.name
 import pytest
 
-from contract.hosts import FixedSecrets, UpdatedHost, secret, version
+from contract.hosts import FixedSecrets, ParentHost, opened_registrar, secret, version
 from dnsrun.clock import SystemClock
 from dnsrun.dnsio.net import SocketNet
 from dnsrun.errors import OutsideError, WriteConflict
-from dnsrun.model.playbook import Json, Mark, ProviderSpec, SecretRef
+from dnsrun.model.playbook import Json, SecretRef
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import Delegation
 from dnsrun.ports.provider import Context, RegistrarProvider
@@ -20,7 +20,7 @@ from dnsrun.rehearse.authority import Authority, Faults
 from dnsrun.testing.registrar import RegistrarContract, delegation, named
 from dnsrun_providers.parent_rfc2136 import PLUGIN, ParentRfc2136
 from dnsrun_providers.primary import Primary as Place
-from servers import Bind, Key, Knot, Primary, RunningServer, Starter, small_zone
+from servers import Bind, Key, Knot, Primary, Starter, small_zone
 
 KEY = Key("registry.")
 DELEGATIONS = (
@@ -33,39 +33,18 @@ DELEGATIONS = (
 )
 
 
-class ParentHost(UpdatedHost):
-    """A parent zone at a primary that takes updates."""
-
-    plugin = "parent-rfc2136"
-
-    def __init__(self, server: RunningServer, origin: str, what: str) -> None:
-        super().__init__(server, origin, KEY, what)
-        self.domain = dns.name.from_text("client", origin=self.apex)
-
-    def open(self) -> RegistrarProvider:  # type: ignore[override] # a registrar's host, the rest is shared
-        return registrar(self.apex, self.server.address, self.server.port)
-
-
-def registrar(zone: dns.name.Name, address: str, port: int) -> RegistrarProvider:
-    options: dict[str, Json | SecretRef] = {"zone": zone.to_text(), "server": address, "port": port}
-    options |= {"key_name": KEY.name, "key_secret": secret("TSIG")}
-    clock = SystemClock()
-    spec = ProviderSpec("registry", "parent-rfc2136", options, (), Mark("test.yaml", 1, 1))
-    return PLUGIN.open(spec, Context(SocketNet(clock), clock, FixedSecrets(TSIG=KEY.secret)))
-
-
 class TestBindParent(RegistrarContract):
     @pytest.fixture
     def host(self, shared_bind: Bind, origin: str) -> ParentHost:
         shared_bind.add(Primary(origin, small_zone(*DELEGATIONS), key=KEY))
-        return ParentHost(shared_bind, origin, f"BIND {version('named', '-V')}")
+        return ParentHost(shared_bind, origin, KEY, f"BIND {version('named', '-V')}")
 
 
 class TestKnotParent(RegistrarContract):
     @pytest.fixture
     def host(self, shared_knot: Knot, origin: str) -> ParentHost:
         shared_knot.add(Primary(origin, small_zone(*DELEGATIONS), key=KEY))
-        return ParentHost(shared_knot, origin, f"Knot DNS {version('knotd', '--version')}")
+        return ParentHost(shared_knot, origin, KEY, f"Knot DNS {version('knotd', '--version')}")
 
 
 # --- what is its own, at a server in this process
@@ -82,8 +61,10 @@ def parent() -> Iterator[Authority]:
         yield server
 
 
-def ask(parent: Authority) -> RegistrarProvider:
-    return registrar(ZONE, parent.address, parent.port)
+def ask(server: Authority | Bind) -> RegistrarProvider:
+    place: dict[str, Json | SecretRef] = {"zone": ZONE.to_text(), "server": server.address, "port": server.port}
+    secrets = FixedSecrets(TSIG=KEY.secret)
+    return opened_registrar(PLUGIN, secrets, key_name=KEY.name, key_secret=secret("TSIG"), **place)
 
 
 def updates(server: Authority) -> int:
@@ -174,6 +155,6 @@ def test_a_server_of_both_zones_still_tells_the_parents_side(start: Starter) -> 
     zone = Primary("parent.example.", small_zone(*DELEGATIONS), key=KEY)
     server = start(Bind([zone, Primary("client.parent.example.", child)]))
     assert server.ask(DOMAIN, "NS").answer, "the server answers for the child"
-    found = registrar(ZONE, server.address, server.port).read_delegation(DOMAIN)
+    found = ask(server).read_delegation(DOMAIN)
     assert found
     assert found.ns == {named("ns1.old.example."), named("ns2.old.example.")}
