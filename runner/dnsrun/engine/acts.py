@@ -18,13 +18,16 @@ from dnsrun.model.entry import Done, Failed, Intended, PersonAsked
 from dnsrun.model.observation import Answer, Endpoint, Observation
 from dnsrun.model.plan import Do, Plan
 from dnsrun.model.rrset import Change, RRset, RRsetKey
+from dnsrun.model.zone import Delegation
 from dnsrun.ports.journal import Hold
 from dnsrun.ports.provider import Receipt, SecondaryHost
 
+from .cases import gate_case, held_before
 from .delegation import left_to_delegate, refused_by_registrar, seen_at_parent
 from .eyes import ask_at, current, own_servers, recent
+from .fresh import forget_when_changed
 from .progress import AskedPerson, AtParent, CallFailed, Calling, Shown
-from .rounds import gate_case, judge_once
+from .rounds import judge_once
 from .run import Run
 from .shown import Showing, Stranger, showing
 
@@ -44,13 +47,16 @@ def call(run: Run, plan: Plan, index: int, attempt: int, hold: Hold) -> None:
     another process has acted; then nothing was done.
     """
     act = _act(plan, index)
+    if _opens(plan, act) and forget_when_changed(run):
+        return  # what the gates saw is not what is there now: they are asked again
     try:
         left = act if attempt == 1 and _just_read(run, plan, act) else _left_to_do(run, plan, index, act)
     except OutsideError as err:
         _journal_failure(run, index, act, attempt - 1, err)
         return
     if left is None:
-        _journal_done(run, index, act, plan, "already", ())
+        delegated = act.after if isinstance(act, SetDelegation) else None
+        _journal_done(run, index, act, plan, "already", (), delegated)
         return
     run.append(Intended(index, attempt))
     hold.check(run.state.head)
@@ -75,6 +81,11 @@ def _act(plan: Plan, index: int) -> Act:
     return plan.acts[cast("Do", plan.moves[index]).act]
 
 
+def _opens(plan: Plan, act: Act) -> bool:
+    """Tell whether an act moves the delegation forward: the one that nothing but fresh gates may open."""
+    return plan.direction == "forward" and isinstance(act, SetDelegation) and act.moves_servers
+
+
 def _just_read(run: Run, plan: Plan, act: Act) -> bool:
     """Tell whether looking again tells nothing new: the RRsets were read just now, and the host itself compares."""
     if not isinstance(act, WriteZone) or not run.ports.capabilities[act.provider].compare_and_set:
@@ -90,7 +101,8 @@ def _left_to_do(run: Run, plan: Plan, index: int, act: Act) -> Act | None:
     if isinstance(act, Refresh):
         return None if _has_followed(run, plan, index, act) else act
     if isinstance(act, SetDelegation):
-        return left_to_delegate(run, act)
+        # Going back the registrar is always told: what it was asked for earlier may still be on its way (fault 51).
+        return left_to_delegate(run, act) if plan.direction == "forward" else act
     if not isinstance(act, WriteZone):
         return act
     found = _look(run, plan, act, seen_s=FRESH_S)
@@ -111,7 +123,7 @@ def _look(run: Run, plan: Plan, act: WriteZone, *, seen_s: float) -> Showing:
             retryable=False,
             certainty="not-applied",
         )
-    return showing(act.changes, ask_at(run, keys, servers), run.zone(plan.checkpoint))
+    return showing(act.changes, ask_at(run, keys, servers), run.zone(held_before(plan, act.provider)))
 
 
 def _perform(run: Run, act: Act) -> Receipt:
@@ -171,9 +183,17 @@ def _journal_failure(run: Run, index: int, act: Act, attempt: int, err: OutsideE
     run.tell(CallFailed(act, str(err), again))
 
 
-def _journal_done(run: Run, index: int, act: Act, plan: Plan, how: How, served: tuple[RRset, ...]) -> None:
+def _journal_done(
+    run: Run,
+    index: int,
+    act: Act,
+    plan: Plan,
+    how: How,
+    served: tuple[RRset, ...],
+    delegated: Delegation | None = None,
+) -> None:
     note = tuple(f"{rrset.key} is served with TTL {rrset.ttl_s}: this host raises it" for rrset in served)
-    run.append(Done(index, how, note, served))
+    run.append(Done(index, how, note, served, delegated))
     run.tell(Shown(act, how, note, back=plan.direction == "back"))
 
 
@@ -228,9 +248,9 @@ def _settle_refresh(run: Run, plan: Plan, index: int, act: Refresh) -> bool:
 
 
 def _settle_delegation(run: Run, plan: Plan, index: int, act: SetDelegation) -> bool:
-    found = seen_at_parent(run, act)
+    found, delegation = seen_at_parent(run, act)
     if found.state == "done":
-        _journal_done(run, index, act, plan, _how(run, index), ())
+        _journal_done(run, index, act, plan, _how(run, index), (), delegation)
         return True
     if refused := refused_by_registrar(run, act, index):
         _journal_failure(run, index, act, 0, refused)

@@ -21,6 +21,7 @@ from .acts import call, settle
 from .back import plan_back
 from .decide import Case, decide
 from .decisions import AskPerson, BeginBack, Call, Decision, End, Look, Nothing, PlanBack, SetDue, Settle, Until
+from .fresh import still_fresh
 from .progress import GoingBack, Staying
 from .rounds import look
 from .run import Run
@@ -97,7 +98,8 @@ def _doing(run: Run) -> str:
 def _case(run: Run) -> Case:
     delays = {name: capability.declared_delay_s for name, capability in run.ports.capabilities.items()}
     settled_at = run.settled_at()
-    return Case(run.active_plan(), frozenset(run.called), delays, settled_at)
+    registrars = frozenset(run.ports.registrars)
+    return Case(run.active_plan(), frozenset(run.called), delays, settled_at, still_fresh(run), registrars)
 
 
 def _perform(run: Run, decision: Decision, hold: HoldOnDomain) -> Advance:

@@ -26,16 +26,26 @@ from .run import Run, merged
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What was read: the zone with its grade, the delegation at the parent, the servers, and what was noticed.
-
-    `unobserved` are servers that cannot be asked from here, by family.
-    """
+    """What was read: the zone with its grade, the live servers with what the parent serves, and what was noticed."""
 
     zone: ZoneSnapshot
-    delegation: Delegation
-    servers: tuple[Endpoint, ...]
-    unobserved: tuple[Endpoint, ...]
+    view: ServerView
     warnings: tuple[str, ...]
+
+    @property
+    def delegation(self) -> Delegation:
+        """What the parent serves."""
+        return self.view.parent.delegation
+
+    @property
+    def servers(self) -> tuple[Endpoint, ...]:
+        """Every server of the live delegation that can be asked."""
+        return self.view.servers
+
+    @property
+    def unobserved(self) -> tuple[Endpoint, ...]:
+        """Servers that cannot be asked from here, by family."""
+        return self.view.not_checked
 
 
 def read_checkpoint(run: Run) -> Checkpoint:
@@ -43,9 +53,7 @@ def read_checkpoint(run: Run) -> Checkpoint:
     view = current(run)
     captured = read_capture(run, view).or_refuse()
     hidden = tuple(f"{server}: not asked, there is no IPv6 from here" for server in view.not_checked)
-    return Checkpoint(
-        captured.snapshot, view.parent.delegation, view.servers, view.not_checked, (*captured.warnings, *hidden)
-    )
+    return Checkpoint(captured.snapshot, view, (*captured.warnings, *hidden))
 
 
 def read_capture(run: Run, view: ServerView) -> Capture:
@@ -65,20 +73,39 @@ def read_capture(run: Run, view: ServerView) -> Capture:
 
 def expected_zone(run: Run) -> ZoneSnapshot | None:
     """Return the last capture with everything this run has changed since, None before the first capture."""
+    if run.switched:
+        return _moved_zone(run)
     captures = [entry for entry in run.state.captures if entry.zone]
     return run.zone(captures[-1].zone).apply(merged(run.standing())) if captures else None
 
 
+def _moved_zone(run: Run) -> ZoneSnapshot | None:
+    """Return what the new host was to hold when the delegation moved, with everything changed there since."""
+    for number in run.state.wrote():
+        plan = run.plan(run.state.phase(number).plan)
+        if plan.content and not plan.switched:
+            later = (run.plan(run.state.phase(n).plan) for n in sorted(run.state.wrote()) if n > number)
+            changes = tuple(change for each in later for change in each.changes(provider=run.live))
+            return run.zone(plan.content).apply(merged(changes))
+    return None
+
+
 def _claimed(run: Run, view: ServerView) -> ZoneSnapshot | None:
-    """Return the zone as its source tells it, None when only public questions are left."""
-    spec = run.playbook.zone.capture
+    """Return the zone as its source tells it, None when only public questions are left.
+
+    After a switch that is the new host; where it lists nothing, what was proved there before the switch.
+    """
+    spec = None if run.switched else run.playbook.zone.capture
     now = run.ports.clock.now()
     if spec and spec.transfer_from:
         return transferred(run.ports.net, spec.transfer_from, run.apex, view, taken_at=now)
     if spec and spec.file:
         return _attested(run, spec)
-    provider = run.ports.providers[run.playbook.zone.provider]
-    return provider.read_zone(run.apex) if provider.capabilities.reads else None
+    provider = run.ports.providers[run.live]
+    if provider.capabilities.reads:
+        return provider.read_zone(run.apex)
+    moved = _moved_zone(run) if run.switched else None
+    return replace(moved, taken_at=now, completeness="attested", source="what was proved before") if moved else None
 
 
 def _attested(run: Run, spec: CaptureSpec) -> ZoneSnapshot:

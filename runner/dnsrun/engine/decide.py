@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dnsrun.journal.fold import Active, MoveState, Rounds, RunState
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
 from dnsrun.model.entry import Failed
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
@@ -26,13 +26,17 @@ class Case:
     """What decide may know besides the state.
 
     `called`: moves whose call this very process made and got an answer for. `delays_s`: a provider's declared delay.
-    `settled_at`: when what earlier phases wrote was seen everywhere (UTC).
+    `settled_at`: when what earlier phases wrote was seen everywhere (UTC). `fresh`: gates, by move and name, that
+    passed in this very process not long ago: only these open a change of the delegation. `registrars` are the names of
+    those that set delegations.
     """
 
     plan: Plan | None
     called: frozenset[int] = frozenset()
     delays_s: dict[str, int] = field(default_factory=dict)
     settled_at: datetime | None = None
+    fresh: frozenset[tuple[int, str]] = frozenset()
+    registrars: frozenset[str] = frozenset()
 
 
 def decide(state: RunState, case: Case, now: datetime) -> Decision:
@@ -74,14 +78,17 @@ class _Walk:
 
     def next(self) -> Decision:
         waiting: Decision | None = None
+        under_way = False
         for index, move in enumerate(self.plan.moves):
+            if under_way and not _goes_meanwhile(self.plan, move):
+                break
             decision = self._move(index, move)
             if decision is None:
                 continue
-            if self.back and self._is_with_a_person(index, move):
-                waiting = waiting or decision  # data does not wait for a person
-            else:
+            if not (self.back and self._is_under_way(index, move, decision)):
                 return waiting if waiting and isinstance(decision, End) else decision
+            waiting = decision if waiting is None or self._asks_a_person(waiting) else waiting
+            under_way = under_way or not self._is_with_a_person(index, move)
         return waiting or self._over()
 
     def _move(self, index: int, move: Move) -> Decision | None:
@@ -91,6 +98,14 @@ class _Walk:
         if isinstance(move, Check):
             return self._check(index, move, known.rounds.get(move.gate.name))
         return self._hold(index, move, known)
+
+    def _is_under_way(self, index: int, move: Move, decision: Decision) -> bool:
+        """Tell whether an act was called and only has to show, or to be tried again."""
+        called = isinstance(move, Do) and bool(self.active.move(index).attempts)
+        return called and isinstance(decision, (Settle, Until, AskPerson))
+
+    def _asks_a_person(self, decision: Decision) -> bool:
+        return isinstance(decision, (Settle, AskPerson)) and self.active.move(decision.move).asked is not None
 
     def _is_with_a_person(self, index: int, move: Move) -> bool:
         asked = isinstance(move, Do) and isinstance(self.plan.acts[move.act], Instruct)
@@ -118,8 +133,11 @@ class _Walk:
         return "not taken back: " + "; ".join(open_acts) if open_acts else ""
 
     def _landed_by(self) -> datetime | None:
-        """Return by when every unproved call of the phases taken back has had its effect, if it ever has (fault 26)."""
-        delay_s = max(self.case.delays_s.values(), default=0)
+        """Return by when every unproved call of the phases taken back has had its effect, if it ever has (fault 26).
+
+        A registrar has been told anew by then, and what it serves in the end is proved at the parent.
+        """
+        delay_s = max((s for name, s in self.case.delays_s.items() if name not in self.case.registrars), default=0)
         moves = [move for number in self.active.planned.covers for move in self.state.phase(number).moves.values()]
         unproved = [move for move in moves if not move.done and (move.failed is None or move.failed.in_doubt)]
         times = [move.intended_at for move in unproved if move.intended_at]
@@ -187,7 +205,9 @@ class _Walk:
 
     @property
     def _moves_data(self) -> bool:
-        """Tell whether what stands or falls here is data, not TTLs alone."""
+        """Tell whether what stands or falls here is data or the delegation, not TTLs alone."""
+        if any(isinstance(act, SetDelegation) for act in self.plan.acts):
+            return True
         return any(not change.ttl_only for change in self.plan.changes() or self.plan.guards)
 
     def _failed_for_good(self, because: str) -> Decision | None:
@@ -208,7 +228,7 @@ class _Walk:
         if move.when == "baseline" or gate.advisory or self._excused(move, rounds):
             return None
         if rounds.successes >= (gate.successes if move.when == "after" else 1):
-            return None
+            return Look(index, gate) if self._is_stale(index, move) else None
         in_time_s = gate.within_s if move.when != "before" else 0
         if self._is_over(gate, rounds, in_time_s=in_time_s) or self._is_flapping(gate, rounds, in_time_s):
             return self._gate_failed(move, rounds)
@@ -216,6 +236,14 @@ class _Walk:
             answered = self.active.move(index).answer is not None
             return Look(index, gate) if answered else AskPerson(index, rounds.last.because)
         return self._later(index, gate, rounds, gate.every_s)
+
+    def _is_stale(self, index: int, move: Check) -> bool:
+        """Tell whether a pass is not enough to move the delegation: of another process, too old, or of other data."""
+        if move.when != "before" or move.gate.kind == "confirm" or (index, move.gate.name) in self.case.fresh:
+            return False
+        dos = {m.act: number for number, m in enumerate(self.plan.moves) if isinstance(m, Do)}
+        guarded = [act for act in move.acts if isinstance(self.plan.acts[act], SetDelegation)]
+        return any(not self.active.move(dos[act]).attempts for act in guarded)
 
     def _later(self, index: int, gate: GateSpec, rounds: Rounds, every_s: int) -> Decision:
         due = rounds.last_at + timedelta(seconds=every_s)
@@ -312,7 +340,7 @@ class _Walk:
         return Until(when, known.due.because if known.due else "")
 
     def _suffices(self, move: Hold, gate: GateSpec, rounds: Rounds) -> bool:
-        needed = EQUAL_ROUNDS if gate.kind == "records" else 1
+        needed = EQUAL_ROUNDS if gate.kind in {"records", "delegation"} else 1
         return gate.advisory or rounds.successes >= needed or self._excused(move, rounds, gate)
 
     def _begin_hold(self, index: int, move: Hold) -> Decision:
@@ -328,10 +356,20 @@ class _Walk:
         times = [
             self.active.move(number).rounds[move.gate.name].passed_at
             for number, move in enumerate(self.plan.moves[:index])
-            if isinstance(move, Check) and move.when == "after" and move.gate.kind == "records"
+            if isinstance(move, Check) and move.when == "after" and move.gate.kind in {"records", "delegation"}
             if move.gate.name in self.active.move(number).rounds
         ]
         return max((time for time in times if time), default=None)
+
+
+def _goes_meanwhile(plan: Plan, move: Move) -> bool:
+    """Tell what a rollback does while a host or a registrar is not done: no class waits for a slower one.
+
+    Data and delegation do not wait for each other, nor does the look whether going back is safe.
+    """
+    if isinstance(move, Check):
+        return move.when == "safe"
+    return isinstance(move, Do) and isinstance(plan.acts[move.act], (WriteZone, SetDelegation))
 
 
 def _may_have_written(move: MoveState) -> bool:

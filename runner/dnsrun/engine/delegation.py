@@ -6,16 +6,17 @@ from dnsrun.dnsio.parent import find_delegation
 from dnsrun.errors import OutsideError
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.handover import Handover, handover
+from dnsrun.model.zone import Delegation
 from dnsrun.ports.provider import Rejected
 
 from .run import Run
 from .shown import Stranger
 
 
-def seen_at_parent(run: Run, act: SetDelegation) -> Handover:
-    """Ask every server of the parent zone how far the change has come. Raises `OutsideError`."""
+def seen_at_parent(run: Run, act: SetDelegation) -> tuple[Handover, Delegation]:
+    """Ask every server of the parent zone how far the change has come; what they serve. Raises `OutsideError`."""
     parent = find_delegation(run.ports.net, act.domain, run.ports.roots)
-    return handover(parent.served, parent.silent, act.before, act.after)
+    return handover(parent.served, parent.silent, act.before, act.after), parent.delegation
 
 
 def left_to_delegate(run: Run, act: SetDelegation) -> SetDelegation | None:
@@ -23,7 +24,7 @@ def left_to_delegate(run: Run, act: SetDelegation) -> SetDelegation | None:
 
     Raises `Stranger` when a parent server serves what is neither old nor new: somebody else has changed it.
     """
-    found = seen_at_parent(run, act)
+    found, _ = seen_at_parent(run, act)
     if found.state == "wrong":
         raise Stranger(f"{found}: somebody else has changed the delegation; it was left alone")
     return None if found.state == "done" else act

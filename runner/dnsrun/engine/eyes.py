@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dnsrun.dnsio.views import ServerView, current_view, future_view
+from dnsrun.dnsio.views import ServerView, current_view, future_view, named_view
+from dnsrun.model.act import SetDelegation
 from dnsrun.model.observation import Endpoint, Observation, Question
+from dnsrun.model.playbook import NameServer, Side
 from dnsrun.model.rrset import Change, RRsetKey
 from dnsrun.ports.net import Net, View
 
@@ -29,19 +31,52 @@ def recent(run: Run, *, at_most_s: float) -> ServerView:
     return run.seen[1]
 
 
+def side_view(run: Run, side: Side, *, base: ServerView) -> ServerView:
+    """Return the servers of one side: `base` for those delegated to, else the old host's or the new one's.
+
+    Touches the network.
+    """
+    zone = run.playbook.zone
+    live: Side = "new" if run.switched else "old"
+    if side == "live" or zone.to is None or (side == live and _is_settled(run)):
+        return base
+    servers = run.playbook.providers[zone.to].name_servers if side == "new" else _left_servers(run, base)
+    return named_view(base, servers, name=side)
+
+
+def _is_settled(run: Run) -> bool:
+    """Tell whether no change of the delegation is under way, so that the live servers are those of one side."""
+    active = run.state.active
+    plan = run.active_plan()
+    acts = plan.acts if active and plan else ()
+    return not any(isinstance(act, SetDelegation) and act.moves_servers for act in acts)
+
+
+def _left_servers(run: Run, base: ServerView) -> tuple[NameServer, ...]:
+    """Return the name servers of the host that the zone leaves, as the parent delegated to them."""
+    left = run.left_delegation or base.parent.delegation
+    given = run.playbook.providers[run.playbook.zone.provider].name_servers
+    known = {server.name: server.addresses for server in given} | dict(left.glue)
+    return tuple(NameServer(name, known.get(name, ())) for name in sorted(left.ns | known.keys()))
+
+
 def future(view: View, changes: Iterable[Change]) -> View:
     """Return the same servers with planned RRsets laid over their answers."""
     return future_view(view, tuple(changes))
 
 
-def own_servers(run: Run, provider: str, view: View) -> tuple[Endpoint, ...]:
+def own_servers(run: Run, provider: str, view: ServerView) -> tuple[Endpoint, ...]:
     """Return the servers that a write at this provider moves by itself.
 
-    Its own word, else the name servers that the playbook gives it, else all that are no secondary's.
+    Its own word, else the name servers that the playbook gives it, else all that are no secondary's. Of a zone that
+    moves each host has its own servers, delegated to or not.
     """
     own = run.ports.providers[provider].own_servers
     if own:
         return own
+    zone = run.playbook.zone
+    if zone.to and provider in {zone.to, zone.provider}:
+        view = side_view(run, "new" if provider == zone.to else "old", base=view)
     named = {server.name for server in run.playbook.providers[provider].name_servers}
     if named:
         return tuple(server for server in view.servers if server.name in named)

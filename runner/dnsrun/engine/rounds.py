@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-
-from dns.name import Name
+from dataclasses import replace
 
 from dnsrun.gates.silence import NOT_ASKED
-from dnsrun.journal.fold import MoveState
-from dnsrun.model.act import Refresh
+from dnsrun.model.act import SetDelegation
 from dnsrun.model.entry import Judged, Observed
 from dnsrun.model.observation import NoReply, Observation, Verdict, Words
-from dnsrun.model.plan import Check, Do, Hold, Plan
+from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.playbook import GateSpec, Json
-from dnsrun.model.rrset import Change
+from dnsrun.plan.gating import NOT_SERVICES
 from dnsrun.ports.gate import GateCase
 from dnsrun.ports.net import View
 
-from .eyes import current, future
+from .cases import gate_case, view_for
+from .eyes import current, future, side_view
+from .fresh import keep_fresh
 from .progress import Judging
-from .run import Run, merged, settled
+from .run import Run
 from .samples import new_samples
 from .watchful import WatchfulNet
 
@@ -35,8 +35,14 @@ def look(run: Run, plan: Plan, index: int, gate: GateSpec) -> Verdict:
     move = plan.moves[index]
     if not isinstance(move, (Check, Hold)):
         raise TypeError("only checks and holds have gates")
+    begun = run.ports.clock.now()
     case = gate_case(run, plan, index, gate)
-    verdict, seen = judge_once(run, gate, case, view_for(run, move, case.changes), compare="as_before" in gate.options)
+    view = view_for(run, move, gate, case.changes)
+    verdict, seen = judge_once(run, gate, case, view, compare="as_before" in gate.options)
+    if verdict.outcome == "fail" and _blames_the_switch(plan, move, gate):
+        verdict = _not_only_there(run, gate, case, verdict)
+    if verdict.outcome == "pass" and isinstance(move, Check) and move.when == "before":
+        keep_fresh(run, (index, gate.name), view, begun)
     samples = new_samples(seen, run.state.samples) if gate.kind == "records" else ()
     if samples:
         run.append(Observed(samples))
@@ -44,6 +50,23 @@ def look(run: Run, plan: Plan, index: int, gate: GateSpec) -> Verdict:
     rounds = run.state.active.move(index).rounds[gate.name] if run.state.active else None
     run.tell(Judging(move, gate, verdict, rounds.failures if rounds else 0))
     return verdict
+
+
+def _blames_the_switch(plan: Plan, move: Check | Hold, gate: GateSpec) -> bool:
+    """Tell whether a failing service may be the fault of the delegation that has moved."""
+    after = isinstance(move, Hold) or move.when == "after"
+    switches = any(isinstance(act, SetDelegation) and act.moves_servers for act in plan.acts)
+    return after and switches and plan.direction == "forward" and gate.kind not in NOT_SERVICES
+
+
+def _not_only_there(run: Run, gate: GateSpec, case: GateCase, verdict: Verdict) -> Verdict:
+    """Going back helps only where the service answers through the old name servers; else a person looks."""
+    old = side_view(run, "old", base=current(run, WatchfulNet(run)))
+    through_old, _ = judge_once(run, gate, case, future(old, ()))
+    if through_old.outcome == "pass":
+        return verdict
+    words = f"{verdict.because}; through the old name servers too, so going back would not help"
+    return replace(verdict, outcome="unknown", because=words, not_yet=False)
 
 
 def judge_once(
@@ -55,63 +78,6 @@ def judge_once(
     if compare:
         return as_before(gate, seen), seen
     return kind.judge(gate, case, seen), seen
-
-
-def view_for(run: Run, move: Check | Hold, changes: tuple[Change, ...]) -> View:
-    """Return the view that a move asks through: what will be (before, safe) or what is. Touches the network."""
-    view = current(run, WatchfulNet(run))
-    if isinstance(move, Check) and move.when in {"before", "safe"}:
-        return future(view, changes)
-    return view
-
-
-def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
-    """Return what the gate of a move may know. Touches the disk (checkpoint)."""
-    move = plan.moves[index]
-    active = run.state.active
-    known = active.move(index) if active else None
-    acts = move.acts if isinstance(move, (Check, Hold)) else ()
-    if isinstance(move, Check) and move.when in {"before", "safe"}:
-        changes = plan.changes(acts)
-    else:
-        changes = merged((*plan.guards, *settled(plan, active.moves if active else {}, acts)))
-    rounds = known.rounds.get(gate.name) if known else None
-    passed = any(gate.name in state.rounds and state.rounds[gate.name].passed_at for state in _after(plan, run))
-    return GateCase(
-        apex=run.apex,
-        changes=changes,
-        checkpoint=run.zone(plan.checkpoint),
-        volatile=run.playbook.zone.volatile,
-        waits_for=_waits_for(run, plan, index),
-        first_round=rounds is None and not passed,
-        commands_allowed=run.ports.commands_allowed,
-        answer=_answer(known),
-        phase=plan.phase,
-    )
-
-
-def _answer(known: MoveState | None) -> str | None:
-    if known is None or known.answer is None:
-        return None
-    return "yes" if known.answer.answer == "done" else "no"
-
-
-def _after(plan: Plan, run: Run) -> Iterable[MoveState]:
-    active = run.state.active
-    for index, move in enumerate(plan.moves):
-        if active and (isinstance(move, Hold) or (isinstance(move, Check) and move.when in {"after", "back"})):
-            yield active.move(index)
-
-
-def _waits_for(run: Run, plan: Plan, index: int) -> frozenset[Name]:
-    """Return the name servers of secondaries that a later step refreshes: they may be stale until then."""
-    active = run.state.active
-    names: set[Name] = set()
-    for number, move in enumerate(plan.moves):
-        act = plan.acts[move.act] if isinstance(move, Do) else None
-        if isinstance(act, Refresh) and number > index and not (active and active.move(number).done):
-            names |= {server.name for server in run.playbook.providers[act.provider].name_servers}
-    return frozenset(names)
 
 
 def facts_of(seen: Iterable[Observation]) -> tuple[tuple[str, str], ...]:

@@ -15,10 +15,11 @@ from dnsrun.dnsio.walk import Roots
 from dnsrun.journal.fold import MoveState, RunState, fold
 from dnsrun.model.codec import decode, encode
 from dnsrun.model.entry import Entry, Record, Resumed
+from dnsrun.model.observation import Endpoint
 from dnsrun.model.plan import Do, Plan
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.rrset import Change, RRsetKey
-from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.model.zonetext import from_text, to_text
 from dnsrun.ports.gate import Gate
 from dnsrun.ports.journal import Holds, Journal
@@ -54,12 +55,20 @@ class Ports:
         return hosts | {name: registrar.capabilities for name, registrar in self.registrars.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A gate passed in this process: good until `until` (UTC), while the servers asked give these SOA serials."""
+
+    until: datetime
+    serials: Mapping[Endpoint, int | None]
+
+
 class Run:
     """A cursor over one journal: folds what is new, appends at the head.
 
     Keeps nothing that the journal does not say, but for which calls this process made (`called`; `operations` has the
-    registrar's name for them), and for a minute whom it asks: `seen` is the view of the delegation and when (monotonic
-    seconds) it was taken.
+    registrar's name for them), which gates passed in it (`fresh`, by move and gate), and for a minute whom it asks:
+    `seen` is the view of the delegation and when (monotonic seconds) it was taken.
     """
 
     def __init__(self, playbook: Playbook, journal: Journal, ports: Ports) -> None:
@@ -70,6 +79,7 @@ class Run:
         self.called: set[int] = set()
         self.operations: dict[int, str] = {}
         self.seen: tuple[float, ServerView] | None = None
+        self.fresh: dict[tuple[int, str], Fresh] = {}
         self._plans: dict[str, Plan] = {}
         self._zones: dict[str, ZoneSnapshot] = {}
 
@@ -96,6 +106,7 @@ class Run:
         if after != before or isinstance(record.entry, Resumed):
             self.called.clear()
             self.operations.clear()
+            self.fresh.clear()
 
     def tell(self, event: Event) -> None:
         """Let the listener know."""
@@ -142,21 +153,52 @@ class Run:
         return {rrset.key: rrset.ttl_s for move in moves if move.done for rrset in move.done.served}
 
     def written(self) -> tuple[Change, ...]:
-        """Return everything that this run ever set out to write going forward, oldest first, taken back or not."""
-        return tuple(change for digest in self.state.written for change in self.plan(digest).changes())
+        """Return everything that this run ever set out to write going forward, oldest first, taken back or not.
 
-    def standing(self, below: int | None = None) -> tuple[Change, ...]:
-        """Return what earlier phases changed and what stands, oldest first; only phases below a number if given."""
+        Where the zone moves only what the host that it leaves was to hold.
+        """
+        left = self.playbook.zone.provider
+        return tuple(change for digest in self.state.written for change in self.plan(digest).changes(provider=left))
+
+    def standing(self, below: int | None = None, *, provider: str | None = None) -> tuple[Change, ...]:
+        """Return what earlier phases changed and what stands, oldest first.
+
+        Only phases below a number if given, and only what a provider wrote: without one, the host that is delegated to.
+        """
         changes: list[Change] = []
         for number in sorted(self.state.wrote()):
             if below is None or number < below:
                 phase = self.state.phase(number)
-                changes += settled(self.plan(phase.plan), phase.moves)
+                changes += settled(self.plan(phase.plan), phase.moves, provider=provider or self.live)
         return tuple(changes)
 
+    @property
+    def live(self) -> str:
+        """The provider whose servers the parent delegates to, by what this run had it serve."""
+        zone = self.playbook.zone
+        return zone.to if self.switched and zone.to else zone.provider
 
-def settled(plan: Plan, moves: Mapping[int, MoveState], acts: Iterable[int] | None = None) -> tuple[Change, ...]:
-    """Return the changes of the acts (all when None) that were at least intended, with the TTLs served (T7)."""
+    @property
+    def switched(self) -> bool:
+        """Tell whether this run had the parent delegate to the new host, and has not taken it back."""
+        delegated, zone = self.state.delegated, self.playbook.zone
+        if not delegated or zone.to is None:
+            return False
+        return delegated[-1][1].ns == frozenset(server.name for server in self.playbook.providers[zone.to].name_servers)
+
+    @property
+    def left_delegation(self) -> Delegation | None:
+        """The delegation that the parent served when this run first looked; None before."""
+        return next((entry.delegation for entry in self.state.captures if entry.delegation), None)
+
+
+def settled(
+    plan: Plan, moves: Mapping[int, MoveState], acts: Iterable[int] | None = None, *, provider: str | None = None
+) -> tuple[Change, ...]:
+    """Return the changes of the acts (all when None) that were at least intended, with the TTLs served (T7).
+
+    Only those at one provider if given.
+    """
     chosen = None if acts is None else set(acts)
     changes: list[Change] = []
     for index, move in enumerate(plan.moves):
@@ -165,7 +207,7 @@ def settled(plan: Plan, moves: Mapping[int, MoveState], acts: Iterable[int] | No
             continue
         if chosen is None or move.act in chosen:
             served = {rrset.key: rrset.ttl_s for rrset in known.done.served} if known.done else {}
-            changes += (_as_served(change, served) for change in plan.changes((move.act,)))
+            changes += (_as_served(change, served) for change in plan.changes((move.act,), provider=provider))
     return tuple(changes)
 
 

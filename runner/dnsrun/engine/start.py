@@ -8,18 +8,19 @@ from dataclasses import dataclass, replace
 
 from dnsrun import __version__
 from dnsrun.errors import Refused
-from dnsrun.model.act import Instruct, WriteZone
+from dnsrun.model.act import Instruct, SetDelegation, WriteZone
 from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Observed, Opened, Planned, Resumed, TtlSample
 from dnsrun.model.plan import Plan
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
-from dnsrun.plan.planner import plan_phase
+from dnsrun.plan.planner import content_of, plan_phase
 from dnsrun.plan.records import already_there
 from dnsrun.plan.situation import Situation
 from dnsrun.plan.steps.lower_ttl import lowered_keys
 
 from .checkpoint import expected_zone, read_checkpoint
 from .eyes import ask_at
+from .moving import read_moving
 from .run import Run
 from .samples import merge, new_samples
 
@@ -31,7 +32,8 @@ class Prepared:
     """A phase that could begin: its plan and what it rests on.
 
     `foreign` names edits by others since the last capture; `warnings` what the capture found. `undo_sheet` is what
-    a person must do to go back, where the host has no other hands; empty otherwise.
+    a person must do to go back, where the host has no other hands; empty otherwise. `content` is what the new host is
+    to hold, where the zone moves.
     """
 
     plan: Plan
@@ -41,6 +43,7 @@ class Prepared:
     foreign: tuple[str, ...]
     warnings: tuple[str, ...]
     undo_sheet: str = ""
+    content: ZoneSnapshot | None = None
 
     @property
     def zone(self) -> ZoneSnapshot:
@@ -65,6 +68,7 @@ def prepare(run: Run, number: int) -> Prepared:
         _refuse_when_begun_elsewhere(run, zone)
     keys = sorted(_sampled(run, zone), key=RRsetKey.order)
     samples = new_samples(ask_at(run, keys, checkpoint.servers), run.state.samples)
+    moving = read_moving(run, checkpoint.view, zone)
     situation = Situation(
         run=run.state.opened.run if run.state.opened else secrets.token_hex(8),
         playbook=run.playbook,
@@ -79,12 +83,15 @@ def prepare(run: Run, number: int) -> Prepared:
         written=run.written(),
         unobserved=tuple(str(server) for server in checkpoint.unobserved),
         raised_ttls=run.raised_ttls(),
+        delegation=checkpoint.delegation,
+        moving=moving,
     )
     plan = plan_phase(number, situation)
     _refuse_to_write_twice(run, plan)
     foreign = foreign_edits(run, zone)
     sheet = undo_sheet(run, plan)
-    return Prepared(plan, situation, checkpoint.delegation, samples, foreign, checkpoint.warnings, sheet)
+    content, _ = content_of(situation)
+    return Prepared(plan, situation, checkpoint.delegation, samples, foreign, checkpoint.warnings, sheet, content)
 
 
 def undo_sheet(run: Run, plan: Plan) -> str:
@@ -94,6 +101,10 @@ def undo_sheet(run: Run, plan: Plan) -> str:
         if isinstance(act, WriteZone) and run.ports.capabilities[act.provider].needs_person:
             back = tuple(change.reverse() for change in reversed(act.changes))
             sheets.append(run.ports.providers[act.provider].apply(act.apex, back).ask_person or "")
+        if isinstance(act, SetDelegation) and run.ports.capabilities[act.provider].needs_person:
+            registrar = run.ports.registrars[act.provider]
+            back_to = registrar.replace_delegation(act.domain, before=act.after, after=act.before)
+            sheets.append(back_to.ask_person or "")
         if isinstance(act, Instruct) and act.undo_text:
             sheets.append(f"{act.operator}: {act.undo_text}")
     return "\n\n".join(filter(None, sheets))
@@ -177,12 +188,15 @@ def begin(run: Run, prepared: Prepared, accepted: Mapping[str, str], *, accept_c
     open_run(run, plan.run, accept_changes=accept_changes)
     digest = run.store_zone(prepared.zone)
     plan = replace(plan, checkpoint=digest)
+    if prepared.situation.moving and prepared.content:
+        other = run.store_zone(prepared.situation.moving.other)
+        plan = replace(plan, other=other, content=run.store_zone(prepared.content))
     zone = prepared.zone
     run.append(
         Captured(
             plan.phase,
             "checkpoint",
-            run.playbook.zone.provider,
+            prepared.situation.live,
             digest,
             zone.completeness,
             zone.serial,

@@ -11,9 +11,11 @@ from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.plan.gating import MOVE_GATES
 from dnsrun.ports.gate import GateCase
 
-from .eyes import current, future
+from .cases import held_before, provider_at, zone_move
+from .eyes import current, future, side_view
 from .rounds import judge_once
 from .run import Run, merged
 from .start import Prepared
@@ -35,31 +37,44 @@ def verify_written(run: Run) -> Iterator[Verified]:
     if not wrote:
         return
     plan = run.plan(run.state.phase(wrote[0]).plan)
-    case = _case(run, merged(run.standing()), run.zone(plan.checkpoint))
     view = current(run)
     for gate in _gates(plan, ("after",)):
-        verdict, _ = judge_once(run, gate, case, view)
+        provider = provider_at(run, plan, gate.side)
+        written = merged(run.standing(provider=provider))
+        case = _case(run, plan, gate, written, run.zone(held_before(plan, provider)))
+        verdict, _ = judge_once(run, gate, case, side_view(run, gate.side, base=view))
         yield Verified(plan.phase, gate, "current", verdict)
 
 
 def verify_next(run: Run, prepared: Prepared) -> Iterator[Verified]:
     """Ask the gates of a prepared phase on the future view. Touches the network."""
-    plan = prepared.plan
-    case = _case(run, plan.changes(), prepared.zone)
-    view = future(current(run), plan.changes())
+    plan, moving = prepared.plan, prepared.situation.moving
+    base = current(run)
     for gate in _gates(plan, ("before",)):
-        verdict, _ = judge_once(run, gate, case, view)
+        provider = provider_at(run, plan, gate.side)
+        changes = plan.changes(provider=provider)
+        held = moving.other if moving and provider != prepared.situation.live else prepared.zone
+        case = _case(run, plan, gate, changes, held, prepared.content)
+        verdict, _ = judge_once(run, gate, case, future(side_view(run, gate.side, base=base), changes))
         yield Verified(plan.phase, gate, "future", verdict)
 
 
-def _case(run: Run, changes: tuple[Change, ...], checkpoint: ZoneSnapshot) -> GateCase:
+def _case(
+    run: Run,
+    plan: Plan,
+    gate: GateSpec,
+    changes: tuple[Change, ...],
+    held: ZoneSnapshot,
+    content: ZoneSnapshot | None = None,
+) -> GateCase:
     return GateCase(
         apex=run.apex,
         changes=changes,
-        checkpoint=checkpoint,
+        checkpoint=held,
         volatile=run.playbook.zone.volatile,
         first_round=False,
         commands_allowed=run.ports.commands_allowed,
+        move=zone_move(run, plan, content) if gate.kind in MOVE_GATES else None,
     )
 
 

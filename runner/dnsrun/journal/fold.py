@@ -31,6 +31,7 @@ from dnsrun.model.entry import (
     TtlSample,
 )
 from dnsrun.model.rrset import RRsetKey
+from dnsrun.model.zone import Delegation
 from dnsrun.ports.journal import Head
 
 Samples = Mapping[tuple[RRsetKey, str], tuple[TtlSample, ...]]
@@ -107,7 +108,8 @@ class PhaseState:
 class RunState:
     """Everything that the journal says.
 
-    `written` are the digests of all plans that ever wrote going forward, oldest first, taken back or not.
+    `written` are the digests of all plans that ever wrote going forward, oldest first, taken back or not. `delegated`
+    is what this run had the parent serve, with the time at which every server of the parent showed it, oldest first.
     """
 
     head: Head = (0, "")
@@ -121,6 +123,7 @@ class RunState:
     samples: Samples = field(default_factory=dict)
     hazards: tuple[HazardAccepted, ...] = ()
     written: tuple[str, ...] = ()
+    delegated: tuple[tuple[datetime, Delegation], ...] = ()
     ended: RunEnded | None = None
 
     def phase(self, number: int) -> PhaseState:
@@ -192,6 +195,8 @@ def _failed(state: RunState, entry: Failed, _at: datetime) -> RunState:
 
 
 def _done(state: RunState, entry: Done, at: datetime) -> RunState:
+    if entry.delegated:
+        state = replace(state, delegated=(*state.delegated, (at, entry.delegated)))
     return _move(state, entry.move, lambda move: replace(move, done=entry, done_at=at))
 
 

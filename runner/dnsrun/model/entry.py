@@ -114,12 +114,14 @@ class Done:
     """The act of this move shows at the servers it can move.
 
     `served` are RRsets that are served with another TTL than was asked for: the host clamps (T7, fault 32).
+    `delegated` is what every server of the parent zone serves now, where that was the act.
     """
 
     move: int
     how: Literal["applied", "already", "by-hand", "left"]
     note: tuple[str, ...] = ()
     served: tuple[RRset, ...] = ()
+    delegated: Delegation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,10 @@ class Plan:
     `stale_life_s`: seconds for which a cache can go on holding what was there before this phase and those
     that stand. `covers` lists the phases that a rollback undoes. `guards` are the standing changes of earlier phases:
     what must go on being served. `closes`: the run ends with this phase. `left` are RRsets that a rollback does not
-    touch because somebody else has changed them, as sentences. Where the zone moves, `new_side` is the digest of what
-    its new host held straight before, and `delegation` what the parent served then.
+    touch because somebody else has changed them, as sentences. `live` is the provider that was delegated to when this
+    was planned (empty: the playbook's only one). Where the zone moves, `other` is the digest of what the other host
+    held then, `content` that of what the new one is to hold, `delegation` what the parent served, `target` what it is
+    to serve in the end; `switched`: the parent served it already.
     """
 
     run: str
@@ -90,8 +92,12 @@ class Plan:
     guards: tuple[Change, ...] = ()
     closes: bool = False
     left: tuple[str, ...] = ()
-    new_side: str = ""
+    live: str = ""
+    other: str = ""
+    content: str = ""
     delegation: Delegation | None = None
+    target: Delegation | None = None
+    switched: bool = False
 
     def changes(self, acts: tuple[int, ...] | None = None, *, provider: str | None = None) -> tuple[Change, ...]:
         """Return the RRset changes of the given acts (all when None), in order; only at one provider if given."""

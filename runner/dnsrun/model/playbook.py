@@ -13,6 +13,8 @@ from dns.rdatatype import RdataType
 
 from .rrset import RRsetKey
 
+Side = Literal["live", "old", "new"]  # of a zone that moves: whose servers
+
 Json = bool | int | str | None | tuple["Json", ...] | Mapping[str, "Json"]
 
 
@@ -160,7 +162,7 @@ class GateSpec:
     on_fail: Literal["rollback", "pause"] = "rollback"
     advisory: bool = False
     off: str | None = None
-    side: Literal["live", "old", "new"] = "live"
+    side: Side = "live"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,22 @@ DAY_S = 86_400
 NEGATIVE_TTL_MAX_S = 10_800  # what resolvers keep at most, where the SOA is not known (RFC 2308 section 5)
 
 
-def earliest(plan: Plan, situation: Situation) -> list[tuple[str, Held]]:
-    """Return what keeps the phase from starting, and until when; in the past where it no longer does."""
+def earliest(plan: Plan, situation: Situation, *, late: bool = False) -> list[tuple[str, Held]]:
+    """Return what keeps the phase from starting, and until when; in the past where it no longer does.
+
+    `late`: a step must not begin while caches ask the servers that were delegated to before.
+    """
     lowered = _lowering(situation.playbook)
     low = _low_ttls(plan, situation, *lowered) if lowered else ()
-    return [*low, *_new_names(plan, situation), *_closing(plan, situation)]
+    return [*low, *_new_names(plan, situation), *_closing(plan, situation), *(_after_move(situation) if late else ())]
+
+
+def _after_move(situation: Situation) -> Iterator[tuple[str, Held]]:
+    """D1 after a switch, D10 after it was taken back."""
+    moving = situation.moving
+    if moving and moving.clean_at:
+        side = "old" if moving.switched else "new"
+        yield "the delegation", Held(moving.clean_at, f"caches may ask the {side} name servers until then")
 
 
 def negative_ttl_s(zone: ZoneSnapshot) -> int:

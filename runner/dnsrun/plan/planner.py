@@ -1,8 +1,4 @@
-"""A phase becomes a plan: acts, and the moves around them, in the order in which they are safe. Pure.
-
-Order within a phase: what the live side says now (baseline) · gates on the future view · the write · refresh of
-secondaries · the same answers at every server (t_all) · gates · waits, gates running on.
-"""
+"""A phase becomes a plan: acts, the moves around them, when it may start, and what failing would cost. Pure."""
 
 from __future__ import annotations
 
@@ -12,25 +8,21 @@ from dataclasses import replace
 from dns.name import Name
 
 from dnsrun.errors import Conflict, Refused
-from dnsrun.model.act import Act, Refresh, WriteZone
-from dnsrun.model.plan import Check, Do, Hazard, Hold, Move, Plan
-from dnsrun.model.playbook import GateSpec, Phase, Step
+from dnsrun.model.act import Act, Refresh, SetDelegation, WriteZone
+from dnsrun.model.plan import Hazard, Plan
+from dnsrun.model.playbook import Phase, Step
 from dnsrun.model.rrset import Change, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.ports.kinds import DNS_TIMING
 
+from .content import expected_content
+from .draft import Draft
 from .earliest import earliest, negative_ttl_s, stale_life_s
 from .mail import mail_names
+from .moving import apex_ns_ttl_s, delegation_life_s, live_before_switch, longest_ttl_s, restored_ttls
 from .records import ADDRESSES
 from .situation import Situation, original_ttls
 from .steps import STEP_KINDS
 from .steps.kind import Compiled, Scene
-from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S
-
-DNS_GATES = ("records", "untouched")
-PERSON_GATES = ("confirm",)
-WATCH_EVERY_S = 60
-WATCH_FAILURES = 2
 
 
 def plan_phase(number: int, situation: Situation) -> Plan:
@@ -41,15 +33,16 @@ def plan_phase(number: int, situation: Situation) -> Plan:
     """
     phase = situation.playbook.phase(number)
     _require_earlier(phase, situation)
-    draft = _Draft(situation, phase)
+    draft = Draft(situation, phase, _compile)
     for index in range(len(phase.steps)):
         draft.add(index)
-    return draft.finish()
+    draft.flush()
+    return _planned(phase, draft, situation)
 
 
 def has_work(phase: Phase, situation: Situation) -> bool:
     """Tell whether a phase would write anything, wait or close the run, judged from the live zone."""
-    compiled = [_compile(step, situation.zone, situation) for step in phase.steps]
+    compiled = [_compile(step, situation) for step in phase.steps]
     return any(step.acts or step.stay or step.conflicts for step in compiled)
 
 
@@ -62,180 +55,97 @@ def _require_earlier(phase: Phase, situation: Situation) -> None:
             )
 
 
-def _compile(step: Step, zone: ZoneSnapshot, situation: Situation) -> Compiled:
+def _compile(step: Step, situation: Situation) -> Compiled:
+    moving = situation.moving
     originals = original_ttls(situation.written)
-    scene = Scene(situation.playbook, zone, situation.capabilities, originals, situation.raised_ttls)
+    if moving and moving.switched:
+        originals = restored_ttls(moving.captured, situation.zone)
+    content, unclear = content_of(situation)
+    scene = Scene(
+        playbook=situation.playbook,
+        zone=situation.zone,
+        capabilities=situation.capabilities,
+        original_ttls=originals,
+        live=situation.live,
+        raised_ttls=situation.raised_ttls,
+        delegation=situation.delegation,
+        moving=moving,
+        content=content,
+        unclear=unclear,
+        caches_mixed=situation.caches_mixed,
+    )
     return STEP_KINDS[step.kind].compile(step, scene)
 
 
-def built_in(kind: str) -> GateSpec:
-    """Return a built-in DNS gate with its default timing."""
-    timing = DNS_TIMING
-    return GateSpec(
-        kind,
-        kind,
-        {},
-        every_s=timing["every_s"],
-        within_s=timing["within_s"],
-        successes=timing["successes"],
-        failures=timing["failures"],
+def content_of(situation: Situation) -> tuple[ZoneSnapshot | None, tuple[str, ...]]:
+    """Return what the new host is to hold (N0), and as sentences what keeps that from being known.
+
+    After the switch that is what its own servers hold. None where the zone stays.
+    """
+    moving, playbook = situation.moving, situation.playbook
+    if moving is None or playbook.zone.to is None:
+        return None, ()
+    servers = playbook.providers[playbook.zone.to].name_servers
+    low_s = max(playbook.low_ttl_s, situation.capabilities[playbook.zone.to].min_ttl_s)
+    if moving.switched:
+        return expected_content(situation.zone, (), servers, ns_ttl_s=apex_ns_ttl_s(situation.zone, low_s)), ()
+    found = live_before_switch(playbook, situation.zone)
+    content = expected_content(
+        situation.zone, found.changes, servers, ns_ttl_s=apex_ns_ttl_s(moving.other, low_s), low_ttl_s=low_s
+    )
+    return content, found.conflicts
+
+
+def _planned(phase: Phase, draft: Draft, situation: Situation) -> Plan:
+    changes = tuple(change for act in draft.acts if isinstance(act, WriteZone) for change in act.changes)
+    if draft.closes and any(not change.ttl_only for change in changes):
+        draft.conflicts.append(
+            f'phase {phase.number} "{phase.name}" changes records and closes the run at once, while '
+            "caches still hold the old ones; give `finish` a phase of its own"
+        )
+    if draft.conflicts:
+        raise Conflict("\n".join(dict.fromkeys(draft.conflicts)))
+    acts = tuple(draft.acts)
+    moving = situation.moving
+    plan = Plan(
+        run=situation.run,
+        phase=phase.number,
+        phase_name=phase.name,
+        direction="forward",
+        acts=acts,
+        moves=tuple(draft.moves),
+        checkpoint=situation.checkpoint,
+        notes=(*_mail_note(situation, acts), *draft.notes),
+        hazards=(*draft.hazards, *_by_hand(situation, acts)),
+        guards=situation.standing,
+        closes=draft.closes,
+        live=situation.live,
+        delegation=situation.delegation,
+        target=moving.target if moving else None,
+        switched=moving is not None and moving.switched,
+    )
+    held = earliest(plan, situation, late=draft.late)
+    return replace(
+        plan,
+        earliest=max((each.until for _, each in held), default=None),
+        earliest_because=tuple(f"{what}: {each.because}" for what, each in held if each.until > situation.now),
+        worst_recovery_s=_worst_recovery_s(plan, situation),
+        stale_life_s=_stale_life_s(plan, situation),
     )
 
 
-class _Draft:
-    """A plan in the making: the only mutable thing here, gone when the plan is made."""
-
-    def __init__(self, situation: Situation, phase: Phase) -> None:
-        self.situation = situation
-        self.phase = phase
-        self.zone = situation.zone
-        self.acts: list[Act] = []
-        self.moves: list[Move] = []
-        self.unproved: list[GateSpec] = []
-        self.pending = False
-        self.began = False
-        self.compiled = [_compile(step, self.zone, situation) for step in phase.steps]
-        self.will_write = any(isinstance(act, WriteZone) for each in self.compiled for act in each.acts)
-        self.notes: list[str] = []
-        self.conflicts: list[str] = []
-        self.hazards: list[Hazard] = []
-        self.closes = False
-        self.off = {gate.kind for step in phase.steps for gate in step.gates if gate.off}
-        self.off |= {gate.kind for gate in phase.gates if gate.off}
-
-    def add(self, index: int) -> None:
-        step, following = self.phase.steps[index], self.phase.steps[index + 1 :]
-        written = self.zone is not self.situation.zone
-        compiled = _compile(step, self.zone, self.situation) if written else self.compiled[index]
-        self.conflicts += compiled.conflicts
-        self.hazards += compiled.hazards
-        self.notes += (
-            compiled.notes
-            if compiled.acts
-            else (f"{step.kind}: nothing to do: {compiled.nothing}",) * bool(compiled.nothing)
-        )
-        self.closes = self.closes or compiled.closes
-        if compiled.stay:
-            self._flush()
-            gates = self._after_gates(step.gates, whole=True)
-            self.moves.append(Hold(compiled.stay.kind, compiled.stay.for_s, _watching(gates), self._all()))
-        if compiled.acts:
-            self._do(step, compiled.acts, following)
-
-    def _do(self, step: Step, acts: tuple[Act, ...], following: tuple[Step, ...]) -> None:
-        writes = any(isinstance(act, WriteZone) for act in acts)
-        if writes and self.pending:
-            self._flush()
-        begins = not self.began and (writes or not self.will_write)
-        indexes = tuple(range(len(self.acts), len(self.acts) + len(acts)))
-        gates = (*self._opening_gates(begins=begins), *step.gates)
-        self.began = self.began or begins
-        if begins and writes:
-            self.moves += [Check(gate, "baseline", ()) for gate in self._service_gates()]
-        self.moves += [Check(gate, "before", indexes) for gate in gates if gate.at != "after" and not gate.off]
-        self.acts += acts
-        self.moves += [Do(index) for index in indexes]
-        for act in acts:
-            if isinstance(act, WriteZone):
-                self.zone = self.zone.apply(act.changes)
-                self._refresh(act, following)
-        self.unproved += step.gates
-        self.pending = True
-
-    def _opening_gates(self, *, begins: bool) -> list[GateSpec]:
-        """Return the phase's gates that are due now: a person's go first of all, the others with the first write."""
-        first = not self.acts
-        return [gate for gate in self.phase.gates if (first if gate.kind in PERSON_GATES else begins)]
-
-    def _refresh(self, act: WriteZone, following: tuple[Step, ...]) -> None:
-        """Insert a refresh for each secondary that copies from this host, unless the playbook does it next."""
-        explicit: set[str] = set()
-        for step in following:
-            if step.kind != "refresh-secondary":
-                break
-            explicit.add(str(step.options["provider"]))
-        for secondary in self.situation.playbook.zone.secondaries.get(act.provider, ()):
-            if secondary not in explicit:
-                self.acts.append(Refresh(secondary, act.apex))
-                self.moves.append(Do(len(self.acts) - 1))
-
-    def _service_gates(self) -> list[GateSpec]:
-        gates = [gate for gate in self.phase.gates if gate.at != "before"]
-        gates += [gate for step in self.phase.steps for gate in step.gates if gate.at != "before"]
-        return [gate for gate in gates if not gate.off and gate.kind not in (*DNS_GATES, *PERSON_GATES, "serial")]
-
-    def _after_gates(self, of_steps: Iterable[GateSpec], *, whole: bool) -> tuple[GateSpec, ...]:
-        """Return the gates that run afterwards: of the steps alone, or of the whole phase with the built-in ones."""
-        written = (*(self.phase.gates if whole else ()), *of_steps)
-        own = [gate for gate in written if gate.at != "before" and not gate.off and gate.kind not in PERSON_GATES]
-        named = {gate.kind for gate in own}
-        default = [built_in(kind) for kind in DNS_GATES if whole and kind not in self.off and kind not in named]
-        return (*default, *own)
-
-    def _flush(self) -> None:
-        """Everything written so far must show at every server, and the gates must pass, before going on."""
-        if not self.pending:
-            return
-        gates = self._after_gates(self.unproved, whole=self.began)
-        if all(change.ttl_only for act in self._writes() for change in act.changes):
-            gates = _starting_the_clock(gates)
-        self.moves += [Check(gate, "after", self._all()) for gate in gates]
-        self.pending = False
-        self.unproved = []
-
-    def _writes(self) -> list[WriteZone]:
-        return [act for act in self.acts if isinstance(act, WriteZone)]
-
-    def _all(self) -> tuple[int, ...]:
-        return tuple(range(len(self.acts)))
-
-    def finish(self) -> Plan:
-        self._flush()
-        if self.closes and any(not change.ttl_only for act in self._writes() for change in act.changes):
-            self.conflicts.append(
-                f'phase {self.phase.number} "{self.phase.name}" changes records and closes the run at once, while '
-                "caches still hold the old ones; give `finish` a phase of its own"
-            )
-        if self.conflicts:
-            raise Conflict("\n".join(self.conflicts))
-        situation = self.situation
-        acts = tuple(self.acts)
-        plan = Plan(
-            run=situation.run,
-            phase=self.phase.number,
-            phase_name=self.phase.name,
-            direction="forward",
-            acts=acts,
-            moves=tuple(self.moves),
-            checkpoint=situation.checkpoint,
-            notes=(*_mail_note(situation, acts), *self.notes),
-            hazards=(*self.hazards, *_by_hand(situation, acts)),
-            guards=situation.standing,
-            closes=self.closes,
-        )
-        held = earliest(plan, situation)
-        return replace(
-            plan,
-            earliest=max((each.until for _, each in held), default=None),
-            earliest_because=tuple(f"{what}: {each.because}" for what, each in held if each.until > situation.now),
-            worst_recovery_s=_worst_recovery_s(plan.changes(), situation.zone),
-            worst_by_act_s=tuple(
-                _worst_recovery_s(plan.changes(tuple(range(last + 1))), situation.zone) for last in range(len(acts))
-            ),
-            stale_life_s=stale_life_s((*situation.standing, *plan.changes()), situation.zone),
-        )
+def _switches(plan: Plan) -> bool:
+    return any(isinstance(act, SetDelegation) and act.moves_servers for act in plan.acts)
 
 
-def _starting_the_clock(gates: tuple[GateSpec, ...]) -> tuple[GateSpec, ...]:
-    """A TTL phase exists to start a timer (T1), which counts from the first of k equal rounds."""
-    return tuple(
-        replace(gate, every_s=ROUND_SPACING_S, successes=EQUAL_ROUNDS) if gate.kind == "records" else gate
-        for gate in gates
-    )
-
-
-def _watching(gates: tuple[GateSpec, ...]) -> tuple[GateSpec, ...]:
-    return tuple(replace(gate, every_s=WATCH_EVERY_S, successes=1, failures=WATCH_FAILURES) for gate in gates)
+def _stale_life_s(plan: Plan, situation: Situation) -> int:
+    """Return for how many seconds caches can go by what was there before: records, and the delegation (D1)."""
+    records_s = stale_life_s((*situation.standing, *plan.changes(provider=situation.live)), situation.zone)
+    moving = situation.moving
+    if moving is None or not _switches(plan):
+        return records_s
+    life_s = delegation_life_s(moving.delegation, (situation.zone, moving.other))
+    return max(records_s, life_s + longest_ttl_s(situation.zone))
 
 
 def _by_hand(situation: Situation, acts: tuple[Act, ...]) -> tuple[Hazard, ...]:
@@ -243,7 +153,7 @@ def _by_hand(situation: Situation, acts: tuple[Act, ...]) -> tuple[Hazard, ...]:
     hands = [
         act.provider
         for act in acts
-        if isinstance(act, (WriteZone, Refresh)) and situation.capabilities[act.provider].needs_person
+        if isinstance(act, (WriteZone, Refresh, SetDelegation)) and situation.capabilities[act.provider].needs_person
     ]
     if not hands:
         return ()
@@ -270,8 +180,16 @@ def _where(name: Name, zone: ZoneSnapshot) -> str:
     return f"{shown} ({', '.join(addresses)})" if addresses else shown
 
 
-def _worst_recovery_s(changes: Iterable[Change], zone: ZoneSnapshot) -> int:
-    """Return for how long, in seconds, a cache can hold the new answer after it was taken back (D4)."""
-    negative = negative_ttl_s(zone)
-    held = [change.after.ttl_s if change.after else negative for change in changes if not change.ttl_only]
+def _worst_recovery_s(plan: Plan, situation: Situation) -> int:
+    """Return for how long, in seconds, a cache can hold the new answer after it was taken back (D4).
+
+    When the delegation goes back the right data is written at the new side as well, so that its TTLs decide.
+    """
+    zone = situation.zone
+    negative_s = negative_ttl_s(zone)
+    changes: Iterable[Change] = plan.changes(provider=situation.live)
+    held = [change.after.ttl_s if change.after else negative_s for change in changes if not change.ttl_only]
+    content, _ = content_of(situation) if _switches(plan) else (None, ())
+    if content is not None:
+        held += [longest_ttl_s(content), negative_ttl_s(situation.moving.other) if situation.moving else 0]
     return max(held, default=0)

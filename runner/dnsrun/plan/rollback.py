@@ -14,7 +14,7 @@ from dnsrun.model.plan import Check, Do, Move, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 
-from .planner import DNS_GATES, built_in
+from .gating import DNS_GATES, built_in
 from .situation import Situation
 
 

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import command, finish, lower_ttl, manual, refresh_secondary, restore_ttl, switch_records, wait, watch
+from . import (
+    command,
+    copy_zone,
+    delegation_signer,
+    finish,
+    lower_ttl,
+    manual,
+    refresh_secondary,
+    restore_ttl,
+    switch_ns,
+    switch_records,
+    wait,
+    watch,
+)
 from .kind import StepKind
 
 STEP_KINDS: Mapping[str, StepKind] = {
-    module.KIND.word: module.KIND
-    for module in (
-        lower_ttl,
-        switch_records,
-        refresh_secondary,
-        wait,
-        watch,
-        manual,
-        command,
-        restore_ttl,
-        finish,
+    kind.word: kind
+    for kind in (
+        lower_ttl.KIND,
+        copy_zone.KIND,
+        switch_records.KIND,
+        refresh_secondary.KIND,
+        wait.KIND,
+        watch.KIND,
+        manual.KIND,
+        command.KIND,
+        delegation_signer.REMOVE,
+        switch_ns.KIND,
+        delegation_signer.ADD,
+        restore_ttl.KIND,
+        finish.KIND,
     )
 }

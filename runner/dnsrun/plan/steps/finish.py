@@ -10,7 +10,7 @@ from .kind import Compiled, Scene, StepKind
 
 def compile_step(_step: Step, _scene: Scene) -> Compiled:
     """Close the run."""
-    return Compiled(closes=True)
+    return Compiled(closes=True, late=True)
 
 
 KIND = StepKind("finish", Fragment("Close the run; says what may be switched off now"), compile_step)

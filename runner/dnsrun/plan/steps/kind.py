@@ -11,8 +11,9 @@ from dns.name import Name, from_text
 from dnsrun.model.act import Act, WriteZone
 from dnsrun.model.plan import Hazard
 from dnsrun.model.playbook import Json, Playbook, Step
-from dnsrun.model.rrset import Change, RRsetKey
-from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.model.rrset import Change, RRset, RRsetKey
+from dnsrun.model.zone import Delegation, ZoneSnapshot
+from dnsrun.plan.moving import Moving
 from dnsrun.ports.kinds import Fragment
 from dnsrun.ports.provider import Capabilities
 
@@ -21,19 +22,56 @@ from dnsrun.ports.provider import Capabilities
 class Scene:
     """What a step may know: the zone as it will be when the step starts, and what earlier phases did.
 
-    `original_ttls` are the TTLs that RRsets had before this run lowered them, in seconds; `raised_ttls` those that the
-    host serves though a lower one was asked for.
+    `live` is the provider that is delegated to, and `zone` what it holds. `original_ttls` are the TTLs that RRsets had
+    before this run lowered them, in seconds; `raised_ttls` those that the host serves though a lower one was asked for.
+    `delegation` is what the parent serves. Where the zone moves, `moving` says how far it is and `content` what the new
+    host is to hold (N0); `unclear` are sentences about what keeps that from being known. `caches_mixed`: some caches
+    may still ask the servers that were delegated to before.
     """
 
     playbook: Playbook
     zone: ZoneSnapshot
     capabilities: Mapping[str, Capabilities]
     original_ttls: Mapping[RRsetKey, int]
+    live: str
     raised_ttls: Mapping[RRsetKey, int] = field(default_factory=dict)
+    delegation: Delegation | None = None
+    moving: Moving | None = None
+    content: ZoneSnapshot | None = None
+    unclear: tuple[str, ...] = ()
+    caches_mixed: bool = False
+
+    @property
+    def floor_s(self) -> int:
+        """The lowest TTL, in seconds, that the live host serves."""
+        return self.capabilities[self.live].min_ttl_s
 
     def write(self, changes: tuple[Change, ...]) -> tuple[WriteZone, ...]:
-        """Return one write at the zone's provider, or none when there is nothing to change."""
-        return (WriteZone(self.playbook.zone.provider, self.zone.apex, changes),) if changes else ()
+        """Return one write at the live host, or none when there is nothing to change."""
+        return (WriteZone(self.live, self.zone.apex, changes),) if changes else ()
+
+    def write_everywhere(self, changes: tuple[Change, ...]) -> tuple[WriteZone, ...]:
+        """Return the writes at the live host, and at the other one where a cache may ask it or it holds a copy."""
+        return (*self.write(changes), *self._at_other(changes))
+
+    def _at_other(self, changes: tuple[Change, ...]) -> tuple[WriteZone, ...]:
+        moving, zone = self.moving, self.playbook.zone
+        if moving is None or zone.to is None or not (moving.copied or moving.switched):
+            return ()
+        provider = zone.provider if moving.switched else zone.to
+        if not self.capabilities[provider].writes:
+            return ()
+        held = moving.other.rrsets
+        mirrored = tuple(
+            Change(change.key, held.get(change.key), change.after)
+            for change in changes
+            if not _same_data(held.get(change.key), change.after)
+        )
+        return (WriteZone(provider, self.zone.apex, mirrored),) if mirrored else ()
+
+
+def _same_data(one: RRset | None, other: RRset | None) -> bool:
+    return one.same_data(other) if one else other is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +84,11 @@ class Stay:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A step as acts. `notes` are for the person; `conflicts` refuse the phase; `nothing` says why it does nothing."""
+    """A step as acts, and how long it stays afterwards.
+
+    `notes` are for the person; `conflicts` refuse the phase; `nothing` says why it does nothing. `late`: it must not
+    begin before no cache asks the servers any more that were delegated to earlier (D1).
+    """
 
     acts: tuple[Act, ...] = ()
     stay: Stay | None = None
@@ -55,6 +97,7 @@ class Compiled:
     hazards: tuple[Hazard, ...] = ()
     nothing: str = ""
     closes: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dns.rdatatype import RdataType
 from dnsrun.model.playbook import Playbook, Step
 from dnsrun.model.rrset import Change, RRsetKey, target_of
 from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.plan.mail import CARRYING, mail_names
 from dnsrun.ports.kinds import Fragment
 
 from .kind import Compiled, Scene, StepKind, names_of, number_of
@@ -21,10 +22,12 @@ DAY_S = 86_400
 def compile_step(step: Step, scene: Scene) -> Compiled:
     """Lower every RRset that the playbook changes, and every link that leads to one (T4), to the low TTL."""
     wanted_s = number_of(step.options, "ttl", scene.playbook.low_ttl_s)
-    floor_s = scene.capabilities[scene.playbook.zone.provider].min_ttl_s
+    floor_s = scene.floor_s
     low_s = max(wanted_s, floor_s)
     names = names_of(step.options)
     keys = _chosen(names, scene.zone) if names is not None else lowered_keys(scene.playbook, scene.zone)
+    apex_ns = RRsetKey(scene.zone.apex, RdataType.NS)
+    keys -= {apex_ns} if not scene.capabilities[scene.live].apex_ns else frozenset()
     live = [scene.zone.rrsets[key] for key in sorted(keys, key=RRsetKey.order) if key in scene.zone.rrsets]
     high = [rrset for rrset in live if rrset.ttl_s > low_s]
     raised = [rrset for rrset in high if scene.raised_ttls.get(rrset.key) == rrset.ttl_s]
@@ -36,14 +39,25 @@ def compile_step(step: Step, scene: Scene) -> Compiled:
 
 
 def lowered_keys(playbook: Playbook, zone: ZoneSnapshot) -> frozenset[RRsetKey]:
-    """Return the RRsets that the records change, and the CNAME, MX and SRV RRsets that lead to them."""
+    """Return the RRsets that the records change, and the CNAME, MX and SRV RRsets that lead to them.
+
+    Where the zone moves also the apex NS, MX and what mail rides on: these must come back soon when it goes back.
+    """
     changed = {key for spec in playbook.records for key in spec.rrset_keys()}
+    if playbook.zone.to:
+        changed |= _of_a_move(playbook, zone)
     names = {key.owner for key in changed}
     keys = set(changed)
     while found := set(_pointing_at(names, zone)) - keys:
         keys |= found
         names |= {key.owner for key in found}
     return frozenset(keys)
+
+
+def _of_a_move(playbook: Playbook, zone: ZoneSnapshot) -> set[RRsetKey]:
+    mail = {RRsetKey(name, rdtype) for name in mail_names(playbook.mail, zone) for rdtype in CARRYING}
+    exchanges = {key for key in zone.rrsets if key.rdtype == RdataType.MX}
+    return {RRsetKey(zone.apex, RdataType.NS)} | exchanges | (mail & zone.rrsets.keys())
 
 
 def _pointing_at(names: set[Name], zone: ZoneSnapshot) -> Iterable[RRsetKey]:

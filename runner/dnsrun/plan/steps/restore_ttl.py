@@ -18,7 +18,9 @@ def compile_step(_step: Step, scene: Scene) -> Compiled:
         for rrset in live
         if rrset.ttl_s < scene.original_ttls[rrset.key]
     )
-    return Compiled(scene.write(changes), nothing="" if changes else "no TTL was lowered in this run")
+    return Compiled(
+        scene.write(changes), nothing="" if changes else "no TTL was lowered in this run", late=bool(changes)
+    )
 
 
 KIND = StepKind("restore-ttl", Fragment("Raise the TTLs again that this run lowered"), compile_step)

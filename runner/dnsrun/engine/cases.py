@@ -1,0 +1,130 @@
+"""What a gate may know, and the servers it asks, for one move of the active plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dns.name import Name
+
+from dnsrun.journal.fold import MoveState
+from dnsrun.model.act import Refresh, SetDelegation
+from dnsrun.model.plan import Check, Do, Hold, Plan
+from dnsrun.model.playbook import GateSpec, Side
+from dnsrun.model.rrset import Change
+from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.plan.gating import MOVE_GATES
+from dnsrun.ports.gate import GateCase, ZoneMove
+from dnsrun.ports.net import View
+
+from .eyes import current, future, recent, side_view
+from .run import Run, merged, settled
+from .watchful import WatchfulNet
+
+POLLED_S = 60
+
+
+def view_for(run: Run, move: Check | Hold, gate: GateSpec, changes: tuple[Change, ...]) -> View:
+    """Return the view that a gate asks through: what will be (before, safe) or what is. Touches the network."""
+    view = side_view(run, gate.side, base=current(run, WatchfulNet(run)))
+    if isinstance(move, Check) and move.when in {"before", "safe"}:
+        return future(view, changes)
+    return view
+
+
+def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
+    """Return what the gate of a move may know. Touches the disk (checkpoint)."""
+    move = plan.moves[index]
+    active = run.state.active
+    known = active.move(index) if active else None
+    acts = move.acts if isinstance(move, (Check, Hold)) else ()
+    provider = provider_at(run, plan, gate.side)
+    if isinstance(move, Check) and move.when in {"before", "safe"}:
+        changes = plan.changes(acts, provider=provider)
+    else:
+        guards = plan.guards if provider == (plan.live or provider) else ()
+        changes = merged((*guards, *settled(plan, active.moves if active else {}, acts, provider=provider)))
+    rounds = known.rounds.get(gate.name) if known else None
+    passed = any(gate.name in state.rounds and state.rounds[gate.name].passed_at for state in _after(plan, run))
+    return GateCase(
+        apex=run.apex,
+        changes=changes,
+        checkpoint=run.zone(held_before(plan, provider)),
+        volatile=run.playbook.zone.volatile,
+        waits_for=_waits_for(run, plan, index),
+        first_round=rounds is None and not passed,
+        commands_allowed=run.ports.commands_allowed,
+        answer=_answer(known),
+        phase=plan.phase,
+        move=zone_move(run, plan) if gate.kind in MOVE_GATES else None,
+    )
+
+
+def provider_at(run: Run, plan: Plan, side: Side) -> str:
+    """Return the provider whose servers one side is."""
+    zone = run.playbook.zone
+    if side == "live":
+        return plan.live or zone.provider
+    return zone.to if side == "new" and zone.to else zone.provider
+
+
+def held_before(plan: Plan, provider: str) -> str:
+    """Return the digest of what a provider held straight before the phase."""
+    return plan.other if plan.other and provider != plan.live else plan.checkpoint
+
+
+def zone_move(run: Run, plan: Plan, content: ZoneSnapshot | None = None) -> ZoneMove | None:
+    """Return what the gates of a move know, None where the delegation stays as it is.
+
+    `content` is what the new host is to hold where the plan is not stored yet. Touches the network (where the old
+    servers are) and the disk.
+    """
+    act = next((act for act in reversed(plan.acts) if isinstance(act, SetDelegation)), None)
+    delegation = act.before if act else plan.delegation
+    target = act.after if act else plan.delegation if plan.switched else plan.target
+    if delegation is None or target is None:
+        return None
+    active = run.state.active
+    moves = active.moves if active else {}
+    done = {move.act for i, move in enumerate(plan.moves) if isinstance(move, Do) and i in moves and moves[i].done}
+    content = content or run.zone(plan.content or plan.checkpoint)
+    if plan.switched:
+        content = content.apply(settled(plan, moves, provider=plan.live))
+    names = {name for spec in run.playbook.records for name in spec.names}
+    return ZoneMove(
+        content=content,
+        old_servers=side_view(run, "old", base=recent(run, at_most_s=POLLED_S)).servers if run.playbook.zone.to else (),
+        delegation=delegation,
+        target=target,
+        switched=plan.switched if act is None else plan.acts.index(act) in done,
+        names=frozenset(names | _mail_hosts(run)),
+        keep=run.playbook.zone.keep,
+    )
+
+
+def _mail_hosts(run: Run) -> set[Name]:
+    mail = run.playbook.mail
+    return {*mail.mailboxes, *mail.submission} if mail else set()
+
+
+def _answer(known: MoveState | None) -> str | None:
+    if known is None or known.answer is None:
+        return None
+    return "yes" if known.answer.answer == "done" else "no"
+
+
+def _after(plan: Plan, run: Run) -> Iterable[MoveState]:
+    active = run.state.active
+    for index, move in enumerate(plan.moves):
+        if active and (isinstance(move, Hold) or (isinstance(move, Check) and move.when in {"after", "back"})):
+            yield active.move(index)
+
+
+def _waits_for(run: Run, plan: Plan, index: int) -> frozenset[Name]:
+    """Return the name servers of secondaries that a later step refreshes: they may be stale until then."""
+    active = run.state.active
+    names: set[Name] = set()
+    for number, move in enumerate(plan.moves):
+        act = plan.acts[move.act] if isinstance(move, Do) else None
+        if isinstance(act, Refresh) and number > index and not (active and active.move(number).done):
+            names |= {server.name for server in run.playbook.providers[act.provider].name_servers}
+    return frozenset(names)

@@ -1,0 +1,62 @@
+"""Which gates surround what a phase does, whose servers they ask, and how often. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from dnsrun.model.playbook import GateSpec, Phase, Side
+from dnsrun.ports.kinds import DNS_TIMING
+
+from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S
+
+DNS_GATES = ("records", "untouched")
+MOVE_GATES = ("parity", "delegation", "dnssec")
+PERSON_GATES = ("confirm",)
+NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *PERSON_GATES, "serial"})
+WATCH_EVERY_S = 60
+WATCH_FAILURES = 2
+
+
+def built_in(kind: str, side: Side = "live") -> GateSpec:
+    """Return a built-in DNS gate with its default timing, asking the servers of one side."""
+    timing = DNS_TIMING
+    return GateSpec(
+        kind,
+        kind if side == "live" or kind in MOVE_GATES else f"{kind} ({side} side)",
+        {},
+        every_s=timing["every_s"],
+        within_s=timing["within_s"],
+        successes=timing["successes"],
+        failures=timing["failures"],
+        side=side,
+    )
+
+
+def at_side(gates: Iterable[GateSpec], side: Side) -> tuple[GateSpec, ...]:
+    """Return the gates asking one side's servers."""
+    return tuple(gate if gate.side == side else replace(gate, side=side) for gate in gates)
+
+
+def starting_the_clock(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
+    """A TTL phase exists to start a timer (T1), which counts from the first of k equal rounds."""
+    return tuple(
+        replace(gate, every_s=ROUND_SPACING_S, successes=EQUAL_ROUNDS) if gate.kind == "records" else gate
+        for gate in gates
+    )
+
+
+def watching(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
+    """Return the gates with the timing of a wait or watch."""
+    return tuple(replace(gate, every_s=WATCH_EVERY_S, successes=1, failures=WATCH_FAILURES) for gate in gates)
+
+
+def switched_off(phase: Phase) -> frozenset[str]:
+    """Return the kinds of built-in gates that the playbook switches off in a phase."""
+    of_steps = (gate for step in phase.steps for gate in step.gates)
+    return frozenset(gate.kind for gate in (*phase.gates, *of_steps) if gate.off)
+
+
+def afterwards(written: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
+    """Return those of the written gates that run after a write."""
+    return tuple(gate for gate in written if gate.at != "before" and not gate.off and gate.kind not in PERSON_GATES)

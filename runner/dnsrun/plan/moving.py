@@ -1,0 +1,135 @@
+"""A zone on its way to another host: what both sides hold, what is delegated, and how long caches ask whom. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from dns.name import Name, from_text
+from dns.rdatatype import RdataType
+
+from dnsrun.model.playbook import Playbook, Step
+from dnsrun.model.rrset import Change, RRset, RRsetKey
+from dnsrun.model.zone import Delegation, ZoneSnapshot
+
+from .content import is_content
+from .records import Desired, desired
+from .ttl import margin_s
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Where a zone stands that moves.
+
+    `switched`: the parent delegates to the new host. `other` is what the host that is not delegated to holds, the new
+    one before the switch and the old one after it; `listed`: all that it holds, not only what it was asked for.
+    `copied`: this run has written the zone at the new host. `captured` is the zone as this run saw it first.
+    `delegation` is what the parent serves, `target` what it is to serve. `clean_at` (UTC) is when no honest cache asks
+    the servers any more that were delegated to before the newest switch, either way (D1, D10); None without a switch.
+    `unreadable` says why the other host could not be read; empty when it could.
+    """
+
+    switched: bool
+    other: ZoneSnapshot
+    listed: bool
+    copied: bool
+    captured: ZoneSnapshot
+    delegation: Delegation
+    target: Delegation
+    clean_at: datetime | None = None
+    unreadable: str = ""
+
+
+def target_delegation(playbook: Playbook, now: Delegation) -> Delegation:
+    """Return the delegation to the new host: its name servers, glue for those inside the domain, the DS as they are."""
+    servers = playbook.providers[playbook.zone.to or ""].name_servers
+    glue = {server.name: server.addresses for server in servers if server.name.is_subdomain(playbook.domain)}
+    return replace(now, ns=frozenset(server.name for server in servers), glue=glue)
+
+
+def live_before_switch(playbook: Playbook, zone: ZoneSnapshot) -> Desired:
+    """Return what the records become that are switched before the name servers."""
+    steps = [step for phase in playbook.phases for step in phase.steps]
+    kinds = [step.kind for step in steps]
+    before = steps[: kinds.index("switch-ns")] if "switch-ns" in kinds else []
+    switching = [step for step in before if step.kind == "switch-records"]
+    named = [_names(step) for step in switching]
+    if not switching:
+        return Desired((), (), (), ())
+    names = None if None in named else frozenset[Name]().union(*(each for each in named if each))
+    specs = [spec for spec in playbook.records if names is None or names & frozenset(spec.names)]
+    return desired(specs, zone, new_ttl_s=playbook.low_ttl_s, names=names)
+
+
+def _names(step: Step) -> frozenset[Name] | None:
+    given = step.options.get("names")
+    return frozenset(from_text(str(name)) for name in given) if isinstance(given, tuple) else None
+
+
+def to_write(content: ZoneSnapshot, held: ZoneSnapshot, *, apex_ns: bool) -> tuple[Change, ...]:
+    """Return what a host is to write so that it holds `content`; nothing is removed, and never the SOA.
+
+    `apex_ns`: it can write its own NS RRset at the apex.
+    """
+    changes = []
+    for key in sorted(content.rrsets, key=RRsetKey.order):
+        if key == RRsetKey(content.apex, RdataType.NS) and not apex_ns:
+            continue
+        wanted, there = content.rrsets[key], held.rrsets.get(key)
+        if not _serves(there, wanted):
+            changes.append(Change(key, there, _with_extras(wanted, there)))
+    return tuple(changes)
+
+
+def _serves(there: RRset | None, wanted: RRset) -> bool:
+    return there is not None and there.same_data(wanted) and there.ttl_s == wanted.ttl_s
+
+
+def _with_extras(wanted: RRset, there: RRset | None) -> RRset:
+    """What only the host knows of an RRset (comments, flags) is its own and stays."""
+    return replace(wanted, extras=there.extras if there else ())
+
+
+def beyond(content: ZoneSnapshot, held: ZoneSnapshot, keep: Iterable[Name]) -> tuple[RRset, ...]:
+    """Return the RRsets that a host holds and that are not in `content`, those at the names in `keep` aside."""
+    kept = frozenset(keep)
+    return tuple(
+        held.rrsets[key]
+        for key in sorted(held.rrsets.keys() - content.rrsets.keys(), key=RRsetKey.order)
+        if is_content(key.rdtype) and key.owner not in kept and key != RRsetKey(content.apex, RdataType.NS)
+    )
+
+
+def apex_ns_ttl_s(zone: ZoneSnapshot, default_s: int) -> int:
+    """Return the TTL of a zone's own NS RRset at the apex, in seconds."""
+    rrset = zone.rrsets.get(RRsetKey(zone.apex, RdataType.NS))
+    return rrset.ttl_s if rrset else default_s
+
+
+def delegation_life_s(before: Delegation, zones: Iterable[ZoneSnapshot]) -> int:
+    """Return for how many seconds caches ask the servers of an earlier delegation: max(P, C) of D1."""
+    apex_ns = (zone.rrsets.get(RRsetKey(zone.apex, RdataType.NS)) for zone in zones)
+    return max(before.ttl_s, *(rrset.ttl_s for rrset in apex_ns if rrset), 0)
+
+
+def longest_ttl_s(zone: ZoneSnapshot) -> int:
+    """Return the longest TTL of what a zone's servers answer, in seconds."""
+    return max((rrset.ttl_s for key, rrset in zone.rrsets.items() if is_content(key.rdtype)), default=0)
+
+
+def clean_at(shown_at: datetime, life_s: int, ttl_s: int) -> datetime:
+    """Return when no honest cache asks the earlier servers any more nor holds what they said (D1, D10).
+
+    `shown_at` is when every parent server showed the newer delegation; the last cache asks at the end of `life_s`.
+    """
+    return shown_at + timedelta(seconds=life_s + ttl_s + margin_s(life_s + ttl_s))
+
+
+def restored_ttls(captured: ZoneSnapshot, zone: ZoneSnapshot) -> Mapping[RRsetKey, int]:
+    """Return the TTLs, in seconds, that RRsets of the new host had at the old one, where they are lower now."""
+    return {
+        key: before.ttl_s
+        for key, before in captured.rrsets.items()
+        if (now := zone.rrsets.get(key)) and now.ttl_s < before.ttl_s and is_content(key.rdtype)
+    }
