@@ -1,4 +1,4 @@
-"""From when until when clients may have met what was taken back again (D4). Pure."""
+"""From when until when users may have met what was taken back again (D4). Pure."""
 
 from __future__ import annotations
 

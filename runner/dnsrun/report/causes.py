@@ -14,9 +14,9 @@ from .value import Affected, Cause
 from .words import Discretion, change_lines, delegation_changes
 
 _LED_TO = {
-    "refused": "it was refused; what clients get was not changed",
-    "paused": "it was paused; a person had to decide",
-    "rollback-incomplete": "the rollback could not be completed; the rest needs a person",
+    "refused": "was refused; what users get was not changed",
+    "paused": "was paused; a person had to decide",
+    "rollback-incomplete": "could not be taken back completely; the rest needs a person",
 }
 
 
@@ -64,7 +64,7 @@ class _Walk:
             case PersonAnswered(answer="declined"):
                 self.declined = True
             case RollbackBegun(phases=phases, because=because) if phases:
-                led_to = "it was taken back by dnsrun itself"
+                led_to = "was taken back by dnsrun itself"
                 self._add(state, phases[0], because, led_to, record.at)
             case PhaseEnded(outcome=outcome, phase=phase, because=because) if outcome in _LED_TO:
                 self._add(state, phase, because, _LED_TO[outcome], record.at)

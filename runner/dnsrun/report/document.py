@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 from dnsrun.model.times import full_time
 
-from .value import Affected, ByHand, Cause, CommandLine, Happening, Lock, PhaseNow, Report
+from .value import Affected, ByHand, Cause, CommandLine, GapKind, Happening, Lock, PhaseNow, Report
 from .words import BUILT_IN, gate_words, sentence
 
 CHAPTERS = (
@@ -116,7 +116,7 @@ def _lines(row: Happening) -> Iterator[tuple[str, ...]]:
 
 _UNTIL = {
     "wait": "to last until {}",
-    "end": "some clients may still have met what was taken back, until {} at the latest",
+    "end": "some users may still have met what was taken back, until {} at the latest",
 }
 
 
@@ -151,12 +151,12 @@ def _why(report: Report) -> Iterator[Block]:
 
 def _cause(cause: Cause) -> Iterator[Block]:
     name = f'Phase {cause.phase} "{cause.phase_name}"' if cause.phase_name else f"Phase {cause.phase}"
-    yield Heading(3, f"{name}: {cause.led_to}")
+    yield Heading(3, f"{name} {cause.led_to}")
     yield Table(("", ""), tuple(_facts(cause)))
 
 
 def _facts(cause: Cause) -> Iterator[tuple[str, str]]:
-    yield (_CAME_FROM[cause.came_from], f"{gate_words(cause.gate)}" if cause.gate else cause.says)
+    yield (_CAME_FROM[cause.came_from], gate_words(cause.gate) if cause.gate else cause.says)
     if cause.gate:
         yield ("What it saw", f"{cause.says}{f' ({cause.times} times in a row)' if cause.times > 1 else ''}")
     yield from _continued("The answers", cause.seen)
@@ -185,7 +185,7 @@ def _continued(label: str, texts: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _affected(affected: Affected) -> str:
-    since = f"some clients may have met what was written from {exact_time(affected.since)}"
+    since = f"some users may have met what was written from {exact_time(affected.since)}"
     if affected.until is None:
         return f"{since} on; the way back is not finished"
     return f"{since} until {exact_time(affected.until)} at the latest, when the last cache had forgotten it"
@@ -221,9 +221,16 @@ def _gaps(report: Report) -> Iterator[str]:
         yield "No check was switched off."
     if not any(gap.kind == "risk accepted" for gap in report.gaps):
         yield "No risk had to be accepted."
+    places: dict[tuple[GapKind, str], list[int]] = {}
     for gap in report.gaps:
-        where = f" (phase {gap.phase})" if gap.phase else ""
-        yield sentence(f"{_GAPS[gap.kind]}{where}: {gap.says}")
+        places.setdefault((gap.kind, gap.says), []).append(gap.phase)
+    for (kind, says), phases in places.items():
+        yield sentence(f"{_GAPS[kind]}{_in_phases(phases)}: {says}")
+
+
+def _in_phases(phases: list[int]) -> str:
+    numbers = [str(number) for number in dict.fromkeys(phases) if number]
+    return f" (phase {' and '.join(numbers)})" if numbers else ""
 
 
 _GAPS = {

@@ -90,7 +90,7 @@ def _idle(source: Source, found: tuple[Cause, ...]) -> str:
         rest = f"next is {source.phase_words(following)}" if following is not None else "no phase is left"
         return f"{words} is done; {rest}"
     if phase.outcome == "refused":
-        return f"{words} was refused, and what clients get was not changed: {phase.because}"
+        return f"{words} was refused, and what users get was not changed: {phase.because}"
     cause = next((each for each in reversed(found) if each.phase == number), None)
     left = f", except: {phase.because}" if phase.because else ""
     by = ", as a person asked" if cause and cause.came_from == "person" else " by dnsrun itself"

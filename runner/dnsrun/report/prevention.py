@@ -8,6 +8,7 @@ from dataclasses import replace
 from dnsrun.journal.fold import RunState
 from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Judged, Observed
 from dnsrun.model.plan import Check, Hold, Plan
+from dnsrun.model.playbook import GateSpec
 from dnsrun.model.times import duration
 
 from .opening import opens_at
@@ -54,21 +55,37 @@ def _next_time(source: Source, cause: Cause, ran: tuple[Checked, ...]) -> Iterat
     if "before" in places:
         yield (
             f"When {phase} is run again, the check {cause.gate} must pass before anything is written: it asks what "
-            "clients will be led to while they are still led to the old."
+            "users will be led to, while they are still led to the old one."
         )
     if "after" in places or "hold" in places:
         on = ", and goes on while dnsrun watches" if "hold" in places else ""
-        yield f"It is asked again after the change{on}; when it fails, dnsrun takes the change back by itself."
-    if any(each.gate == cause.gate and each.when == "before the change" and each.passed for each in ran):
+        yield f"It is asked again after the change{on}; when it fails, {_reaction(plan, cause.gate)}."
+    before = (each for each in ran if (each.phase, each.gate) == (cause.phase, cause.gate) and each.passed)
+    if cause.affected and any(each.when == "before the change" for each in before):
         yield (
             f"This time {cause.gate} passed beforehand and failed later. Passing beforehand is therefore no promise; "
-            "what protects is that the check goes on and that the way back is automatic."
+            "what protects is that the check goes on after the change."
         )
     if plan and plan.worst_recovery_s:
         yield (
-            f"Should {phase} fail once more, the last client is well again {duration(plan.worst_recovery_s)} "
-            "after the records are back: their TTL is no longer than that."
+            f"Should {phase} fail once more, no cache leads users to the new values for longer than "
+            f"{duration(plan.worst_recovery_s)} after the records are back."
         )
+
+
+def _reaction(plan: Plan | None, name: str) -> str:
+    """Return what happens when a gate fails after the change."""
+    gates = [gate for gate in _gates(plan) if gate.name == name] if plan else []
+    if any(gate.on_fail == "pause" for gate in gates):
+        return "dnsrun pauses and a person decides"
+    if plan and any(hazard.name == "manual-rollback" for hazard in plan.hazards):
+        return "dnsrun has a person take the change back, and proves it"
+    return "dnsrun takes the change back by itself"
+
+
+def _gates(plan: Plan) -> list[GateSpec]:
+    gates = [move.gate for move in plan.moves if isinstance(move, Check)]
+    return gates + [gate for move in plan.moves if isinstance(move, Hold) for gate in move.gates]
 
 
 def _newest_plan(source: Source, phase: int) -> Plan | None:
@@ -89,7 +106,7 @@ def _always(source: Source, ran: tuple[Checked, ...]) -> Iterator[str]:
     untouched = [each for each in ran if each.gate == "untouched"]
     warned = any(isinstance(record.entry, Judged) and record.entry.warnings for record in source.run.own)
     if any(each.passed for each in untouched) and not any(each.failed for each in untouched) and not warned:
-        yield "All other saved records were compared after each write, at every name server: none of them has changed."
+        yield "All other saved records were compared after each write, at the name servers: none has changed."
     captures = [record.entry for record in source.run.own if isinstance(record.entry, Captured)]
     if captures:
         yield (
@@ -101,10 +118,14 @@ def _always(source: Source, ran: tuple[Checked, ...]) -> Iterator[str]:
     ]
     if samples:
         servers = len({sample.server for sample in samples})
-        yield (
-            f"The TTLs that name servers give were read {_times(len(samples))}, at {servers} "
-            f"{'server' if servers == 1 else 'servers'}: no record is changed before its old TTL has run out in caches."
-        )
+        where = "1 server" if servers == 1 else f"{servers} servers"
+        rule = ": no record is changed before its old TTL has run out in caches" if _lowers(source) else ""
+        yield f"The TTLs that name servers give were read {_times(len(samples))}, at {where}{rule}."
+
+
+def _lowers(source: Source) -> bool:
+    phases = source.playbook.phases if source.playbook else ()
+    return any(step.kind == "lower-ttl" for phase in phases for step in phase.steps)
 
 
 def _rounds(count: int) -> str:
@@ -160,8 +181,6 @@ def _hazard_texts(plans: Iterable[Plan]) -> Mapping[tuple[int, str], str]:
 
 
 def _advisory(plan: Plan) -> Iterator[Gap]:
-    gates = [move.gate for move in plan.moves if isinstance(move, Check)]
-    gates += [gate for move in plan.moves if isinstance(move, Hold) for gate in move.gates]
-    for gate in gates:
+    for gate in _gates(plan):
         if gate.advisory:
             yield Gap("advisory", plan.phase, f"check {gate.name} only advises: its failure stops nothing")

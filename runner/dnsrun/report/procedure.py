@@ -161,7 +161,7 @@ def _rest(source: Source, number: int) -> str:
     plan: Plan | None = source.plans.get(source.state.phase(number).plan)
     by_hand = any(hazard.name == "manual-rollback" for hazard in plan.hazards) if plan else False
     person = "; a person must act, too" if by_hand else ""
-    longest = f"; clients may meet what is there now for {duration(plan.worst_recovery_s)} at most" if plan else ""
+    longest = f"; users may meet what is there now for {duration(plan.worst_recovery_s)} at most" if plan else ""
     return person + (longest if plan and plan.worst_recovery_s else "")
 
 

@@ -34,13 +34,15 @@ class RunOf:
 def runs_of(records: Iterable[Record]) -> tuple[RunOf, ...]:
     """Return the runs of a journal, oldest first; what precedes the first `Opened` belongs to the first run."""
     every = tuple(records)
-    begins: list[tuple[str, datetime, int]] = []
+    begins: list[tuple[int, Opened]] = []
     for index, record in enumerate(every):
-        if isinstance(record.entry, Opened) and (not begins or begins[-1][0] != record.entry.run):
-            begins.append((record.entry.run, record.at, index if begins else 0))
-    ends = [start for _, _, start in begins[1:]] + [len(every)]
+        if isinstance(record.entry, Opened) and (not begins or begins[-1][1].run != record.entry.run):
+            begins.append((index, record.entry))
+    ends = [*(index for index, _ in begins[1:]), len(every)]
+    starts = [0, *(index for index, _ in begins[1:])]
     return tuple(
-        RunOf(run, began, every[start].seq, every[:end]) for (run, began, start), end in zip(begins, ends, strict=True)
+        RunOf(opened.run, every[index].at, every[start].seq, every[:end])
+        for (index, opened), start, end in zip(begins, starts, ends, strict=False)
     )
 
 

@@ -62,7 +62,7 @@ _ENDS: Mapping[str, str] = {
     "done": "{} was done",
     "rolled-back": "{} was rolled back, and that was checked",
     "rollback-incomplete": "The rollback of {} could not be completed",
-    "refused": "{} was refused; what clients get was not changed",
+    "refused": "{} was refused; what users get was not changed",
     "paused": "{} was paused: a person must decide",
 }
 

@@ -31,7 +31,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """Clients may have met what was written from `since` on, `until` the last cache had forgotten it; None: open."""
+    """Users may have met what was written from `since` on, `until` the last cache had forgotten it; None: open."""
 
     since: datetime
     until: datetime | None

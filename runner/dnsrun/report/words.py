@@ -74,15 +74,15 @@ def act_headline(act: Act) -> str:
     """Return where an act works and on what, as the beginning of a sentence."""
     match act:
         case WriteZone():
-            return f"Records were written at {act.provider}"
+            return f'Records were written at the host "{act.provider}"'
         case SetDelegation():
-            return f"The name servers of the domain were changed at {act.provider}"
+            return f'The name servers of the domain were changed at "{act.provider}"'
         case Refresh():
-            return f"{act.provider} was told to fetch the zone"
+            return f'The host "{act.provider}" was told to fetch the zone'
         case RunCommand():
             return "A program was run"
         case Instruct():
-            return f"{act.operator} was asked to do something by hand"
+            return f'"{act.operator}" was asked to do something by hand'
         case _:
             assert_never(act)
 
@@ -108,11 +108,11 @@ def act_proof(act: Act) -> str:
     """Return what showed that an act had taken effect."""
     match act:
         case WriteZone():
-            return f"the servers of {act.provider} answered with it"
+            return f'the servers of "{act.provider}" answered with it'
         case SetDelegation():
             return "the parent's servers answered with it"
         case Refresh():
-            return f"{act.provider} had fetched the zone"
+            return f'"{act.provider}" had fetched the zone'
         case RunCommand():
             return "it ran to its end"
         case Instruct():
@@ -186,7 +186,9 @@ def grade(completeness: str) -> str:
 
 def gate_words(gate: str) -> str:
     """Return a gate's name; for a built-in one what it asks, too."""
-    return f"{gate} ({BUILT_IN[gate]}; built in)" if gate in BUILT_IN else f"{gate} (from the playbook)"
+    if gate in BUILT_IN:
+        return f"the check {gate}: {BUILT_IN[gate]} (built in)"
+    return f"the check {gate}, which the playbook asks for"
 
 
 def outcome_words(gate: str, status: str) -> str:
@@ -210,7 +212,7 @@ _OUTCOMES: Mapping[tuple[str, str], str] = {
     ("", "unknown"): "could not be judged",
 }
 _LEADS: Mapping[str, str] = {
-    "as it was": "as clients met it until then, ",
+    "as it was": "as users met it until then, ",
     "before the change": "before the change was made, ",
     "before going back": "before going back, ",
     "after going back": "after going back, ",
