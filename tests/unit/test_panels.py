@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from importlib import resources
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
@@ -155,3 +156,11 @@ def test_the_labels_stand_as_they_were_seen() -> None:
         for language in ("en", "ja"):
             said = " ".join(texts([role[language] for role in panels.panel(name).words.values()]))
             assert not [label for label in labels if label not in said], name
+
+
+def test_the_readme_says_what_each_panel_is_for() -> None:
+    readme = Path(__file__).resolve().parents[2] / "README.md"
+    rows = [line.split("|")[1:5] for line in readme.read_text().splitlines() if line.startswith("| `")]
+    said = {row[0].strip(" `"): [cell.strip() == "yes" for cell in row[1:]] for row in rows if len(row) == 4}
+    for name in NAMES:
+        assert said[name] == [role in data(name)["roles"] for role in ("write", "delegate", "refresh")], name

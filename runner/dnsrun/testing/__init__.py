@@ -1,1 +1,1 @@
-"""What plugin authors test their providers with: `dnsrun.testing.contract.ProviderContract`."""
+"""What plugin authors test with: `contract.ProviderContract` for hosts, `registrar.RegistrarContract` for registrars."""
