@@ -16,7 +16,7 @@ from dnsrun.engine.run import Run
 from dnsrun.journal.fold import RunState
 from dnsrun.model.entry import RollbackAsked
 
-K = 4
+K = 6
 LONG_K = 1
 CHUNKS = 8
 AT_ONCE_S, HOURS_LATER_S = 5, 7 * 3600

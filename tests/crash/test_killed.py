@@ -28,7 +28,8 @@ Host = Literal["bind", "powerdns"]
 DOMAIN = "client.example"
 PHASES = (1, 2)
 K = 2 if "CI" not in os.environ else 6
-FEW = (13, 14, 17, 41, 44, 46)  # one of each kind, where a write is near
+# Where a write is near, each kind at one of the hosts; all points at both are long.
+FEW: dict[Host, tuple[int, ...]] = {"bind": (13, 17, 44), "powerdns": (14, 41, 46)}
 FIRST = {
     "bind": "{use: rfc2136, server: 198.51.100.53, name_servers: [ns1.client.example]}",
     "powerdns": '{use: powerdns, api_url: "URL", api_key: {env: API_KEY}, name_servers: [ns1.client.example]}',
@@ -157,7 +158,7 @@ def kill_and_go_on(killing: Killing, at: int) -> bool:
 @pytest.mark.parametrize("host", get_args(Host))
 def test_killed_near_a_write(on: Killed, host: Host) -> None:
     killing = on(host)
-    for at in FEW:
+    for at in FEW[host]:
         assert kill_and_go_on(killing, at)
 
 
