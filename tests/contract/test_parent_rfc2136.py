@@ -88,9 +88,14 @@ def test_one_message_carries_everything_and_none_is_sent_when_it_is_there(parent
 
 
 def test_the_ttls_stay_those_of_the_parent(parent: Authority) -> None:
+    more = f"client.parent.example. 300 IN DS 1 13 2 {'ab' * 32}\n{NS1} 1200 IN A 192.0.2.1\n"
+    more += f"client.parent.example. 7200 IN NS {NS1}\n"
+    parent.set_zone(ZONE, parent.zone_text(ZONE) + more)
     before = now(parent)
-    ask(parent).replace_delegation(DOMAIN, before=before, after=Delegation(frozenset({NS1}), {}, frozenset(), 60))
-    assert now(parent).ttl_s == 7200
+    after = Delegation(frozenset({NS1}), {NS1: ("192.0.2.9",)}, frozenset({f"2 13 2 {'cd' * 32}"}), 60, 60)
+    ask(parent).replace_delegation(DOMAIN, before=before, after=after)
+    assert (now(parent).ttl_s, now(parent).ds_ttl_s) == (7200, 300)
+    assert f"{NS1} 1200 IN A 192.0.2.9" in parent.zone_text(ZONE)
 
 
 def test_glue_that_a_neighbour_uses_stays(parent: Authority) -> None:

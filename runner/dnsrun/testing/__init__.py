@@ -1,1 +1,1 @@
-"""What plugin authors test with: `contract.ProviderContract` for hosts, `registrar.RegistrarContract` for registrars."""
+"""What plugin authors test with: `contract.ProviderContract` for hosts, `registrar.RegistrarContract`."""
