@@ -73,7 +73,8 @@ class Manners:
 class TryingRegistrar:
     """A registrar with bad manners before a real parent zone; `manners` may be set anew at any time.
 
-    `requests` are the delegations that were asked for, in order; each is an operation, named by its number.
+    `requests` are the delegations that were asked for, in order; each is an operation, named by its number. A newer
+    request takes the place of one that is pending.
     """
 
     def __init__(self, behind: RegistrarProvider, clock: TellingClock, manners: Manners | None = None) -> None:
@@ -120,7 +121,7 @@ class TryingRegistrar:
         accepted = self._clock.now()
         if manners.placeholder_s:
             parked = Delegation(frozenset(PLACEHOLDERS), {}, frozenset(), after.ttl_s)
-            self._clock.at(accepted + timedelta(seconds=manners.delay_s), lambda: self._set(domain, parked))
+            self._clock.at(accepted + timedelta(seconds=manners.delay_s), lambda: self._set(operation, domain, parked))
         last = accepted + timedelta(seconds=manners.delay_s + manners.placeholder_s)
         self._clock.at(last, lambda: self._end(manners, operation, domain, after))
 
@@ -128,11 +129,14 @@ class TryingRegistrar:
         if manners.rejects:
             self._outcomes[operation] = Rejected(manners.rejects)
             return
-        if not manners.lies:
-            self._set(domain, after)
         self._outcomes[operation] = Settled()
+        if not manners.lies:
+            self._set(operation, domain, after)
 
-    def _set(self, domain: Name, wanted: Delegation) -> None:
+    def _set(self, operation: str, domain: Name, wanted: Delegation) -> None:
+        if operation != str(len(self.requests)):
+            self._outcomes[operation] = Rejected("a newer request has taken its place")
+            return
         there = self._behind.read_delegation(domain)
         assert there is not None
         self._behind.replace_delegation(domain, before=there, after=wanted)

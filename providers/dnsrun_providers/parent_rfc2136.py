@@ -7,7 +7,7 @@ as they were before. The TTLs stay those of the parent.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import dns.name
@@ -187,12 +187,8 @@ def _used_elsewhere(name: Name, domain: Name, live: Live) -> bool:
 
 def _differs(domain: Name, before: Delegation, live: Live) -> str:
     """Say in words which RRsets are not as before."""
-    expected: dict[RRsetKey, RRset] = {}
-    for change in _changes(domain, before, live):
-        if change.after:
-            expected[change.key] = change.after
-    keys: Mapping[RRsetKey, None] = dict.fromkeys(change.key for change in _changes(domain, before, live))
-    return foreign((Change(key, expected.get(key), None) for key in keys), live)
+    back = _changes(domain, before, live)
+    return foreign((Change(change.key, before=change.after, after=None) for change in back), live)
 
 
 def _open(spec: ProviderSpec, context: Context) -> ParentRfc2136:

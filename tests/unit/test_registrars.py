@@ -104,3 +104,13 @@ def test_a_locked_domain_is_neither_read_nor_changed(scene: Scene) -> None:
     with pytest.raises(OutsideError):
         scene.registrar.read_delegation(APEX)
     assert scene.now() == scene.old
+
+
+def test_a_newer_request_takes_the_place_of_one_that_is_pending(scene: Scene) -> None:
+    first = scene.ask(Manners(delay_s=7200)).operation or ""
+    scene.registrar.manners = Manners(delay_s=60)
+    second = scene.registrar.replace_delegation(APEX, before=NEW, after=scene.old).operation or ""
+    scene.wait(7200)
+    assert isinstance(scene.registrar.poll(first), Rejected)
+    assert scene.registrar.poll(second) == Settled()
+    assert scene.now().same(scene.old)
