@@ -195,7 +195,11 @@ def test_a_rollback_that_is_not_complete_says_so(project: Project) -> None:
     assert data["phases"][0]["state"] == "going back"
     (cause,) = data["causes"]
     assert (cause["came_from"], cause["affected"]["until"]) == ("person", None)
-    assert "on; the way back is not finished" in project("report").out
+    text = project("report").out
+    assert 'Phase 1 "switch A" is being taken back, as a person asked' in text
+    assert "on; the way back is not finished" in text
+    assert re.search(rf"^ +then: {re.escape(OLD)}   TTL", text, re.MULTILINE), "the sheet is kept line by line"
+    assert f"       then: {OLD}   TTL" in project("report", "--format", "markdown").out
 
 
 def test_the_newest_run_is_told_and_others_by_their_name(failed: Project) -> None:

@@ -25,6 +25,9 @@ def causes(source: Source, discreet: Discretion) -> tuple[Cause, ...]:
     walk = _Walk(source, discreet, {window.begun_at: window.affected for window in windows(source)})
     for state, record in source.steps():
         walk.step(state, record)
+    if source.state.going_back and walk.found:
+        last = walk.found[-1]
+        walk.found[-1] = replace(last, led_to=last.led_to.replace("was taken back", "is being taken back"))
     return tuple(walk.found)
 
 

@@ -59,7 +59,14 @@ class Commands:
     lines: tuple[tuple[str, str], ...]
 
 
-Block = Heading | Paragraph | Items | Table | Commands
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Lines that stay as they are."""
+
+    lines: tuple[str, ...]
+
+
+Block = Heading | Paragraph | Items | Table | Commands | Sheet
 
 
 def document(report: Report) -> tuple[Block, ...]:
@@ -260,11 +267,21 @@ def _procedure(report: Report) -> Iterator[Block]:
     yield Table(("", "Phase", "Stands at", "Since"), tuple(map(_phase, report.phases)))
     if report.by_hand:
         yield Heading(3, "By hand first")
-        yield Items(tuple(line for each in report.by_hand for line in _by_hand(each)))
+        for task in report.by_hand:
+            yield from _by_hand(task)
     yield Heading(3, "Then type, in the project's folder" if report.by_hand else "Type next, in the project's folder")
     yield from _typed(report.commands, "Nothing: no phase is left.")
     yield Heading(3, "How to get back")
-    yield from _typed(report.way_back, "Nothing stands that could be taken back.")
+    yield from _typed(report.way_back, _no_way_back(report))
+
+
+def _no_way_back(report: Report) -> str:
+    states = {phase.state for phase in report.phases}
+    if "going back" in states:
+        return "The way back is under way; it is finished as said above."
+    if not report.commands and "done" in states:
+        return "Not any more: the run is closed."
+    return "Nothing stands that could be taken back."
 
 
 def _phase(phase: PhaseNow) -> tuple[str, ...]:
@@ -274,10 +291,12 @@ def _phase(phase: PhaseNow) -> tuple[str, ...]:
     return (str(phase.number), phase.name, f"{stands}{opens}", since)
 
 
-def _by_hand(task: ByHand) -> Iterator[str]:
-    first, *others = task.text.splitlines() or [""]
-    yield f"{task.who}: {first}" if task.who else first
-    yield from others
+def _by_hand(task: ByHand) -> Iterator[Block]:
+    if not task.who:
+        yield Paragraph(task.text)
+        return
+    yield Paragraph(f'What "{task.who}" was told, and what does not show yet:')
+    yield Sheet(tuple(task.text.splitlines()))
 
 
 def _typed(lines: tuple[CommandLine, ...], nothing: str) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from dnsrun.model.text import escape
 
-from .document import Block, Commands, Heading, Items, Paragraph, Table, document
+from .document import Block, Commands, Heading, Items, Paragraph, Sheet, Table, document
 from .value import Report
 
 # Entities where HTML begins; a backslash before what CommonMark, tables or mathematics give a meaning to.
@@ -48,9 +48,11 @@ def _lines(block: Block) -> Iterator[str]:
         case Table(titles=titles, rows=rows):
             yield from map(_row, (titles, ("---",) * len(titles)))
             yield from (_row(tuple(map(inert, row))) for row in rows)
-        case Commands(lines=lines):
-            for command, does in lines:
-                yield from (f"- {line(does)}:", "", *_code(command), "")
+        case Sheet(lines=lines):
+            yield from _code(*lines, indent=4)
+        case Commands(lines=commands):
+            for command, does in commands:
+                yield from (f"- {line(does)}:", "", *_code(command, indent=6), "")
         case _:
             assert_never(block)
 
@@ -59,6 +61,6 @@ def _row(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _code(command: str) -> tuple[str, ...]:
-    """Return a command as an indented block, in which nothing has a meaning."""
-    return (f"      {escape(command)}",)
+def _code(*lines: str, indent: int) -> Iterator[str]:
+    """Yield lines as an indented block, in which nothing has a meaning."""
+    yield from (f"{' ' * indent}{escape(each)}" for each in lines)

@@ -15,7 +15,7 @@ from .opening import opens_at
 from .procedure import closes_at
 from .source import Source
 from .value import Cause, Checked, Gap, Lock
-from .words import BUILT_IN, Discretion, grade, place_of
+from .words import BUILT_IN, Discretion, grade, place_of, sentence
 
 
 def checks(source: Source) -> tuple[Checked, ...]:
@@ -46,7 +46,19 @@ def safeguards(source: Source, found: tuple[Cause, ...], ran: tuple[Checked, ...
     """Return what protects from now on and what protected in this run, a sentence each."""
     causes = {(cause.phase, cause.gate): cause for cause in found if cause.came_from == "check"}
     lines = [line for cause in causes.values() for line in _next_time(source, cause, ran)]
-    return tuple(dict.fromkeys((*lines, *_always(source, ran))))
+    return tuple(dict.fromkeys((*lines, *_still_open(source), *_always(source, ran))))
+
+
+def _still_open(source: Source) -> Iterator[str]:
+    """Yield by what the phase that is open is checked."""
+    plan = source.active(source.state)
+    for when, words in (("before", "before its change"), ("after", "after its change"), ("back", "when it is back")):
+        checks_ = (
+            [move.gate.name for move in plan.moves if isinstance(move, Check) and move.when == when] if plan else []
+        )
+        if plan and checks_:
+            names = ", ".join(dict.fromkeys(checks_))
+            yield sentence(f"{source.phase_words(plan.phase)} is checked {words} by {names}")
 
 
 def _next_time(source: Source, cause: Cause, ran: tuple[Checked, ...]) -> Iterator[str]:
@@ -141,6 +153,11 @@ def locks(source: Source) -> tuple[Lock, ...]:
     state = source.state
     if state.ended:
         return (Lock("The run is finished: neither going on nor rolling back is possible any more.", None),)
+    if state.going_back or (state.active and state.active.planned.direction == "back"):
+        return (Lock("No phase begins before the way back is proved at every server.", None),)
+    if state.active:
+        open_phase = source.phase_words(state.active.planned.phase)
+        return (Lock(f"No other phase begins while {open_phase} is open.", None),)
     found = []
     opens = opens_at(source.playbook, state) if source.playbook else None
     if opens and opens > source.now:

@@ -139,10 +139,10 @@ def way_back(source: Source, discreet: Discretion) -> tuple[CommandLine, ...]:
         does = f"takes back {source.phase_words(wrote[0])}: {discreet('; '.join(back))}{_rest(source, wrote[0])}"
         lines.append(CommandLine(f"dnsrun rollback {domain}", does))
     older = [line for number in wrote[1:] for line in _back_lines(source, number)]
-    everything = f"{discreet('; '.join((*back, *older)))}; " if older else ""
     does = "raises the TTLs again; of this run, nothing else stands"
     if back or older:
-        does = f"takes back everything that this run has changed: {everything}TTLs are raised again, last"
+        listed = f": {discreet('; '.join((*back, *older)))}" if older else ""
+        does = f"takes back everything that this run has changed{listed}; TTLs are raised again, last"
     lines.append(CommandLine(f"dnsrun rollback {domain} --all", does))
     return tuple(lines)
 

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from dnsrun.model.text import escape
 
-from .document import DETAIL, Block, Commands, Heading, Items, Paragraph, Table, document
+from .document import DETAIL, Block, Commands, Heading, Items, Paragraph, Sheet, Table, document
 from .value import Report
 
 WIDTH = 100
@@ -45,8 +45,10 @@ def _lines(block: Block) -> Iterator[str]:
                 yield from _hanging("  - ", text)
         case Table():
             yield from _table(block)
-        case Commands(lines=lines):
-            for line, does in lines:
+        case Sheet(lines=lines):
+            yield from (f"    {escape(line)}" for line in lines)
+        case Commands(lines=commands):
+            for line, does in commands:
                 yield f"    {escape(line)}"
                 yield from _hanging("        ", does)
         case _:

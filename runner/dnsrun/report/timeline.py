@@ -229,8 +229,8 @@ def _rollback_begun(story: _Story, entry: RollbackBegun, at: datetime) -> Rows:
 
 
 def _asked(story: _Story, entry: PersonAsked, at: datetime) -> Rows:
-    lines = tuple(map(story.discreet, entry.text.splitlines()))
-    return (Happening(at, "person", f"By hand, {entry.operator} was told:", lines),)
+    lines = tuple(story.discreet(each) for each in entry.text.splitlines() if each.strip())
+    return (Happening(at, "person", f'It is to be done by hand; "{entry.operator}" was told:', lines),)
 
 
 def _answered(story: _Story, entry: PersonAnswered, at: datetime) -> Rows:

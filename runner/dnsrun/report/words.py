@@ -74,11 +74,11 @@ def act_headline(act: Act) -> str:
     """Return where an act works and on what, as the beginning of a sentence."""
     match act:
         case WriteZone():
-            return f'Records were written at the host "{act.provider}"'
+            return f'A change began at the host "{act.provider}"'
         case SetDelegation():
-            return f'The name servers of the domain were changed at "{act.provider}"'
+            return f'A change of the name servers began at "{act.provider}"'
         case Refresh():
-            return f'The host "{act.provider}" was told to fetch the zone'
+            return f'The host "{act.provider}" was asked to fetch the zone'
         case RunCommand():
             return "A program was run"
         case Instruct():
