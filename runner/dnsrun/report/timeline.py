@@ -166,7 +166,7 @@ def _intended(story: _Story, entry: Intended, at: datetime) -> Rows:
 
 
 def _failed(story: _Story, entry: Failed, at: datetime) -> Rows:
-    why = "refused since a record is not what it was" if entry.conflict else story.discreet(entry.because)
+    why = story.discreet(entry.because)
     doubt = "; whether it took effect is asked of the servers" if entry.in_doubt else ""
     says = f"The call did not succeed: {why}{doubt}."
     return (Happening(at, "change", says),)

@@ -59,7 +59,8 @@ def discretion(records: Iterable[Record], plans: Iterable[Plan], *, is_internal:
             case RollbackAsked(by=by):
                 hidden[f"asked for by {by}"] = "asked for by a person"
             case Failed(because=because) if because and not any(words in because for words in _OWN_WORDS):
-                hidden[because] = "the host answered with an error"
+                conflict = record.entry.conflict
+                hidden[because] = "a record was not what it had been" if conflict else "the host answered with an error"
             case Opened(path=path) if "/" in path:
                 hidden[path] = "the playbook"
     programs = [argv for plan in plans for act in plan.acts if isinstance(act, RunCommand) for argv in _programs(act)]
@@ -97,7 +98,7 @@ def act_lines(act: Act, apex: Name) -> tuple[str, ...]:
         case Refresh():
             return ()
         case RunCommand():
-            return (shorten(" ".join(act.argv)),)
+            return (" ".join(act.argv),)
         case Instruct():
             return tuple(act.text.splitlines())
         case _:
@@ -131,7 +132,7 @@ def act_back(act: Act, apex: Name) -> tuple[str, ...]:
         case Refresh():
             return ()
         case RunCommand():
-            return (f"runs {shorten(' '.join(act.undo_argv))}",) if act.undo_argv else ()
+            return (f"runs {' '.join(act.undo_argv)}",) if act.undo_argv else ()
         case Instruct():
             return (f"{act.operator}: {shorten(act.undo_text)}",) if act.undo_text else ()
         case _:

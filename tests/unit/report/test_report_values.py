@@ -229,6 +229,20 @@ def test_a_failed_call_is_a_cause_whose_words_stay_with_us() -> None:
     assert "4711" in as_text(report_on(*failed, is_internal=True))
 
 
+def test_programs_and_paths_stay_with_us_however_long_they_are() -> None:
+    """Threat 27."""
+    program = RunCommand(("/home/canary/bin/tell", *("canary" * 9,) * 9), ("/home/canary/bin/untell",))
+    plan = replace(FORWARD, acts=(program,))
+    opened = replace(OPENED, path="/home/canary/clients/client.yaml")
+    run = runs_of(
+        records((opened, BEGUN[1], Intended(1, 1), PhaseEnded(1, "paused", f"`{' '.join(program.argv)}`: no")))
+    )[-1]
+    for is_internal in (False, True):
+        source = Source(run, {"forward": plan}, None, START, is_internal=is_internal)
+        for text in (as_text(report(source)), as_markdown(report(source)), str(as_data(report(source)))):
+            assert ("canary" in text) is is_internal
+
+
 def test_an_internationalised_domain_is_shown_both_ways() -> None:
     """Threat 23: also one that mixes scripts."""
     told = report_on(opened=replace(OPENED, domain="xn--pple-43d.example"))
