@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from dnsrun.dnsio.probing import found, probe
+from dnsrun.dnsio.views import ServerView
 from dnsrun.errors import OutsideError
 from dnsrun.journal.fold import MoveState
+from dnsrun.model.act import SetDelegation
 from dnsrun.model.content import Content
 from dnsrun.model.entry import Captured, Planned
 from dnsrun.model.observation import Answer
 from dnsrun.model.plan import Check, Do, Plan
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.plan.content import is_content
+from dnsrun.plan.moving import Moving, target_delegation
 from dnsrun.plan.rollback import Undone, plan_rollback
 from dnsrun.plan.situation import Situation
 
-from .eyes import ask_at, current, own_servers
+from .eyes import ask_at, current, own_servers, side_view
+from .moving import asked_zone
 from .run import Run
 from .shown import as_held
 
 
 def plan_back(run: Run, phases: tuple[int, ...], *, raise_ttls: bool) -> Plan:
-    """Read the live zone, plan the way back and journal it. Touches network and disk."""
+    """Read what both sides hold, plan the way back and journal it. Touches network and disk."""
     undone = tuple(_undone(run, number) for number in phases)
-    zone = _live_zone(run, undone)
+    home = run.playbook.zone.provider
+    zone = _zone_now(run, home, undone)
     digest = run.store_zone(zone)
-    provider = run.playbook.zone.provider
-    run.append(Captured(phases[0], "checkpoint", provider, digest, zone.completeness, zone.serial, None))
+    view = current(run)
+    moving = _moving_now(run, view, undone)
+    delegation = view.parent.delegation
+    run.append(Captured(phases[0], "checkpoint", home, digest, zone.completeness, zone.serial, delegation))
     situation = Situation(
         run=run.state.opened.run if run.state.opened else "",
         playbook=run.playbook,
@@ -35,10 +47,68 @@ def plan_back(run: Run, phases: tuple[int, ...], *, raise_ttls: bool) -> Plan:
         checkpoint=digest,
         capabilities=run.ports.capabilities,
         now=run.ports.clock.now(),
+        delegation=delegation,
+        moving=moving,
     )
-    plan = plan_rollback(undone, situation, raise_ttls=raise_ttls)
+    refreshed = _refreshed(run, view, undone) if moving else None
+    plan = plan_rollback(undone, situation, raise_ttls=raise_ttls, refreshed=refreshed)
+    if moving:
+        plan = replace(plan, other=run.store_zone(moving.other))
     run.append(Planned(plan.phase, "back", run.store_plan(plan), digest, plan.covers))
     return plan
+
+
+def _moving_now(run: Run, view: ServerView, undone: tuple[Undone, ...]) -> Moving | None:
+    """Return where the move stands; never refuses, as a rollback must go on."""
+    to = run.playbook.zone.to
+    if to is None:
+        return None
+    now = view.parent.delegation
+    return Moving(
+        switched=run.switched,
+        other=_zone_now(run, to, undone),
+        listed=False,
+        copied=True,
+        captured=run.zone(undone[-1].plan.checkpoint),
+        delegation=now,
+        target=target_delegation(run.playbook, now),
+    )
+
+
+def _refreshed(run: Run, view: ServerView, undone: tuple[Undone, ...]) -> ZoneSnapshot | None:
+    """Return what the new side is to answer: the checkpoint before the switch, renewed by what the old servers answer.
+
+    Only where the switch is undone. What the phase itself wrote on both sides counts as at the checkpoint. None of it
+    comes from absence: what the old servers do not answer (any more) stays as it was captured.
+    """
+    switching = next((each.plan for each in undone if _switches(each.plan)), None)
+    if switching is None or not switching.content:
+        return None
+    before = run.zone(switching.checkpoint)
+    wanted = run.zone(switching.content)
+    written = {change.key for each in undone for change in each.plan.changes(provider=each.plan.live)}
+    old = side_view(run, "old", base=view)
+    known = asked_zone(run, old, before.rrsets.keys() | wanted.rrsets.keys()).rrsets
+    answered = {**found(probe(old, run.apex, _named(run)), run.apex).rrsets, **known}
+    apex_ns = RRsetKey(run.apex, RdataType.NS)
+    newer = {
+        key: rrset.with_ttl(min(rrset.ttl_s, run.playbook.low_ttl_s))
+        for key, rrset in answered.items()
+        if key not in written and key != apex_ns and is_content(key.rdtype)
+    }
+    return replace(wanted, rrsets={**wanted.rrsets, **newer})
+
+
+def _named(run: Run) -> Iterable[Name]:
+    """Yield the names of the zone that the playbook mentions; the usual names come with every probing."""
+    mail = run.playbook.mail
+    names = [name for spec in run.playbook.records for name in spec.names]
+    names += [*mail.mailboxes, *mail.submission] if mail else []
+    return (name for name in names if name.is_subdomain(run.apex) and not name.is_wild())
+
+
+def _switches(plan: Plan) -> bool:
+    return any(isinstance(act, SetDelegation) and act.moves_servers for act in plan.acts)
 
 
 def _undone(run: Run, number: int) -> Undone:
@@ -65,16 +135,16 @@ def _baselines(plan: Plan, moves: Mapping[int, MoveState]) -> dict[str, tuple[tu
     return found
 
 
-def _live_zone(run: Run, undone: tuple[Undone, ...]) -> ZoneSnapshot:
-    """Return the zone as it is now: what the provider lists, and for what we changed also what its servers answer.
+def _zone_now(run: Run, provider: str, undone: tuple[Undone, ...]) -> ZoneSnapshot:
+    """Return the zone as a host holds it now: what it lists, and for what we changed also what its servers answer.
 
     A reading that fails, or lists too little, must not hide that our value is still there (faults 29 to 31): where
     the two differ, the one that shows a value of ours that is to go back counts.
     """
-    zone = _listed(run) or run.zone(undone[0].plan.checkpoint)
+    zone = _listed(run, provider) or run.zone(_seen_before(undone, provider))
     rrsets: dict[RRsetKey, RRset] = dict(zone.rrsets)
-    changes = [change for each in undone for change in each.plan.changes()]
-    for key, answered in _answered(run, frozenset(change.key for change in changes), zone).items():
+    changes = [change for each in undone for change in each.plan.changes(provider=provider)]
+    for key, answered in _answered(run, provider, frozenset(change.key for change in changes), zone).items():
         written = [change.after for change in changes if change.key == key]
         listed = rrsets.get(key)
         if _is_one_of(answered, written) and not _is_one_of(listed, written):
@@ -83,8 +153,13 @@ def _live_zone(run: Run, undone: tuple[Undone, ...]) -> ZoneSnapshot:
     return replace(zone, rrsets=rrsets, taken_at=run.ports.clock.now())
 
 
-def _listed(run: Run) -> ZoneSnapshot | None:
-    provider = run.ports.providers[run.playbook.zone.provider]
+def _seen_before(undone: tuple[Undone, ...], provider: str) -> str:
+    plan = undone[0].plan
+    return plan.other if plan.other and provider != plan.live else plan.checkpoint
+
+
+def _listed(run: Run, name: str) -> ZoneSnapshot | None:
+    provider = run.ports.providers[name]
     if not provider.capabilities.reads:
         return None
     try:
@@ -93,9 +168,9 @@ def _listed(run: Run) -> ZoneSnapshot | None:
         return None
 
 
-def _answered(run: Run, keys: frozenset[RRsetKey], zone: ZoneSnapshot) -> dict[RRsetKey, RRset | None]:
+def _answered(run: Run, provider: str, keys: frozenset[RRsetKey], zone: ZoneSnapshot) -> dict[RRsetKey, RRset | None]:
     held = Content(zone)
-    servers = own_servers(run, run.playbook.zone.provider, current(run))
+    servers = own_servers(run, provider, current(run)) if keys else ()
     return {
         each.of: as_held(each.of, each.got, held)
         for each in ask_at(run, keys, servers)

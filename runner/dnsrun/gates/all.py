@@ -8,7 +8,9 @@ from dnsrun.ports.gate import Gate
 
 from .command import Command
 from .confirm import Confirm
+from .delegation import DelegationGate
 from .http import Http
+from .old_side import OldSide
 from .parity import Parity
 from .records import Records
 from .serial import SerialGate
@@ -18,5 +20,16 @@ from .untouched import Untouched
 
 def built_in() -> Mapping[str, Gate]:
     """Return the gates by the words that playbooks use."""
-    gates: tuple[Gate, ...] = (Records(), Untouched(), SerialGate(), Parity(), Http(), Tls(), Command(), Confirm())
+    gates: tuple[Gate, ...] = (
+        Records(),
+        Untouched(),
+        SerialGate(),
+        Parity(),
+        DelegationGate(),
+        OldSide(),
+        Http(),
+        Tls(),
+        Command(),
+        Confirm(),
+    )
     return {gate.kind: gate for gate in gates}

@@ -1,7 +1,9 @@
 """The way back: from what phases wrote, what was there before, and what is there now. Pure.
 
-Order by class: services on again, then data, then secondaries, TTLs last. Three-way: an RRset that somebody else has
-changed since is left and named (P3). Nothing is derived from absence (P4): only RRsets that we changed are written.
+Order by class: services on again, then data on every side that a cache may ask, then secondaries, then the delegation
+and its DS, TTLs last. Three-way: an RRset that somebody else has changed since is left and named (P3). Nothing is
+derived from absence (P4): only RRsets that we changed are written; at the host that the zone moved to, whoever typed
+them, also those that the old servers answer otherwise (D4).
 """
 
 from __future__ import annotations
@@ -9,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
-from dnsrun.model.plan import Check, Do, Move, Plan
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
+from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey
+from dnsrun.model.zone import Delegation, ZoneSnapshot
 
+from .content import is_content
 from .gating import DNS_GATES, built_in
 from .situation import Situation
+from .ttl import margin_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,44 +49,128 @@ class _Way:
     left: tuple[str, ...]
 
 
-def plan_rollback(undone: tuple[Undone, ...], situation: Situation, *, raise_ttls: bool) -> Plan:
-    """Plan the way back from these phases, newest first. `situation.zone` is the zone as it is now.
+def plan_rollback(
+    undone: tuple[Undone, ...], situation: Situation, *, raise_ttls: bool, refreshed: ZoneSnapshot | None = None
+) -> Plan:
+    """Plan the way back from these phases, newest first.
 
-    TTLs that were lowered stay low unless `raise_ttls`; then they are raised last. What an earlier rollback has
-    written already is not written again, but secondaries are refreshed and all servers asked all the same.
+    `situation.zone` is what the host that the zone was at holds now, `situation.moving.other` what the host holds that
+    it moves to. `refreshed` is what the latter is to answer while caches still ask it: the checkpoint, renewed from
+    the old servers. TTLs that were lowered stay low unless `raise_ttls`; then they are raised last. What an earlier
+    rollback has written already is not written again, but secondaries are refreshed and all servers asked all the same.
     """
     chains = _chains(undone)
-    way = _way(chains, situation, raise_ttls=raise_ttls)
+    home = situation.playbook.zone.provider
+    ways = {
+        provider: _way(chains.get(provider, {}), held, raise_ttls=raise_ttls)
+        for provider, held in _held(situation).items()
+    }
+    delegations = tuple(_delegations(undone, situation))
     acts: list[Act] = [*_services(undone)]
-    provider = situation.playbook.zone.provider
-    for changes in (way.data, way.ttls):
-        if changes:
-            acts.append(WriteZone(provider, situation.zone.apex, changes))
+    if delegations and refreshed is not None and situation.moving and situation.playbook.zone.to:
+        acts += _renewed(situation.playbook.zone.to, ways, refreshed, situation.moving.other)
+    acts += [WriteZone(provider, situation.zone.apex, way.data) for provider, way in ways.items() if way.data]
+    written = any(isinstance(act, WriteZone) for act in acts) or any(chains.values())
+    acts += _refreshes(undone, situation) if written else []
+    acts += delegations
+    for provider, way in ways.items():
+        if way.ttls:
+            acts.append(WriteZone(provider, situation.zone.apex, way.ttls))
             acts += _refreshes(undone, situation)
-    if chains and not (way.data or way.ttls):
-        acts += _refreshes(undone, situation)
     newest = undone[0].plan
+    way = ways[home]
     return Plan(
         run=situation.run,
         phase=newest.phase,
         phase_name=newest.phase_name,
         direction="back",
         acts=tuple(acts),
-        moves=_moves(undone, tuple(acts), way),
+        moves=_moves(undone, tuple(acts), way, situation),
         checkpoint=situation.checkpoint,
         covers=tuple(each.plan.phase for each in undone),
-        left=(*way.left, *_beyond(undone)),
-        guards=(*(guard for guard in undone[-1].plan.guards if guard.key not in chains), *way.there),
+        left=(*(text for each in ways.values() for text in each.left), *_beyond(undone), *_signer_left(undone)),
+        guards=(*_guards(undone[-1].plan, chains.get(home, {}), home), *way.there),
+        live=home,
+        delegation=situation.delegation,
+        target=_goal(delegations),
     )
 
 
-def _way(chains: Mapping[RRsetKey, list[Change]], situation: Situation, *, raise_ttls: bool) -> _Way:
+def _guards(oldest: Plan, chains: Mapping[RRsetKey, list[Change]], home: str) -> Iterable[Change]:
+    return (guard for guard in oldest.guards if oldest.live in {"", home} and guard.key not in chains)
+
+
+def _held(situation: Situation) -> dict[str, ZoneSnapshot]:
+    """Return what each host holds now."""
+    zone = situation.playbook.zone
+    held = {zone.provider: situation.zone}
+    return held | ({zone.to: situation.moving.other} if zone.to and situation.moving else {})
+
+
+def _renewed(to: str, ways: dict[str, _Way], wanted: ZoneSnapshot, held: ZoneSnapshot) -> list[WriteZone]:
+    """Return the write that gives the new side the right data; what it has beyond that stays."""
+    done = {change.key for change in ways[to].data}
+    changes = tuple(
+        Change(key, held.rrsets.get(key), wanted.rrsets[key])
+        for key in sorted(wanted.rrsets, key=RRsetKey.order)
+        if key not in done and is_content(key.rdtype) and not _same(held.rrsets.get(key), wanted.rrsets[key])
+    )
+    return [WriteZone(to, held.apex, changes)] if changes else []
+
+
+def _delegations(undone: tuple[Undone, ...], situation: Situation) -> Iterable[SetDelegation]:
+    """Return what goes back at the parent (S2): the name servers always, a DS only where they had not moved.
+
+    A DS of the new host's keys goes first; its hold is among the moves.
+    """
+    performed = [act for each in undone for act in _performed(each) if isinstance(act, SetDelegation)]
+    moved = [act for act in performed if act.moves_servers]
+    for act in performed:
+        if not act.moves_servers and act.after.ds - act.before.ds:
+            yield replace(act, before=act.after, after=act.before)
+    if moved:
+        before, after = moved[0].after, moved[-1].before
+        bare = any(act.before.ds and not act.after.ds for act in performed)
+        yield replace(moved[0], before=before, after=replace(after, ds=frozenset()) if bare else after)
+        return
+    for act in performed:
+        if act.before.ds - act.after.ds:
+            yield replace(act, before=act.after, after=act.before)
+    if not performed and situation.delegation and _is_elsewhere(undone[0].plan, situation.delegation):
+        expected = undone[0].plan.delegation
+        registrar = situation.playbook.zone.registrar
+        if expected and registrar:
+            yield SetDelegation(registrar, situation.zone.apex, situation.delegation, expected)
+
+
+def _is_elsewhere(plan: Plan, now: Delegation) -> bool:
+    """Tell whether somebody else has switched the name servers while the phase was open."""
+    return plan.delegation is not None and plan.delegation.ns != now.ns
+
+
+def _signer_left(undone: tuple[Undone, ...]) -> Iterable[str]:
+    acts = [act for each in undone for act in _performed(each) if isinstance(act, SetDelegation)]
+    removed = [act for act in acts if act.before.ds and not act.after.ds]
+    if removed and any(act.moves_servers for act in acts):
+        taken = ", ".join(sorted(removed[-1].before.ds))
+        yield f"the DS stays away from the parent ({taken}); put it back later by hand"
+
+
+def _goal(delegations: tuple[SetDelegation, ...]) -> Delegation | None:
+    return delegations[-1].after if delegations else None
+
+
+def _performed(each: Undone) -> list[Act]:
+    return [each.plan.acts[index] for index in sorted(each.performed, reverse=True)]
+
+
+def _way(chains: Mapping[RRsetKey, list[Change]], held: ZoneSnapshot, *, raise_ttls: bool) -> _Way:
     data: list[Change] = []
     ttls: list[Change] = []
     there: list[Change] = []
     left: list[str] = []
     for key, chain in sorted(chains.items(), key=lambda item: item[0].order()):
-        live, target = situation.zone.rrsets.get(key), chain[0].before
+        live, target = held.rrsets.get(key), chain[0].before
         if not _ours(live, chain):
             left.append(f"{key} is {_text(live)} now, set by somebody else; it was left alone")
             continue
@@ -108,15 +197,30 @@ def _at_any_ttl(value: RRset | None, chain: list[Change]) -> RRset | None:
     return value.with_ttl(max(known)) if value else None
 
 
-def _chains(undone: tuple[Undone, ...]) -> dict[RRsetKey, list[Change]]:
-    """Return, for each RRset, what these phases did to it, oldest first."""
-    chains: dict[RRsetKey, list[Change]] = {}
+def _chains(undone: tuple[Undone, ...]) -> dict[str, dict[RRsetKey, list[Change]]]:
+    """Return, for each host and RRset, what these phases did to it, oldest first.
+
+    What was written where nobody asked yet stays (a copied zone); what was written on both sides goes back on both.
+    """
+    chains: dict[str, dict[RRsetKey, list[Change]]] = {}
     for each in reversed(undone):
+        live = {change.key for act in each.plan.acts if _is_live(act, each.plan) for change in _changes(act)}
         for index in sorted(each.performed):
             act = each.plan.acts[index]
-            for change in act.changes if isinstance(act, WriteZone) else ():
-                chains.setdefault(change.key, []).append(change)
+            if not isinstance(act, WriteZone):
+                continue
+            kept = act.changes if _is_live(act, each.plan) else [c for c in act.changes if c.key in live]
+            for change in kept:
+                chains.setdefault(act.provider, {}).setdefault(change.key, []).append(change)
     return chains
+
+
+def _is_live(act: Act, plan: Plan) -> bool:
+    return isinstance(act, WriteZone) and act.provider == (plan.live or act.provider)
+
+
+def _changes(act: Act) -> tuple[Change, ...]:
+    return act.changes if isinstance(act, WriteZone) else ()
 
 
 def _ours(live: RRset | None, chain: list[Change]) -> bool:
@@ -162,19 +266,48 @@ def _refreshes(undone: tuple[Undone, ...], situation: Situation) -> list[Act]:
     return [Refresh(name, situation.zone.apex) for name in dict.fromkeys(names)]
 
 
-def _moves(undone: tuple[Undone, ...], acts: tuple[Act, ...], way: _Way) -> tuple[Move, ...]:
-    """Services before their check, the old side's answer before data leads there, and all servers asked in the end."""
+def _moves(undone: tuple[Undone, ...], acts: tuple[Act, ...], way: _Way, situation: Situation) -> tuple[Move, ...]:
+    """Services before their check, the old side's answer before anything leads there, all servers asked in the end."""
     everything = tuple(range(len(acts)))
-    moved = bool(way.data) or any(not change.ttl_only for change in way.there)
-    service = list(_service_gates(undone)) if moved else []
+    delegated = any(isinstance(act, SetDelegation) and act.moves_servers for act in acts)
+    moved = delegated or bool(way.data) or any(not change.ttl_only for change in way.there)
+    service = [replace(gate, side="live") for gate in _service_gates(undone)] if moved else []
     first = [index for index in everything if isinstance(acts[index], (RunCommand, Instruct))]
     moves: list[Move] = [Do(index) for index in first]
-    moves += [Check(gate, "safe", everything) for gate in service if way.data]
-    moves += [Do(index) for index in everything if index not in first]
+    moves += [Check(gate, "safe", everything) for gate in service if way.data and not delegated]
+    for index in everything:
+        if index not in first:
+            moves += _around(index, acts[index])
     if acts or way.there:
-        moves += [Check(built_in(kind), "back", everything) for kind in DNS_GATES]
+        moves += _proofs(acts, way, situation)
         moves += [Check(gate, "back", everything) for gate in service]
     return tuple(moves)
+
+
+def _around(index: int, act: Act) -> list[Move]:
+    """Return the move of an act, with what must be so before it and how long it is waited for after it."""
+    if not isinstance(act, SetDelegation):
+        return [Do(index)]
+    if act.moves_servers:
+        return [Check(replace(built_in("old-side", "old"), within_s=60, failures=2), "safe", (index,)), Do(index)]
+    if act.before.ds - act.after.ds:
+        # Unsigning comes only after no cache wants signatures any more (S2).
+        held_s = act.before.ds_ttl_s + margin_s(act.before.ds_ttl_s)
+        return [Do(index), Hold("wait", held_s, (), (index,))]
+    return [Check(replace(built_in("dnssec"), within_s=60), "safe", (index,)), Do(index)]
+
+
+def _proofs(acts: tuple[Act, ...], way: _Way, situation: Situation) -> list[Move]:
+    """Return the checks that everything is as it was, at each host, and at the parent."""
+    zone = situation.playbook.zone
+    at_home = tuple(i for i, act in enumerate(acts) if not (isinstance(act, WriteZone) and act.provider == zone.to))
+    at_new = tuple(i for i, act in enumerate(acts) if isinstance(act, WriteZone) and act.provider == zone.to)
+    moves: list[Move] = []
+    if at_new:
+        moves.append(Check(built_in("records", "new"), "back", at_new))
+    if way.there or any(isinstance(acts[index], WriteZone) for index in at_home):
+        moves += [Check(built_in(kind, "old" if zone.to else "live"), "back", at_home) for kind in DNS_GATES]
+    return moves
 
 
 def _service_gates(undone: tuple[Undone, ...]) -> Iterable[GateSpec]:
