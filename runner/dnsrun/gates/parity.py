@@ -17,6 +17,7 @@ from dnsrun.ports.gate import GateCase, ZoneMove
 from dnsrun.ports.kinds import DNS_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
+from .findings import first
 from .parity_mail import ask_mail_hosts, defects
 from .parity_round import OF_TALLY, ParityRound, serves_zone
 from .parity_sides import SOA, Side, Sides, State, Tally, from_facts
@@ -110,9 +111,9 @@ class _Judgement:
         if proved or hard or brought or moved:
             not_yet = bool(hard) and not proved and not brought and not moved and all(map(self._is_late, hard))
             evidence = (*(one.soa for one in proved), *evidence)[:_EVIDENCE]
-            return Verdict("fail", _first(lines), evidence, not_yet=not_yet, not_checked=not_checked, warnings=warnings)
+            return Verdict("fail", first(lines), evidence, not_yet=not_yet, not_checked=not_checked, warnings=warnings)
         if lines:
-            return Verdict("unknown", _first(lines), evidence, not_checked=not_checked, warnings=warnings)
+            return Verdict("unknown", first(lines), evidence, not_checked=not_checked, warnings=warnings)
         return Verdict("pass", self._good(judged), not_checked=not_checked, warnings=warnings)
 
     def _heard(self) -> list[_Heard]:
@@ -258,12 +259,3 @@ def _is_accounted_for(one: _Heard, planned: int) -> bool:
     tally = one.tally
     known = len([each for each in one.differences if each.state != "empty"])
     return planned == tally.asked == tally.matched + tally.differing + tally.empty and tally.differing <= known
-
-
-_LINES = 10
-
-
-def _first(lines: Sequence[str]) -> str:
-    if len(lines) <= _LINES:
-        return "; ".join(lines)
-    return "; ".join((*lines[:_LINES], f"and {len(lines) - _LINES} more"))

@@ -1,0 +1,56 @@
+"""Gate `delegation`: the new servers are fit to be delegated to, and the parent serves what it is to serve.
+
+Before the switch the new set is tested as if it were delegated already (D7, D8, D9 and what blocks in Zonemaster's
+table), and the parent must serve what it did (D2). After it every server of the parent must serve the new set.
+Rows of the table that other gates hold: BASIC01 (without a parent no gate is asked), ZONE08 and ZONE09 (`parity`),
+ZONE11 (`spf`), DNSSEC01 to 18 (`dnssec`). Aliases of name servers outside the zone are not told from hosts.
+"""
+
+from __future__ import annotations
+
+from dnsrun.model.observation import Endpoint, Observation, Verdict
+from dnsrun.model.playbook import GateSpec
+from dnsrun.ports.gate import GateCase
+from dnsrun.ports.kinds import DNS_TIMING, Fragment
+from dnsrun.ports.net import Net, View
+
+from .delegation_parent import at_parent, judge_parent
+from .delegation_probe import ask_names, ask_parent, ask_zone
+from .delegation_set import judge_set
+from .delegation_zone import by_server, judge_servers
+from .findings import conclude
+from .silence import NOT_CHECKED, answered, ask_controls, not_asked, unchecked
+
+
+class DelegationGate:
+    """The parent delegates to servers that serve the zone, every one of them."""
+
+    kind = "delegation"
+    fragment = Fragment(
+        "the parent delegates as it should, to name servers that answer for the zone", defaults=DNS_TIMING
+    )
+
+    def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:  # noqa: ARG002 - the gate has no options
+        """Ask the parent's servers for the delegation, and every new server how it serves the zone."""
+        if case.move is None:
+            return ()
+        seen = [*ask_parent(net, case.apex, view.controls), *ask_zone(net, case.apex, view.servers, case.move)]
+        if seen and not case.move.switched:
+            seen += ask_names(view, case.move.target.ns, case.apex, seen[0].at, seen[0].server)
+        seen += ask_controls(view, net, case.apex, seen)
+        return (*seen, *not_asked(view, seen))
+
+    def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:  # noqa: ARG002 - the same
+        """Judge one round; pure."""
+        move = case.move
+        if move is None:
+            return Verdict("unknown", "the zone does not move, so that there is no delegation to test")
+        alive = answered(seen)
+        hidden: list[Endpoint] = [one.server for one in seen if one.of == NOT_CHECKED]
+        found = [*judge_parent(seen, move, alive), *judge_servers(case.apex, move, seen, alive)]
+        if not move.switched:
+            found += judge_set(case.apex, move, seen, hidden)
+        parents, servers = len(at_parent(seen).served), len(by_server(seen))
+        which = "the new name servers" if move.switched else "what it did before"
+        good = f"{parents} parent servers delegate to {which}, {servers} new servers answer for the zone"
+        return conclude(found, seen, good, not_checked=unchecked(seen))
