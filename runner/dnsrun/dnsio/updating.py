@@ -120,6 +120,7 @@ class _Pen:
     def __init__(self, apex: Name) -> None:
         self.apex = apex
         self._rdatas: dict[int, tuple[Rdata, bytes]] = {}  # by identity: hashing renders too
+        self._written: tuple[Name, bytes] = (apex, _TO_THE_ZONE)  # the owner name before: it comes several times
 
     def with_data(self, key: RRsetKey, rdatas: Iterable[Rdata], ttl_s: int = 0, rdclass: RdataClass = IN) -> Records:
         """Return one record for each RDATA."""
@@ -134,6 +135,11 @@ class _Pen:
         return owner + _RECORD.pack(rdtype, rdclass, ttl_s, len(rdata)) + rdata
 
     def _owner(self, name: Name) -> bytes:
+        if self._written[0] is not name:
+            self._written = (name, self._name(name))
+        return self._written[1]
+
+    def _name(self, name: Name) -> bytes:
         labels, end = name.labels, self.apex.labels
         own = len(labels) - len(end)
         if labels[own:] != end:

@@ -57,7 +57,8 @@ def desired(
             changes.append(Change(key, live, target))
     keys = frozenset(key for _, key in wanted)
     moved = frozenset(change.key for change in changes if change.key.rdtype in ADDRESSES and not change.ttl_only)
-    moving = [(spec, key) for spec, key in wanted if key in moved]
+    held = frozenset(key.labels for key in zone.rrsets)
+    moving = [(spec, key) for spec, key in wanted if key in moved and key.labels in held]
     conflicts += [f"{spec.mark}: {text}" for spec, key in moving for text in _twins(spec, key, zone, keys)]
     conflicts += _cname_clashes(changes, zone)
     return Desired(tuple(changes), tuple(already), tuple(conflicts), tuple(_stay_behind(changes, zone, keys)))
