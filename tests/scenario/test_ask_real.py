@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dns.name
 import pytest
+from dns.rdatatype import RdataType
 
 from dnsrun.clock import SystemClock
 from dnsrun.dnsio.net import SocketNet
-from dnsrun.model.observation import Answer, Endpoint, Question
+from dnsrun.model.expected import NODATA, NXDOMAIN, Expected, Matched
+from dnsrun.model.observation import Answer, Endpoint, Observation, Question
 from dnsrun.model.rrset import key, rrset
 from dnsrun.ports.net import Rate
 from servers import Bind, Knot, Primary, Starter, small_zone
@@ -30,3 +32,34 @@ def test_ten_thousand_questions_are_answered_exactly_once(start: Starter, in_fli
         got = answers[one]
         assert isinstance(got, Answer), (one, got)
         assert got.rrset == rrset(one.owner, 300, "A", f"10.0.{n >> 8}.{n & 255}")
+
+
+class LimitedBind(Bind):
+    """BIND that answers five equal questions a second, and of the others every `slip`th with an empty answer."""
+
+    def __init__(self, zone: Primary, *, slip: int) -> None:
+        super().__init__([zone])
+        self._slip = slip
+
+    def _options(self) -> str:
+        limits = f"rate-limit {{ responses-per-second 5; slip {self._slip}; }};"
+        return super()._options().replace("recursion no;", f"recursion no; {limits}")
+
+
+@pytest.mark.parametrize("slip", [2, 0])
+def test_a_server_that_limits_equal_answers_is_judged_exactly(start: Starter, slip: int) -> None:
+    """NXDOMAIN and NODATA of a zone are all equal to a rate limit: it drops them, or cuts them down to nothing."""
+    zone = small_zone(*(f"h{n} A 10.0.0.{n}" for n in range(200)), ttl_s=300)
+    bind = start(LimitedBind(Primary("big.example", zone), slip=slip))
+    names = [
+        Expected(owner, (RdataType.A, RdataType.TXT), {RdataType.A: rrset(owner, 300, "A", f"10.0.0.{n}")}, NODATA)
+        for n in range(200)
+        for owner in [dns.name.from_text(f"h{n}.big.example.")]
+    ]
+    names += [Expected(dns.name.from_text(f"x{n}.big.example."), (RdataType.A,), {}, NXDOMAIN) for n in range(200)]
+    wrong = Expected(dns.name.from_text("h1.big.example."), (RdataType.MX,), {}, NXDOMAIN)
+    seen = list(SocketNet(SystemClock()).compare({bind.endpoint: [*names, wrong]}))
+    assert sum(one.count for one in seen if isinstance(one, Matched)) == 600
+    (other,) = [one for one in seen if isinstance(one, Observation)]
+    assert (other.of, other.got) == (key("h1.big.example", "MX"), Answer(0, True, None, "nodata", 300))
+    assert sum(one.count for one in seen if isinstance(one, Matched) and one.transport == "tcp") > 100

@@ -92,7 +92,8 @@ def server(authority: Authority) -> Iterator[Endpoint]:
 def test_answers_as_expected_are_only_counted(server: Endpoint) -> None:
     matched, others = compare(server, *RIGHT)
     assert others == []
-    assert matched == {"udp": _QUESTIONS - 1, "tcp": 1}
+    assert matched.total() == _QUESTIONS
+    assert matched["tcp"] >= 1  # what is too large for UDP; on a busy machine more
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_each_difference_comes_as_the_observation_that_a_question_gives(
     matched, others = compare(server, *RIGHT, wrong)
     (other,) = others
     assert other.of == key(wrong.owner, rdtype)
-    assert (other.server, other.transport) == (server, "udp")
+    assert other.server == server
     assert isinstance(other.got, Answer)
     assert matched.total() == _QUESTIONS + len(wrong.types) - 1
 

@@ -23,6 +23,7 @@ _FIRST_WINDOW = 16
 _DRAIN = 256  # datagrams per turn, so that a flood cannot stop the clock
 _DATAGRAM = 4096
 _BUFFER = 1 << 20
+_QUEUED_S, _QUEUED_FACTOR = 0.005, 4
 
 _Flying = tuple[bytes, Wanted | Asked, float, float, bool]  # question, source, sent, deadline (s), with EDNS
 
@@ -37,6 +38,7 @@ class UdpSide:
         self._window = float(min(_FIRST_WINDOW, lane.limit.in_flight))
         self._round_trip_s: float | None = None
         self._variation_s = 0.0
+        self._shortest_s = float("inf")
         self._last_loss_s = 0.0
         self._knows_edns = False
         self._more = False  # what has arrived is not all read: nothing is overdue until it is
@@ -93,8 +95,8 @@ class UdpSide:
         except OSError as err:
             self._on_error(err)
         if matched:
-            self._count(matched, plain)
             self._measure(now_s - sent_s)
+            self._count(matched, plain)
 
     def close(self) -> None:
         """Close the socket; safe to call twice."""
@@ -247,11 +249,15 @@ class UdpSide:
         lane.matched[transport_name("udp", edns=False)] += plain
 
     def _grow(self, answers: int) -> None:
+        # Answers that take much longer than the quickest one wait in a queue: more in flight would only overflow it.
+        if (self._round_trip_s or 0.0) > _QUEUED_S + _QUEUED_FACTOR * self._shortest_s:
+            return
         more = answers if self._last_loss_s == 0 else answers / self._window
         self._window = min(self._window + more, self._lane.limit.in_flight)
 
     def _measure(self, round_trip_s: float) -> None:
         """Follow the round trip as RFC 6298 section 2 does."""
+        self._shortest_s = min(self._shortest_s, round_trip_s)
         if self._round_trip_s is None:
             self._round_trip_s, self._variation_s = round_trip_s, round_trip_s / 2
             return
