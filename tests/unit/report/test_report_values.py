@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import get_args
 
 import dns.name
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -133,6 +134,7 @@ def test_every_kind_of_entry_is_told(entry: Entry) -> None:
     without, told = report_on(), report_on(entry)
     same = replace(told, records=without.records, as_of=without.as_of)
     assert same != without
+    assert isinstance(entry, Observed) == (same.timeline == without.timeline), "only TTL readings are told elsewhere"
     for text in (as_text(told), as_markdown(told)):
         assert text.count("\n") > 20
 
@@ -261,10 +263,33 @@ def test_data_has_no_value_that_json_lacks() -> None:
     assert plain(as_data(report_on(*SWITCHED)))
 
 
+STEERING = "\x1b]0;owned\x07 \x9b31m \u202e \u2028 line\nbreak\t"
+
+
+def test_no_text_steers_a_terminal() -> None:
+    """Threat 16: also in a file, which no console has escaped."""
+    entries: tuple[Entry, ...] = (
+        HazardAccepted(1, STEERING, STEERING),
+        Failed(1, 1, STEERING, retryable=True, in_doubt=False),
+        replace(FAILING, gate=STEERING, because=STEERING, differing=(STEERING,), warnings=(STEERING,)),
+        PersonAsked(1, STEERING, STEERING),
+        PhaseEnded(1, "paused", STEERING),
+    )
+    told = report_on(*entries, opened=replace(OPENED, phases=((1, STEERING),), run=STEERING), is_internal=True)
+    for text in (as_text(told), as_markdown(told)):
+        assert "owned" in text
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", text)
+
+
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 @given(st.text(alphabet=st.characters(blacklist_categories=["Cs"])))
+@example("<img src=x onerror=alert(1)> <b>x</b> &lt;i&gt; <http://x.example/>")
+@example("[x](javascript:alert(1)) ![x](http://x.example/x.png) `a` ``b`` **c** _d_ ~~e~~")
+@example("<div class=x")
+@example("<!-- x")
+@example("a | b \\| c \\\\| d")
 def test_no_text_is_markup_in_a_cell_or_at_the_beginning_of_a_line(text: str) -> None:
     """Threat 17."""
     shown = escape(text)
