@@ -180,13 +180,13 @@ class OctodnsBridge:
     def _check(self, apex: Name, changes: Iterable[Change]) -> None:
         """Refuse what octoDNS cannot carry, without asking anybody."""
         with self._reading("octoDNS refuses the change"):
-            zone = _new_zone(apex)
+            zone, types = _new_zone(apex), types_of(self._made.kind)
             for change in changes:
-                self._check_key(apex, change.key)
+                self._check_key(apex, change.key, types)
                 for rrset in filter(None, (change.before, change.after)):
                     _check_rrset(self._made.kind, zone, rrset)
 
-    def _check_key(self, apex: Name, key: RRsetKey) -> None:
+    def _check_key(self, apex: Name, key: RRsetKey, types: frozenset[RdataType]) -> None:
         if key.rdtype == RdataType.SOA:
             raise impossible(f"the SOA of {apex} is the host's own")
         if not key.owner.is_subdomain(apex):
@@ -196,7 +196,7 @@ class OctodnsBridge:
                 f"the name servers (NS) of {apex} are never changed through octoDNS: at some hosts that changes the "
                 "delegation. Change them at the host"
             )
-        if key.rdtype not in types_of(self._made.kind):
+        if key.rdtype not in types:
             raise impossible(f"{self._made.kind.__name__} of octoDNS does not take {key}: it does not know the type")
 
     def _plan(self, apex: Name, found: _Populated, changes: Iterable[Change]) -> Any:

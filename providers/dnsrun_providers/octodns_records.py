@@ -21,7 +21,7 @@ from octodns.record import Record  # type: ignore[import-untyped] # octoDNS has 
 from octodns.record.exception import RecordException  # type: ignore[import-untyped] # octoDNS has no types
 from octodns.record.rr import Rrset  # type: ignore[import-untyped] # octoDNS has no types
 
-from dnsrun.model.rrset import RRset, RRsetKey, from_texts, rdata_text, same_rdatas
+from dnsrun.model.rrset import TTL_MAX_S, RRset, RRsetKey, from_texts, rdata_text, same_rdatas
 from dnsrun.model.text import shorten
 from dnsrun.model.zonetext import name_from_text
 
@@ -62,7 +62,12 @@ def rdtype(word: str) -> RdataType | None:
 
 
 def held(record: Any) -> Held:
-    """Read a record that a provider has populated. Raises `DNSException` when its name is none."""
+    """Read a record that a provider has populated.
+
+    Raises `DNSException` when its name is none, `ValueError` when its TTL is none.
+    """
+    if not 0 <= record.ttl <= TTL_MAX_S:
+        raise ValueError(f"{record.ttl} is no TTL")
     known = rdtype(record._type)  # noqa: SLF001 - the only place where octoDNS keeps the type
     if known is None:
         return Held(record, None, None, _raw(record))
@@ -72,10 +77,10 @@ def held(record: Any) -> Held:
 
 
 def _rrset(key: RRsetKey, record: Any) -> RRset:
-    unsure = RRset(key, int(record.ttl), frozenset(), _extras(record))
+    unsure = RRset(key, record.ttl, frozenset(), _extras(record))
     try:
         texts = record.to_rrset().rdatas
-        rrset = from_texts(key, int(record.ttl), texts, unsure.extras)
+        rrset = from_texts(key, record.ttl, texts, unsure.extras)
         again = _record(record.zone, rrset).to_rrset().rdatas
     except (DNSException, *_FAILURES):
         return unsure

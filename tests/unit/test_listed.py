@@ -119,6 +119,17 @@ def test_an_unlisted_record_that_only_one_server_has_is_a_difference(world: DnsW
     )
 
 
+def test_a_zone_cut_that_the_listing_does_not_know_is_found(world: DnsWorld) -> None:
+    """Some classes list no NS at all; below a cut the servers refer, they do not answer."""
+    listed = listing(world)
+    cut = key("sub.client.example", "NS")
+    rrsets = {one: held for one, held in listed.rrsets.items() if one != cut}
+    blind = listed.blind | {RdataType.NS}
+    zone = captured(world, replace(listed, rrsets=rrsets, blind=blind)).or_refuse().snapshot
+    assert zone.rrsets[cut].texts() == ("ns1.sub.client.example.",)
+    assert key("ns1.sub.client.example", "A") in zone.rrsets
+
+
 def test_nothing_is_asked_at_aliases_and_below_cuts_nor_of_what_servers_make_themselves(world: DnsWorld) -> None:
     asked = keys_to_fill(listing(world))
     names = {str(one.owner) for one in asked}

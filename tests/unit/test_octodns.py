@@ -258,6 +258,12 @@ def test_a_value_that_is_not_told_surely_is_a_conflict(account: Account) -> None
     assert "does not tell surely what text.a.example TXT holds" in str(error)
 
 
+def test_a_ttl_that_is_none_is_refused_with_the_record(account: Account) -> None:
+    account.zone["www", "A"] = data("A", "192.0.2.10", ttl=2**31)
+    with pytest.raises(OutsideError, match=r"www A: 2147483648 is no TTL"):
+        bridge(account).read_zone(APEX)
+
+
 # --- errors
 
 

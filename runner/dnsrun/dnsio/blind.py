@@ -87,9 +87,14 @@ def _served(seen: Iterable[Observation]) -> Mapping[RRsetKey, tuple[Endpoint, RR
     served: dict[RRsetKey, tuple[Endpoint, RRset]] = {}
     for one in sorted(seen, key=lambda one: str(one.server)):
         got = one.got
-        if isinstance(got, Answer) and got.kind == "data" and got.aa and got.rrset and got.rrset.key == one.of:
+        if isinstance(got, Answer) and got.rrset and got.rrset.key == one.of and _is_own(got):
             served.setdefault(got.rrset.key, (one.server, got.rrset))
     return served
+
+
+def _is_own(got: Answer) -> bool:
+    """Tell whether the data are the zone's: those of a cut come as a referral."""
+    return got.kind == "referral" or (got.kind == "data" and got.aa)
 
 
 def _is_rough(listed: RRset, served: RRset) -> bool:

@@ -8,7 +8,22 @@ from dnsrun.model.plan import Hazard
 from dnsrun.model.zone import ZoneSnapshot
 
 # Of all types that a listing may leave out, those that people meet.
-_MET = ("DNAME", "URI", "NAPTR", "TLSA", "SMIMEA", "SSHFP", "OPENPGPKEY", "CERT", "HTTPS", "SVCB", "LOC", "HINFO", "DS")
+_MET = (
+    "NS",
+    "DNAME",
+    "URI",
+    "NAPTR",
+    "TLSA",
+    "SMIMEA",
+    "SSHFP",
+    "OPENPGPKEY",
+    "CERT",
+    "HTTPS",
+    "SVCB",
+    "LOC",
+    "HINFO",
+    "DS",
+)
 
 
 def unlisted_types(zone: ZoneSnapshot) -> Hazard | None:
