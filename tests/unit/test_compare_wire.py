@@ -12,7 +12,7 @@ import dns.rrset
 from dns.message import Message
 from dns.name import Name
 from dns.rdatatype import RdataType
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dnsrun.dnsio.answers import MalformedError, belongs, whole_answer
@@ -135,6 +135,7 @@ def learn(matcher: Matcher, wire: bytes, octets: bytes, wanted: Wanted) -> Answe
         return None
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_what_matches_at_once_is_equal_by_dnspython_whatever_was_seen_before(draws: st.DataObject) -> None:
     matcher = Matcher()
@@ -167,6 +168,7 @@ def _changed(draws: st.DataObject, wire: bytes) -> bytes:
     return wire[:at] + bytes([draws.draw(st.integers(0, 255))]) + wire[at + 1 :]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_frame_seen_once_is_known_for_other_names_and_addresses_of_the_same_size(draws: st.DataObject) -> None:
     """What makes the quick way quick: without it every message would be read."""

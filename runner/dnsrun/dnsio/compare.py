@@ -55,8 +55,10 @@ class Wanted:
         self.shape = shape
         self.token = token
         self.count = len(records)
-        self.records = records[0] if self.count == 1 else b"".join(records)
-        self.record_set = frozenset(records) if self.count > 1 else _NONE
+        if self.count > 1:
+            self.records, self.record_set = b"".join(records), frozenset(records)
+        else:
+            self.records, self.record_set = records[0] if records else b"", _NONE
 
 
 def questions_of(names: Iterable[Expected]) -> Iterator[tuple[bytes, Wanted]]:
@@ -92,6 +94,8 @@ def _type_of(octets: bytes) -> int:
 
 def _otherwise(name: Expected, shape: bytes) -> Wanted:
     expected = name.otherwise
+    if expected is NODATA or expected is NXDOMAIN:
+        return Wanted(name, shape, expected)
     if expected.kind == "data" and expected.rrset is not None and expected == data(expected.rrset):
         return Wanted(name, shape, _DATA, _records(expected.rrset))
     known = _NEGATIVE.get(expected.kind)
@@ -101,15 +105,19 @@ def _otherwise(name: Expected, shape: bytes) -> Wanted:
 
 def _records(rrset: RRset) -> tuple[bytes, ...]:
     rdtype, ttl_s = rrset.key.rdtype, rrset.ttl_s
-    octets = [_octets(rdata) for rdata in rrset.rdatas]
-    return tuple([_TO_OWNER + _FIELDS.pack(rdtype, 1, ttl_s, len(each)) + each for each in octets])
+    if len(rrset.rdatas) == 1:
+        (rdata,) = rrset.rdatas
+        octets = _octets(rdata)
+        return (_TO_OWNER + _FIELDS.pack(rdtype, 1, ttl_s, len(octets)) + octets,)
+    each = [_octets(rdata) for rdata in rrset.rdatas]
+    return tuple([_TO_OWNER + _FIELDS.pack(rdtype, 1, ttl_s, len(octets)) + octets for octets in each])
 
 
 def _octets(rdata: Rdata) -> bytes:
     # Most records are addresses, and dnspython takes a stream for each.
-    if isinstance(rdata, A):
+    if type(rdata) is A:
         return socket.inet_aton(rdata.address)
-    if isinstance(rdata, AAAA):
+    if type(rdata) is AAAA:
         return socket.inet_pton(socket.AF_INET6, rdata.address)
     return rdata.to_wire() or b""
 
@@ -130,10 +138,11 @@ class Matcher:
             return False
         end = _HEADER + len(octets)
         if wanted.count:
-            end = end_of_records(wire, end, wanted)
+            if wire.startswith(wanted.records, end):
+                end += len(wanted.records)
+            elif not (end := end_of_records(wire, end, wanted)):
+                return False
         ending = wire[end:]
-        if not end:
-            return False
         if ending == _ONLY_EDNS:
             return self._frames.get((_ANYWHERE, wanted.count, b"", wire[2:12], ending)) is wanted.token
         return self._frames.get((end, wanted.count, wanted.shape, wire[2:12], ending)) is wanted.token
