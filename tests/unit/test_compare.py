@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
+import dns.flags
+import dns.message
 import dns.name
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
 import pytest
+from dns.message import Message
 from dns.rdatatype import RdataType
 
 from dnsrun.clock import SystemClock
-from dnsrun.dnsio.net import SocketNet
+from dnsrun.dnsio.net import MappedNet, SocketNet
 from dnsrun.model.expected import NODATA, NXDOMAIN, Expected, Matched, data, referral
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation
 from dnsrun.model.rrset import RRset, key, rrset
@@ -158,3 +163,83 @@ def test_the_estimate_is_that_of_the_slowest_server() -> None:
 def test_the_estimate_knows_that_few_questions_in_flight_wait_for_their_answers() -> None:
     far = Endpoint(NS1, "192.0.2.53")
     assert estimate({far: 1_000}, polite=Rate(per_second=100, in_flight=4), round_trip_s=0.2) == timedelta(seconds=50)
+
+
+def _hosts(count: int) -> list[Expected]:
+    return [expected(f"h{n}", of(f"h{n}", "A", "192.0.2.1"), types=(A,)) for n in range(count)]
+
+
+def _answer(query: Message) -> Message:
+    response = dns.message.make_response(query)
+    response.flags |= dns.flags.AA
+    response.answer.append(dns.rrset.from_text(query.question[0].name, 300, "IN", "A", "192.0.2.1"))
+    return response
+
+
+def test_a_server_that_cannot_read_edns_is_compared_without_and_that_is_told() -> None:
+    """Fault 44."""
+
+    def reply(query: Message) -> Iterable[bytes]:
+        response = _answer(query)
+        if query.edns >= 0:
+            response = dns.message.make_response(query)
+            response.use_edns(False)
+            response.set_rcode(dns.rcode.FORMERR)
+        yield response.to_wire()
+
+    with udp_server(reply) as server:
+        matched, others = compare(server, *_hosts(60))
+    assert others == []
+    assert matched == {"udp without EDNS": 60}
+
+
+def test_forged_late_and_repeated_answers_are_not_counted() -> None:
+    """Threats 18 and 19: what was not asked, or answered already, counts for nothing."""
+
+    def reply(query: Message) -> Iterable[bytes]:
+        right = _answer(query).to_wire()
+        yield bytes([right[0] ^ 1]) + right[1:]
+        other = dns.message.make_query("other.client.example.", "A", id=query.id)
+        yield _answer(other).to_wire()
+        yield query.to_wire()
+        yield from (right, right)
+
+    with udp_server(reply) as server:
+        matched, others = compare(server, *_hosts(100))
+    assert others == []
+    assert matched.total() == 100
+
+
+def test_a_server_that_udp_does_not_reach_is_compared_over_tcp_and_not_slowly(
+    authority: Authority, server: Endpoint
+) -> None:
+    """Threat 19: only the first questions wait for datagrams that are lost."""
+    authority.faults = Faults(drop_udp=True)
+    names = [expected("www", of("www", "A", "192.0.2.1", "192.0.2.2"), of("www", "TXT", "text")) for _ in range(300)]
+    started_s = time.monotonic()
+    matched, others = compare(server, *names)
+    assert others == []
+    assert matched == {"tcp": 900}
+    assert time.monotonic() - started_s < 20
+
+
+def test_names_of_a_server_that_is_nowhere_are_unreachable() -> None:
+    nowhere = Endpoint(NS1, "192.0.2.53")
+    seen = list(MappedNet({}, SystemClock()).compare({nowhere: [WWW]}))
+    assert [one.got for one in seen if isinstance(one, Observation)] == [NoReply("unreachable")] * 3
+
+
+def test_expectations_are_read_as_they_are_sent(server: Endpoint) -> None:
+    """A zone of 100,000 RRsets is asked millions of questions: they are never all in memory."""
+    sent = 0
+
+    def names() -> Iterator[Expected]:
+        nonlocal sent
+        for _ in range(500):
+            sent += 1
+            yield expected("www", of("www", "TXT", "other"), types=(TXT,))
+
+    asking = SocketNet(SystemClock()).compare({server: names()})
+    next(asking)
+    assert sent < 100
+    asking.close()  # type: ignore[attr-defined] # a caller may stop early
