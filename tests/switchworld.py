@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ NEW_SERVERS = {"ns1.new.example": "203.0.113.53", "ns2.new.example": "203.0.113.
 
 def parent_zone(*servers: str, more: str = "") -> str:
     """Return the text of the parent zone; it knows the addresses of both hosts' name servers."""
-    delegation = "".join(f"client.example. 86400 NS {name}.\n" for name in servers)
+    delegation = "".join(f"client.example. 7200 NS {name}.\n" for name in servers)
     addresses = "".join(f"{name}. 86400 A {address}\n" for name, address in (OLD_SERVERS | NEW_SERVERS).items())
     return (
         "example. 3600 SOA ns.example. nobody. 1 1800 900 604800 300\n"
@@ -57,9 +57,7 @@ records:
 gates:
   - {kind: http, url: "http://www.client.example/", status: 200}
 """
-NS_ONLY = PLAYBOOK.replace(
-    'records:\n  - {names: ["@", www], type: A, was: 192.0.2.10, value: 203.0.113.20}\n', ""
-)
+NS_ONLY = PLAYBOOK.replace('records:\n  - {names: ["@", www], type: A, was: 192.0.2.10, value: 203.0.113.20}\n', "")
 
 
 @dataclass(kw_only=True)
@@ -82,6 +80,24 @@ class SwitchWorld(Workshop):
         """Return what a server's zone holds, as 'TTL RDATA' lines."""
         lines = (line.split(None, 4) for line in server.zone_text(APEX).splitlines() if line)
         return [f"{line[1]} {line[4]}" for line in lines if (line[0], line[3]) == (owner, rdtype)]
+
+    def edit(self, server: Authority, owner: str, value: str) -> None:
+        """Change the A record of a name as somebody at a panel does: the serial goes on by one."""
+        self._rewrite(server, lambda line: f"{line.rsplit(' ', 1)[0]} {value}" if _is(line, owner, "A") else line)
+
+    def remove(self, server: Authority, owner: str) -> None:
+        """Take a name away as somebody at a panel does."""
+        self._rewrite(server, lambda line: "" if line.split()[0] == owner else line)
+
+    def _rewrite(self, server: Authority, change: Callable[[str], str]) -> None:
+        serial = server.serial(APEX)
+        lines = [line for line in server.zone_text(APEX).splitlines() if line]
+        text = "\n".join(map(change, lines)).replace(f" {serial} ", f" {serial + 1} ", 1)
+        server.set_zone(APEX, text + "\n")
+
+
+def _is(line: str, owner: str, rdtype: str) -> bool:
+    return (line.split(maxsplit=1)[0], line.split()[3]) == (owner, rdtype)
 
 
 @contextmanager

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from dnsrun.engine.advance import Ended
-from switchworld import NEW_SERVERS, NS_ONLY, OLD_SERVERS, PLAYBOOK, SwitchWorld, switch_world
+from dnsrun.engine.run import Run
+from dnsrun.engine.start import begin, prepare
+from dnsrun.errors import Conflict
+from switchworld import NEW_SERVERS, NS_ONLY, OLD_SERVERS, PLAYBOOK, SwitchWorld, client_zone, switch_world
+from worlds import APEX
 
 
 @pytest.fixture
@@ -21,8 +25,6 @@ def here(tmp_path: Path) -> Iterator[SwitchWorld]:
 def done(here: SwitchWorld, number: int, text: str = PLAYBOOK) -> None:
     """Run a phase when its time has come."""
     run = here.open(text)
-    from dnsrun.engine.start import begin, prepare
-
     prepared = prepare(run, number)
     if prepared.plan.earliest and prepared.plan.earliest > here.clock.now():
         here.clock.wait_until(prepared.plan.earliest + timedelta(seconds=1))
@@ -43,3 +45,97 @@ def test_all_five_phases_move_the_zone_and_close_the_run(here: SwitchWorld) -> N
     assert here.held(here.new, "www.client.example.", "A") == ["3600 203.0.113.20"]
     assert here.held(here.new, "imap-7f3a.client.example.", "A") == ["3600 192.0.2.25"]
     assert here.open().state.ended is not None
+
+
+def switched(here: SwitchWorld, text: str = NS_ONLY) -> Run:
+    """Copy, verify and begin to switch, until the parent delegates to the new host."""
+    for number in (1, 3):
+        done(here, number, text)
+    run = here.open(text)
+    here.start(run, 4)
+    for _ in range(500):
+        if here.delegated() == set(NEW_SERVERS) and run.switched:
+            return run
+        here.clock.wait_until(here.step(run))
+    raise AssertionError("it is never switched")
+
+
+def test_a_value_that_changes_at_the_new_host_takes_both_sides_back(here: SwitchWorld) -> None:
+    """D4: the new side gets its data back, and the delegation goes back."""
+    run = switched(here)
+    here.edit(here.new, "imap-7f3a.client.example.", "192.0.2.99")
+    ended = here.drive(run)
+    assert isinstance(ended, Ended), ended
+    assert ended.outcome == "rolled-back", ended
+    assert here.delegated() == set(OLD_SERVERS)
+    assert here.held(here.new, "imap-7f3a.client.example.", "A") == ["600 192.0.2.25"]
+
+
+def test_a_missing_name_comes_back_at_the_new_host_though_nobody_listed_it(here: SwitchWorld) -> None:
+    """What the old servers answer now goes to the new side, the checkpoint's records with it."""
+    run = switched(here)
+    here.remove(here.new, "k9q._domainkey.client.example.")
+    ended = here.drive(run)
+    assert isinstance(ended, Ended), ended
+    assert ended.outcome == "rolled-back"
+    assert here.held(here.new, "k9q._domainkey.client.example.", "TXT") == ['600 "v=DKIM1; p=abc"']
+
+
+def test_dead_old_servers_keep_the_delegation_where_it_is_and_the_new_side_is_repaired(here: SwitchWorld) -> None:
+    """Fault 62: the old zone was purged at the switch; the data is put right, a person decides about the rest."""
+    run = switched(here)
+    here.old.set_zone(APEX, client_zone(records=""))
+    here.edit(here.new, "imap-7f3a.client.example.", "192.0.2.99")
+    ended = here.drive(run)
+    assert isinstance(ended, Ended), ended
+    assert ended.outcome == "paused"
+    assert "not going back" in ended.because
+    assert here.delegated() == set(NEW_SERVERS)
+    assert here.held(here.new, "imap-7f3a.client.example.", "A") == ["600 192.0.2.25"]
+
+
+def test_a_web_site_that_fails_through_the_new_servers_only_takes_the_delegation_back(here: SwitchWorld) -> None:
+    run = switched(here)
+    here.web_old.status = 503
+    ended = here.drive(run)
+    assert isinstance(ended, Ended), ended
+    assert ended.outcome == "paused", "it fails through the old name servers too: going back does not help"
+    assert "through the old name servers too" in ended.because
+
+
+def test_finish_is_locked_until_no_cache_asks_the_old_servers(here: SwitchWorld) -> None:
+    """D1: after the watch of phase 4 the run may close; not a minute earlier than the delegation's life."""
+    run = switched(here)
+    at = here.clock.now()
+    ended = here.drive(run)
+    assert isinstance(ended, Ended), ended
+    assert ended.outcome == "done"
+    assert here.clock.now() - at > timedelta(seconds=7200 + 3600)
+
+
+def test_after_a_rollback_the_new_zone_must_live_on_as_long(here: SwitchWorld) -> None:
+    """D10."""
+    run = switched(here)
+    here.edit(here.new, "imap-7f3a.client.example.", "192.0.2.99")
+    here.drive(run)
+    moving = prepare(here.open(NS_ONLY), 4).situation.moving
+    assert moving is not None
+    assert moving.clean_at is not None
+    assert moving.clean_at - here.clock.now() > timedelta(hours=2)
+
+
+def test_what_only_the_new_host_holds_is_refused_and_listed(tmp_path: Path) -> None:
+    with switch_world(tmp_path, new_records="parked.client.example. 600 A 203.0.113.99\n") as here:
+        run = here.open(NS_ONLY)
+        with pytest.raises(Conflict, match=r"parked\.client\.example A"):
+            prepare(run, 1)
+        removing = NS_ONLY.replace("registrar: registry}", "registrar: registry, extras: remove}")
+        done(here, 1, removing)
+        assert here.held(here.new, "parked.client.example.", "A") == []
+
+
+def test_a_probed_zone_never_reaches_the_name_servers(here: SwitchWorld) -> None:
+    text = NS_ONLY.replace("old: {use: rfc2136, server: 198.51.100.53, ", "old: {use: public, ")
+    text += "phases:\n  - {name: copy, steps: [{kind: copy-zone}]}\n  - {name: switch, steps: [{kind: switch-ns}]}\n"
+    with pytest.raises(Conflict, match="only known from public questions"):
+        prepare(here.open(text), 1)

@@ -53,7 +53,8 @@ def plan_back(run: Run, phases: tuple[int, ...], *, raise_ttls: bool) -> Plan:
     refreshed = _refreshed(run, view, undone) if moving else None
     plan = plan_rollback(undone, situation, raise_ttls=raise_ttls, refreshed=refreshed)
     if moving:
-        plan = replace(plan, other=run.store_zone(moving.other))
+        content = run.store_zone(refreshed) if refreshed else ""
+        plan = replace(plan, other=run.store_zone(moving.other), content=content)
     run.append(Planned(plan.phase, "back", run.store_plan(plan), digest, plan.covers))
     return plan
 

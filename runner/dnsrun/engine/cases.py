@@ -12,7 +12,7 @@ from dnsrun.model.plan import Check, Do, Hold, Plan
 from dnsrun.model.playbook import GateSpec, Side
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.gating import MOVE_GATES
+from dnsrun.plan.gating import KNOW_THE_MOVE
 from dnsrun.ports.gate import GateCase, ZoneMove
 from dnsrun.ports.net import View
 
@@ -55,7 +55,7 @@ def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
         commands_allowed=run.ports.commands_allowed,
         answer=_answer(known),
         phase=plan.phase,
-        move=zone_move(run, plan) if gate.kind in MOVE_GATES else None,
+        move=zone_move(run, plan) if gate.kind in KNOW_THE_MOVE else None,
     )
 
 

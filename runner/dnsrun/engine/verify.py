@@ -11,7 +11,7 @@ from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.gating import MOVE_GATES
+from dnsrun.plan.gating import KNOW_THE_MOVE
 from dnsrun.ports.gate import GateCase
 
 from .cases import held_before, provider_at, zone_move
@@ -74,7 +74,7 @@ def _case(
         volatile=run.playbook.zone.volatile,
         first_round=False,
         commands_allowed=run.ports.commands_allowed,
-        move=zone_move(run, plan, content) if gate.kind in MOVE_GATES else None,
+        move=zone_move(run, plan, content) if gate.kind in KNOW_THE_MOVE else None,
     )
 
 

@@ -67,8 +67,9 @@ class OldSide:
 
 
 def _keys(case: GateCase) -> list[RRsetKey]:
-    held = Content(case.checkpoint)
-    ours = (key for key in case.checkpoint.rrsets if rdtype_is_ours(key.rdtype) and not held.is_hidden(key))
+    zone = case.move.content if case.move else case.checkpoint
+    held = Content(zone)
+    ours = (key for key in zone.rrsets if rdtype_is_ours(key.rdtype) and not held.is_hidden(key))
     return [RRsetKey(case.apex, RdataType.SOA), *(key for key in ours if not held.is_cut(key))]
 
 

@@ -13,9 +13,12 @@ from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S
 DNS_GATES = ("records", "untouched")
 MOVE_GATES = ("parity", "delegation", "dnssec")
 PERSON_GATES = ("confirm",)
+KNOW_THE_MOVE = frozenset({*MOVE_GATES, "old-side"})
 NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *PERSON_GATES, "serial"})
 WATCH_EVERY_S = 60
 WATCH_FAILURES = 2
+# Whole zones and delegations change only when somebody changes them, and asking costs their servers thousands of answers.
+SLOW_S = {"parity": 900, "dnssec": 900, "delegation": 300}
 
 
 def built_in(kind: str, side: Side = "live") -> GateSpec:
@@ -48,7 +51,10 @@ def starting_the_clock(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
 
 def watching(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
     """Return the gates with the timing of a wait or watch."""
-    return tuple(replace(gate, every_s=WATCH_EVERY_S, successes=1, failures=WATCH_FAILURES) for gate in gates)
+    return tuple(
+        replace(gate, every_s=SLOW_S.get(gate.kind, WATCH_EVERY_S), successes=1, failures=WATCH_FAILURES)
+        for gate in gates
+    )
 
 
 def switched_off(phase: Phase) -> frozenset[str]:
