@@ -35,7 +35,8 @@ def load_class(path: str, said_at: str) -> type[Any]:
     top = module.partition(".")[0]
     if not is_octodns(path):
         raise UsageError(f"{said_at}: {shorten(path)} is not of octoDNS: a class of octodns or octodns_... is wanted")
-    _check_installed(top, said_at)
+    for package in ("octodns", top):
+        _check_installed(package, said_at)
     try:
         found = getattr(importlib.import_module(module), name, None)
         base = importlib.import_module("octodns.provider.base").BaseProvider

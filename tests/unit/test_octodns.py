@@ -363,20 +363,27 @@ def test_what_is_no_provider_is_said_when_the_class_is_needed(path: str, words: 
         _ = provider.capabilities
 
 
-def test_a_module_in_the_working_directory_is_never_imported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("planted", "wanted"),
+    [
+        ("octodns_evil", "octodns_evil.Provider"),
+        ("octodns_powerdns", "octodns_powerdns.PowerDnsProvider"),
+        ("octodns", "octodns_powerdns.PowerDnsProvider"),
+    ],
+)
+def test_a_module_in_the_working_directory_is_never_imported(tmp_path: Path, planted: str, wanted: str) -> None:
     """Threat 10: neither a new one, with a forged distribution, nor one in the place of an installed one."""
-    for name in ("octodns_evil", "octodns_powerdns"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("open('imported', 'w')\n")
-        forged = tmp_path / f"{name}-1.0.dist-info"
-        forged.mkdir()
-        (forged / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (forged / "RECORD").write_text(f"{name}/__init__.py,,\n")
-        program = f"from dnsrun_providers.octodns_classes import load_class; load_class('{name}.Provider', 'here')"
-        done = subprocess.run(
-            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert f"UsageError: here: {name} in {tmp_path / name} belongs to no installed package" in done.stderr
+    (tmp_path / planted).mkdir()
+    (tmp_path / planted / "__init__.py").write_text("open('imported', 'w')\n")
+    forged = tmp_path / f"{planted}-1.0.dist-info"
+    forged.mkdir()
+    (forged / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {planted}\nVersion: 1.0\n")
+    (forged / "RECORD").write_text(f"{planted}/__init__.py,,\n")
+    program = f"from dnsrun_providers.octodns_classes import load_class; load_class('{wanted}', 'here')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert f"UsageError: here: {planted} in {tmp_path / planted} belongs to no installed package" in done.stderr
     assert not (tmp_path / "imported").exists()
 
 
