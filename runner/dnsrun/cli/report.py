@@ -14,11 +14,12 @@ from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.text import escape
 from dnsrun.model.times import full_time
+from dnsrun.model.zonetext import from_text
 from dnsrun.ports.journal import Journal
 from dnsrun.report.data import as_data
 from dnsrun.report.make import report
 from dnsrun.report.markdown import as_markdown
-from dnsrun.report.source import RunOf, Source, plans_named, runs_of
+from dnsrun.report.source import RunOf, Source, plans_named, runs_of, zones_named
 from dnsrun.report.text import as_text
 from dnsrun.report.value import Report
 from dnsrun.wiring.project import JOURNAL, state_folder
@@ -91,8 +92,9 @@ def _report(session: Session, target: Target, run_id: str | None, *, internal: b
         raise UsageError(f"{target.shown}: no phase has begun, so there is nothing to report")
     run = _chosen(target, runs, run_id)
     plans: dict[str, Plan] = {digest: decode(Plan, json.loads(journal.get(digest))) for digest in plans_named(run)}
-    now = session.world.clock.now()
-    source = Source(run, plans, _playbook(session, journal, run), now, is_internal=internal)
+    zones = {digest: from_text(journal.get(digest)) for digest in zones_named(plans.values())}
+    now, playbook = session.world.clock.now(), _playbook(session, journal, run)
+    source = Source(run, plans, playbook, now, is_internal=internal, zones=zones)
     return report(source, others=tuple(other for other in runs if other != run))
 
 

@@ -213,7 +213,7 @@ def _never(report: Report) -> Iterator[Block]:
 
 
 def _legend(report: Report) -> Iterator[str]:
-    names = dict.fromkeys(each.gate for each in report.checks if each.is_built_in)
+    names = dict.fromkeys(each.gate.partition(" (")[0] for each in report.checks if each.is_built_in)
     yield from (f"{gate}: {BUILT_IN[gate]}; built in." for gate in names)
     if any(each.waited for each in report.checks):
         yield "Waited: not every name server showed the change yet, so they were asked again."

@@ -12,10 +12,10 @@ from dnsrun.model.playbook import GateSpec
 from dnsrun.model.times import duration
 
 from .opening import opens_at
-from .procedure import closes_at
+from .procedure import closes_at, moved_clean_at
 from .source import Source
 from .value import Cause, Checked, Gap, Lock
-from .words import BUILT_IN, Discretion, grade, place_of, sentence
+from .words import Discretion, grade, is_built_in, place_of, sentence
 
 
 def checks(source: Source) -> tuple[Checked, ...]:
@@ -25,7 +25,7 @@ def checks(source: Source) -> tuple[Checked, ...]:
         if isinstance(record.entry, Judged) and state.active:
             entry, phase = record.entry, state.active.planned.phase
             when = place_of(source.move(state, entry.move))
-            new = Checked(phase, dict(source.opened.phases).get(phase, ""), entry.gate, entry.gate in BUILT_IN, when)
+            new = Checked(phase, dict(source.opened.phases).get(phase, ""), entry.gate, is_built_in(entry.gate), when)
             known = found.get((phase, when, entry.gate), new)
             found[phase, when, entry.gate] = _counted(known, entry, state)
     return tuple(found.values())
@@ -162,9 +162,16 @@ def locks(source: Source) -> tuple[Lock, ...]:
     opens = opens_at(source.playbook, state) if source.playbook else None
     if opens and opens > source.now:
         found.append(Lock("The records are not changed: caches may still hold them with their old TTL.", opens))
+    moved = moved_clean_at(source)
+    if moved and moved > source.now:
+        found.append(
+            Lock(
+                "No name server of either side is switched off: caches may still ask those of before the switch.", moved
+            )
+        )
     clean = closes_at(source)
     if clean and clean > source.now:
-        found.append(Lock("The run is not closed: caches may still hold the old records.", clean))
+        found.append(Lock("The run is not closed: caches may still hold what was there before.", clean))
     return tuple(found)
 
 

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from dnsrun.errors import UsageError
+from dnsrun.model.act import Act, SetDelegation, WriteZone
 from dnsrun.model.plan import Do, Plan
 from dnsrun.model.playbook import Phase
 from dnsrun.model.times import duration
+from dnsrun.plan.moving import clean_at as delegation_clean_at
+from dnsrun.plan.moving import delegation_life_s, longest_ttl_s
 from dnsrun.playbook.defaults import phase_named
 
 from .opening import clean_at, opens_at
@@ -49,7 +52,7 @@ def _state(source: Source, number: int) -> State:
     outcome = state.phase(number).outcome
     if outcome is not None and outcome in _OVER:
         return _OVER[outcome]
-    if not _has_steps(source, number):
+    if not _has_work(source, number):
         return "no work"
     if state.ended:
         return "closed"
@@ -62,12 +65,15 @@ def next_phase(source: Source) -> int | None:
     if state.ended:
         return None
     left = (number for number, _ in source.opened.phases if state.phase(number).outcome != "done")
-    return next((number for number in left if _has_steps(source, number)), None)
+    return next((number for number in left if _has_work(source, number)), None)
 
 
-def _has_steps(source: Source, number: int) -> bool:
+def _has_work(source: Source, number: int) -> bool:
+    """Tell whether a phase has steps; one that a later phase was begun without had nothing to do."""
     found = _phase(source, number)
-    return found is None or bool(found.steps)
+    begun = max((known for known, phase in source.state.phases.items() if phase.outcome), default=0)
+    skipped = number < begun and source.state.phase(number).outcome is None
+    return not skipped and (found is None or bool(found.steps))
 
 
 def _phase(source: Source, number: int) -> Phase | None:
@@ -91,7 +97,17 @@ def closes_at(source: Source) -> datetime | None:
     state = source.state
     known = [(state.phase(number), source.plans.get(state.phase(number).plan)) for number in state.wrote()]
     found = [clean_at(phase, plan) for phase, plan in known if plan]
-    return max((when for when in found if when), default=None)
+    return max((when for when in (*found, moved_clean_at(source)) if when), default=None)
+
+
+def moved_clean_at(source: Source) -> datetime | None:
+    """Return when no honest cache asks the name servers of before the newest switch, either way (D1, D10)."""
+    if not source.state.delegated or not source.zones:
+        return None
+    acts = [act for plan in source.plans.values() for act in plan.acts if isinstance(act, SetDelegation)]
+    zones = tuple(source.zones.values())
+    life_s = max(delegation_life_s(each, zones) for act in acts for each in (act.before, act.after))
+    return delegation_clean_at(source.state.delegated[-1][0], life_s, max(map(longest_ttl_s, zones)))
 
 
 def commands(source: Source) -> tuple[CommandLine, ...]:
@@ -154,7 +170,13 @@ def _back_lines(source: Source, number: int) -> Iterator[str]:
     for index, move in enumerate(plan.moves if plan else ()):
         known = phase.moves.get(index)
         if plan and isinstance(move, Do) and known and (known.attempts or known.done):
-            yield from act_back(plan.acts[move.act], source.apex)
+            yield from _back_of(plan, plan.acts[move.act], source)
+
+
+def _back_of(plan: Plan, act: Act, source: Source) -> tuple[str, ...]:
+    """What was copied to a host that nobody asks yet stays there."""
+    is_copy = isinstance(act, WriteZone) and plan.live not in {"", act.provider}
+    return () if is_copy else act_back(act, source.apex)
 
 
 def _rest(source: Source, number: int) -> str:

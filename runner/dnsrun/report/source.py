@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -11,9 +11,11 @@ import dns.name
 from dns.name import Name
 
 from dnsrun.journal.fold import RunState, fold, fold_all
+from dnsrun.model.act import SetDelegation
 from dnsrun.model.entry import Opened, Planned, Record
 from dnsrun.model.plan import Move, Plan
 from dnsrun.model.playbook import Playbook
+from dnsrun.model.zone import ZoneSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,18 @@ def plans_named(run: RunOf) -> tuple[str, ...]:
     return tuple(dict.fromkeys(record.entry.plan for record in run.own if isinstance(record.entry, Planned)))
 
 
+def zones_named(plans: Iterable[Plan]) -> tuple[str, ...]:
+    """Return the digests of the zones whose TTLs say how long caches ask earlier name servers (D1)."""
+    moving = [plan for plan in plans if any(isinstance(act, SetDelegation) for act in plan.acts)]
+    return tuple(dict.fromkeys(digest for plan in moving for digest in (plan.checkpoint, plan.other) if digest))
+
+
 @dataclass(frozen=True)
 class Source:
     """Everything that a report may know.
 
-    `plans` goes by digest. `playbook` is the one that the run rests on, None when this version cannot read it.
+    `plans` goes by digest, `zones` too: those that `zones_named` names.
+    `playbook` is the one that the run rests on, None when this version cannot read it.
     `is_internal`: logins, paths, programs and hosts' own error texts may be shown (threat 27).
     """
 
@@ -64,6 +73,7 @@ class Source:
     playbook: Playbook | None
     now: datetime
     is_internal: bool = False
+    zones: Mapping[str, ZoneSnapshot] = field(default_factory=dict)
 
     @cached_property
     def state(self) -> RunState:

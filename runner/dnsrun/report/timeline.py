@@ -124,7 +124,7 @@ def _opened(story: _Story, entry: Opened, at: datetime) -> Rows:
 
 
 def _captured(story: _Story, entry: Captured, at: datetime) -> Rows:
-    back = story.state.going_back is not None and entry.delegation is None
+    back = story.state.going_back is not None
     why = "before going back" if back else f"before {story.source.phase_words(entry.phase)}" if entry.phase else ""
     what = " ".join(filter(None, ("The records were saved as they were", why)))
     serial = f", serial {entry.serial}" if entry.serial is not None else ""

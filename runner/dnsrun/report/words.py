@@ -22,9 +22,10 @@ MOST_NAMES = 12
 BUILT_IN: Mapping[str, str] = {
     "records": "every name server answers as written",
     "untouched": "nothing else has changed",
-    "parity": "the new name servers answer as the old ones do",
+    "parity": "the new name servers give the expected answers to everything",
+    "old-side": "the name servers of before still serve the zone",
     "delegation": "the parent zone names the right name servers",
-    "dnssec": "signatures fit",
+    "dnssec": "the chain of signatures holds, or there is none",
     "spf": "the rules for senders of mail still hold",
 }
 _GRADES: Mapping[str, str] = {
@@ -185,16 +186,24 @@ def grade(completeness: str) -> str:
     return _GRADES.get(completeness, completeness)
 
 
+def is_built_in(gate: str) -> bool:
+    """Tell whether a gate is one that runs without being written; its name may say at which side."""
+    return gate.partition(" (")[0] in BUILT_IN
+
+
 def gate_words(gate: str) -> str:
     """Return a gate's name; for a built-in one what it asks, too."""
-    if gate in BUILT_IN:
-        return f"the check {gate}: {BUILT_IN[gate]} (built in)"
+    kind = gate.partition(" (")[0]
+    if kind in BUILT_IN:
+        return f"the check {gate}: {BUILT_IN[kind]} (built in)"
     return f"the check {gate}, which the playbook asks for"
 
 
 def outcome_words(gate: str, status: str) -> str:
     """Return what came out of a round; `status`: an outcome, `wait` (not yet), or `again` (a pass after a fail)."""
-    return _OUTCOMES.get((gate, status)) or f"the check {gate} {_OUTCOMES['', status]}"
+    kind, mark, side = gate.partition(" (")
+    told = _OUTCOMES.get((kind, status))
+    return f"{told}{mark}{side}" if told else f"the check {gate} {_OUTCOMES['', status]}"
 
 
 def place_lead(move: Move | None) -> str:
