@@ -10,7 +10,7 @@ from datetime import datetime
 import dns.rdatatype
 from dns.name import Name
 
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
 from dnsrun.model.changetext import change_words, names_text, relative
 from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.rrset import Change
@@ -120,14 +120,16 @@ def recovery_by_step(plan: Plan, apex: Name) -> list[str]:
     steps = [
         (act, worst_s)
         for act, worst_s in zip(plan.acts, plan.worst_by_act_s, strict=False)
-        if isinstance(act, WriteZone)
+        if isinstance(act, (WriteZone, SetDelegation))
     ]
     if len(steps) < 2 or not plan.worst_recovery_s:
         return []
     return [f"    at {_written(act, apex)}: {_worst(worst_s)}" for act, worst_s in steps]
 
 
-def _written(act: WriteZone, apex: Name) -> str:
+def _written(act: WriteZone | SetDelegation, apex: Name) -> str:
+    if isinstance(act, SetDelegation):
+        return "the name servers"
     names = dict.fromkeys(relative(change.key.owner, apex) for change in act.changes)
     types = dict.fromkeys(dns.rdatatype.to_text(change.key.rdtype) for change in act.changes)
     ttl = " (TTL only)" if all(change.ttl_only for change in act.changes) else ""

@@ -130,6 +130,9 @@ def _planned(phase: Phase, draft: Draft, situation: Situation) -> Plan:
         earliest=max((each.until for _, each in held), default=None),
         earliest_because=tuple(f"{what}: {each.because}" for what, each in held if each.until > situation.now),
         worst_recovery_s=_worst_recovery_s(plan, situation),
+        worst_by_act_s=tuple(
+            _worst_recovery_s(replace(plan, acts=acts[: last + 1]), situation) for last in range(len(acts))
+        ),
         stale_life_s=_stale_life_s(plan, situation),
     )
 
