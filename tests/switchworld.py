@@ -19,7 +19,7 @@ NEW_SERVERS = {"ns1.new.example": "203.0.113.53", "ns2.new.example": "203.0.113.
 
 def parent_zone(*servers: str, more: str = "") -> str:
     """Return the text of the parent zone; it knows the addresses of both hosts' name servers."""
-    delegation = "".join(f"client.example. 7200 NS {name}.\n" for name in servers)
+    delegation = "".join(f"client.example. 900 NS {name}.\n" for name in servers)
     addresses = "".join(f"{name}. 86400 A {address}\n" for name, address in (OLD_SERVERS | NEW_SERVERS).items())
     return (
         "example. 3600 SOA ns.example. nobody. 1 1800 900 604800 300\n"
@@ -27,21 +27,21 @@ def parent_zone(*servers: str, more: str = "") -> str:
     )
 
 
-def client_zone(*, records: str, servers: dict[str, str] = OLD_SERVERS, ttl_s: int = 3600) -> str:
+def client_zone(*, records: str, servers: dict[str, str] = OLD_SERVERS, ttl_s: int = 900) -> str:
     """Return the text of the client's zone at a host."""
     apex = "".join(f"client.example. {ttl_s} NS {name}.\n" for name in servers)
     soa = f"client.example. {ttl_s} SOA {next(iter(servers))}. nobody. 7 1800 900 604800 300\n"
     return soa + apex + records
 
 
-RECORDS = """client.example. 3600 A 192.0.2.10
-www.client.example. 3600 A 192.0.2.10
-mail.client.example. 3600 A 192.0.2.25
-imap-7f3a.client.example. 3600 A 192.0.2.25
-client.example. 3600 MX 10 mail.client.example.
-client.example. 3600 TXT "v=spf1 mx -all"
-k9q._domainkey.client.example. 3600 TXT "v=DKIM1; p=abc"
-shop.client.example. 3600 CNAME www.client.example.
+RECORDS = """client.example. 1800 A 192.0.2.10
+www.client.example. 1800 A 192.0.2.10
+mail.client.example. 1800 A 192.0.2.25
+imap-7f3a.client.example. 1800 A 192.0.2.25
+client.example. 1800 MX 10 mail.client.example.
+client.example. 1800 TXT "v=spf1 mx -all"
+k9q._domainkey.client.example. 1800 TXT "v=DKIM1; p=abc"
+shop.client.example. 1800 CNAME www.client.example.
 """
 PLAYBOOK = """dnsrun: 1
 domain: client.example
