@@ -149,7 +149,7 @@ class ParityRound:
                     RRsetKey(each.owner, rdtype)
                     for owner in _spread(self._sides.owners, _CONFIRMED_OVER_TCP)
                     for each in served.at(owner)
-                    for rdtype in tuple(each.present)[:1] or each.types[:1]
+                    for rdtype in [one for one in each.present if one in each.types][:1] or each.types[:1]
                 ]
                 questions += [Question(key, one.end, "tcp") for key in keys]
         for got in self._net.ask(questions):
