@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from dnsrun.dnsio.blind import fill, keys_to_fill
 from dnsrun.dnsio.views import ServerView
 from dnsrun.errors import OutsideError, Refused
 from dnsrun.model.observation import Answer
@@ -69,12 +70,20 @@ def read_other(run: Run, view: ServerView, zone: ZoneSnapshot) -> tuple[ZoneSnap
     provider = run.ports.providers[name]
     if provider.capabilities.reads:
         try:
-            return provider.read_zone(run.apex), True, ""
+            return _filled(run, provider.read_zone(run.apex), view), True, ""
         except OutsideError as err:
             return _empty(run), False, f"{name} cannot be read: {err}"
     keys = {*zone.rrsets, *(key for entry in run.playbook.records for key in entry.rrset_keys())}
     servers = side_view(run, "old" if run.switched else "new", base=view)
     return asked_zone(run, servers, keys), False, ""
+
+
+def _filled(run: Run, zone: ZoneSnapshot, view: ServerView) -> ZoneSnapshot:
+    """Return a listing of some types with what its servers answer for the others."""
+    if zone.completeness != "listed":
+        return zone
+    servers = side_view(run, "old" if run.switched else "new", base=view)
+    return fill(zone, servers.ask(keys_to_fill(zone))).snapshot
 
 
 def asked_zone(run: Run, view: ServerView, keys: Iterable[RRsetKey]) -> ZoneSnapshot:

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from dns.name import Name
 from dns.rdtypes.ANY.SOA import SOA
 
+from dnsrun.model.act import SetDelegation
 from dnsrun.model.entry import TtlSample
 from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook, Step
 from dnsrun.model.rrset import Change, RRset, RRsetKey, target_of
 from dnsrun.model.zone import ZoneSnapshot
 
+from .registry import registry_freeze
 from .situation import Situation
 from .steps.kind import number_of
 from .ttl import Held, caches_clean_at, earliest_change, held_until, margin_s
@@ -29,7 +31,15 @@ def earliest(plan: Plan, situation: Situation, *, late: bool = False) -> list[tu
     """
     lowered = _lowering(situation.playbook)
     low = _low_ttls(plan, situation, *lowered) if lowered else ()
-    return [*low, *_new_names(plan, situation), *_closing(plan, situation), *(_after_move(situation) if late else ())]
+    moved = _after_move(situation) if late else ()
+    return [*low, *_new_names(plan, situation), *_closing(plan, situation), *moved, *_frozen(plan, situation)]
+
+
+def _frozen(plan: Plan, situation: Situation) -> Iterator[tuple[str, Held]]:
+    """The registry takes no changes for a while each night; a delegation is not begun shortly before."""
+    until = registry_freeze(situation.zone.apex, situation.now)
+    if until and any(isinstance(act, SetDelegation) for act in plan.acts):
+        yield "the registry", Held(until, "it takes no changes of delegations until then")
 
 
 def _after_move(situation: Situation) -> Iterator[tuple[str, Held]]:

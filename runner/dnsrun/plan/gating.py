@@ -17,7 +17,7 @@ KNOW_THE_MOVE = frozenset({*MOVE_GATES, "old-side"})
 NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *PERSON_GATES, "serial"})
 WATCH_EVERY_S = 60
 WATCH_FAILURES = 2
-# Whole zones and delegations change only when somebody changes them, and asking costs their servers thousands of answers.
+# Whole zones and delegations change only when somebody changes them, and asking costs thousands of answers.
 SLOW_S = {"parity": 900, "dnssec": 900, "delegation": 300}
 
 

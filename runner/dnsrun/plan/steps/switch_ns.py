@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.playbook import Step
-from dnsrun.plan.moving import Moving
+from dnsrun.plan.listed import unlisted_types
+from dnsrun.plan.moving import Moving, delegation_life_s
 from dnsrun.ports.kinds import Fragment
 
 from .copy_zone import copy_conflicts, copying
@@ -22,14 +21,17 @@ def compile_step(_step: Step, scene: Scene) -> Compiled:
         return Compiled(nothing="the parent delegates to the new name servers already, and not by this run")
     conflicts = (*copy_conflicts(scene), *_unfit_registrar(scene, moving, registrar))
     act = SetDelegation(registrar, scene.zone.apex, moving.delegation, moving.target)
-    return Compiled((*copying(scene), act), conflicts=conflicts)
+    unlisted = unlisted_types(scene.zone)
+    hazards = (unlisted,) if unlisted else ()
+    return Compiled((*copying(scene), act), conflicts=conflicts, hazards=hazards, notes=_notes(scene, moving))
 
 
-def _unfit_registrar(scene: Scene, moving: Moving, registrar: str) -> Iterator[str]:
-    able = scene.capabilities[registrar]
-    if moving.target.glue and not able.glue and not able.needs_person:
-        names = ", ".join(sorted(name.to_text(omit_final_dot=True) for name in moving.target.glue))
-        yield f"{registrar} cannot set the addresses (glue) of {names}; use name servers outside the domain"
+def _notes(scene: Scene, moving: Moving) -> tuple[str, ...]:
+    """Say how far the way back reaches (D3, D4)."""
+    zones = (scene.zone, moving.other, *((scene.content,) if scene.content else ()))
+    life_s = delegation_life_s(moving.delegation, zones)
+    known = "if it goes back, what is known comes right within the TTLs of its records, since both sides get it"
+    return (f"{known}; a name that nobody knew waits until caches drop the new name servers, {life_s} s at worst",)
 
 
 KIND = StepKind(
