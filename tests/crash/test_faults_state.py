@@ -10,7 +10,8 @@ import dns.name
 import pytest
 
 from dnsrun.engine.advance import Ended
-from dnsrun.engine.rounds import as_before, facts_of, gate_case
+from dnsrun.engine.cases import gate_case
+from dnsrun.engine.rounds import as_before, facts_of
 from dnsrun.engine.start import begin, prepare
 from dnsrun.errors import JournalError, Refused
 from dnsrun.model.entry import Captured, Opened, RollbackAsked

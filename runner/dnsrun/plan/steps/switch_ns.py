@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.playbook import Step
 from dnsrun.plan.listed import unlisted_types
@@ -32,6 +34,13 @@ def _notes(scene: Scene, moving: Moving) -> tuple[str, ...]:
     life_s = delegation_life_s(moving.delegation, zones)
     known = "if it goes back, what is known comes right within the TTLs of its records, since both sides get it"
     return (f"{known}; a name that nobody knew waits until caches drop the new name servers, {life_s} s at worst",)
+
+
+def _unfit_registrar(scene: Scene, moving: Moving, registrar: str) -> Iterator[str]:
+    able = scene.capabilities[registrar]
+    if moving.target.glue and not able.glue and not able.needs_person:
+        names = ", ".join(sorted(name.to_text(omit_final_dot=True) for name in moving.target.glue))
+        yield f"{registrar} cannot set the addresses (glue) of {names}; use name servers outside the domain"
 
 
 KIND = StepKind(
