@@ -9,9 +9,11 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rrset
+import pytest
 from dns.message import Message
 from dns.name import Name
 from dns.rdatatype import RdataType
+from dns.rdtypes.ANY.TXT import TXT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +21,7 @@ from dnsrun.dnsio.answers import MalformedError, belongs, whole_answer
 from dnsrun.dnsio.compare import Matcher, Wanted, key_of, questions_of
 from dnsrun.model.expected import NODATA, NXDOMAIN, Expected, data, is_as_expected, referral
 from dnsrun.model.observation import Answer
-from dnsrun.model.rrset import RRset, rrset
+from dnsrun.model.rrset import IN, RRset, RRsetKey, rrset
 
 VALUES = {
     "A": ["192.0.2.1", "192.0.2.2", "198.51.100.7"],
@@ -196,3 +198,27 @@ def test_a_frame_seen_once_is_known_for_other_names_and_addresses_of_the_same_si
             assert matcher.matches(wire, octets, wanted) == (number > 0)
             assert learn(matcher, wire, octets, wanted) is not None
             assert matcher.matches(wire, octets, wanted)
+
+
+@pytest.mark.parametrize("points_at", ["answer", "label"])
+def test_a_frame_that_depends_on_what_it_surrounds_is_read_each_time(points_at: str) -> None:
+    """A pointer from the authority section into RDATA, or into the middle of a label, leads elsewhere every time."""
+    matcher = Matcher()
+    first, second = (
+        _pointing(label, value, points_at) for label, value in ((b"\x01a\0z", b"\x01a\0z"), (b"bbbb", b"\xffbbb"))
+    )
+    for (wire, octets, wanted), equal in ((first, True), (second, False)):
+        assert by_dnspython(wire, octets, wanted) == equal
+        assert not matcher.matches(wire, octets, wanted)
+        learn(matcher, wire, octets, wanted)
+        assert not matcher.matches(wire, octets, wanted)
+
+
+def _pointing(label: bytes, value: bytes, points_at: str) -> tuple[bytes, bytes, Wanted]:
+    owner = Name((label, b"client", b"example", b""))
+    held = RRset(RRsetKey(owner, RdataType.TXT), 300, frozenset({TXT(IN, RdataType.TXT, [value])}))
+    octets, wanted = question(Expected(owner, (RdataType.TXT,), {RdataType.TXT: held}, NODATA))
+    value_at = 12 + len(octets) + 12 + 1
+    target = value_at if points_at == "answer" else 13
+    authority = (0xC000 | target).to_bytes(2, "big") + b"\0\2\0\1\0\0\0\7\0\3\1n\0"
+    return b"\x12\x34\x84\0\0\1\0\1\0\1\0\0" + octets + wanted.records + authority, octets, wanted
