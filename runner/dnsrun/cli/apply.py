@@ -21,8 +21,9 @@ from dnsrun.playbook.defaults import phase_named
 
 from .batch import each
 from .drive import Work, drive, open_work, tell_result
+from .handing import handing
 from .plan import show_plan
-from .session import Session, adopting, common, pass_session
+from .session import Session, adopting, asking, common, pass_session
 from .show import details, refusal
 from .targets import Target, everything, matching, named, playbook_of, state_of
 
@@ -51,6 +52,7 @@ class Wishes:
 @click.option("--all", "all_", is_flag=True, help="Every domain of the project, one after the other.")
 @click.option("--limit", metavar="GLOB", help="Only domains that match, such as '*.example'.")
 @adopting
+@asking
 @common
 @pass_session
 def command(
@@ -210,7 +212,8 @@ def _nothing(work: Work, phase: Phase, prepared: Prepared) -> Exit:
 def _show(work: Work, phase: Phase, prepared: Prepared) -> None:
     console, playbook = work.session.console, work.run.playbook
     console.err((f'{work.domain} · phase {phase.number} of {playbook.phases[-1].number} "{phase.name}"', "strong"))
-    for line in details(prepared.plan, work.run.apex, work.run.ports.capabilities):
+    known = handing(work.run, prepared.plan, prepared.situation, work.polite)
+    for line in details(prepared.plan, work.run.apex, work.run.ports.capabilities, known=known):
         console.err(line)
     for edit in prepared.foreign:
         console.err((f"  Changed by somebody else since the last capture, and kept: {edit}", "changed"))

@@ -16,12 +16,13 @@ from dnsrun.wiring.project import state_folder
 
 from .batch import each
 from .drive import Work, open_work
-from .session import Session, common, pass_session
+from .session import Session, asking, common, pass_session
 from .targets import Target, named, playbook_of
 
 
 @click.command(name="capture")
 @click.argument("playbooks", nargs=-1, metavar="[PLAYBOOK|DOMAIN]...")
+@asking
 @common
 @pass_session
 def command(session: Session, playbooks: tuple[str, ...]) -> Exit:

@@ -16,7 +16,7 @@ from dnsrun.model.zone import ZoneSnapshot
 from .batch import each
 from .console import Style
 from .drive import Work, open_work
-from .session import Session, common, pass_session
+from .session import Session, asking, common, pass_session
 from .targets import Target, named, playbook_of
 
 COLUMN = 20
@@ -43,6 +43,7 @@ class Row:
 @click.command(name="diff")
 @click.argument("playbooks", nargs=-1, metavar="[PLAYBOOK|DOMAIN]...")
 @click.option("-v", "--verbose", is_flag=True, help="Also the records that are the same everywhere.")
+@asking
 @common
 @pass_session
 def command(session: Session, playbooks: tuple[str, ...], *, verbose: bool) -> Exit:

@@ -16,6 +16,7 @@ from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.times import full_time, short_time
+from dnsrun.ports.net import Rate
 from dnsrun.wiring.runs import open_run
 
 from .progress import Progress
@@ -42,6 +43,11 @@ class Work:
     run: Run
     progress: Progress
     asked_back: bool = False
+
+    @property
+    def polite(self) -> Rate:
+        """How hard a server that is not ours is asked."""
+        return self.session.world.polite
 
     @property
     def domain(self) -> str:

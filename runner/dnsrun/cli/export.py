@@ -13,7 +13,7 @@ from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.model.zonetext import to_text
 
 from .drive import Work, open_work
-from .session import Session, common, pass_session
+from .session import Session, asking, common, pass_session
 from .targets import named, playbook_of
 
 
@@ -21,6 +21,7 @@ from .targets import named, playbook_of
 @click.argument("playbook", required=False, metavar="[PLAYBOOK|DOMAIN]")
 @click.option("--captured", is_flag=True, help="The newest capture that is kept, in place of the live zone.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this new file.")
+@asking
 @common
 @pass_session
 def command(session: Session, playbook: str | None, output: Path | None, *, captured: bool) -> Exit:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import click
 
-from dnsrun.engine.run import Run
 from dnsrun.engine.start import Prepared, prepare
 from dnsrun.errors import DnsrunError, Exit
 from dnsrun.model.codec import encode
-from dnsrun.model.plan import Hold, Plan
+from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Phase
 from dnsrun.model.times import duration, full_time
+from dnsrun.plan.ahead import after
 from dnsrun.plan.planner import plan_phase
 from dnsrun.plan.situation import Situation
 
 from .batch import each
 from .drive import Work, open_work
-from .session import Session, common, pass_session
+from .handing import Handing, cheaper, handing
+from .session import Session, asking, common, pass_session
 from .show import because, details
 from .targets import Target, named, playbook_of
 
@@ -33,11 +34,13 @@ class Foreseen:
     plan: Plan | None = None
     problem: str = ""
     done: bool = False
+    handing: Handing | None = None
 
 
 @click.command(name="plan")
 @click.argument("playbooks", nargs=-1, metavar="[PLAYBOOK|DOMAIN]...")
 @click.option("-v", "--verbose", is_flag=True, help="Every change, and every gate.")
+@asking
 @common
 @pass_session
 def command(session: Session, playbooks: tuple[str, ...], *, verbose: bool) -> Exit:
@@ -51,7 +54,7 @@ def show_plan(session: Session, target: Target, *, verbose: bool) -> Exit:
     session.console.passing(f"{target.shown}: asking the servers")
     if work.run.state.active or work.run.state.going_back:
         return _show_open(work, verbose=verbose)
-    prepared, foreseen = _foresee(work.run)
+    prepared, foreseen = _foresee(work)
     now = work.run.ports.clock.now()
     if session.as_json:
         session.console.json(_as_data(work, prepared, foreseen))
@@ -66,49 +69,33 @@ def show_plan(session: Session, target: Target, *, verbose: bool) -> Exit:
     return Exit.DONE
 
 
-def _foresee(run: Run) -> tuple[Prepared | None, list[Foreseen]]:
+def _foresee(work: Work) -> tuple[Prepared | None, list[Foreseen]]:
     """Plan the next phase on the world as it is, and those after it as if each had been done."""
-    state = run.state
+    run = work.run
     first: Prepared | None = None
     ahead: Situation | None = None
     found: list[Foreseen] = []
     for phase in run.playbook.phases:
-        if state.phase(phase.number).outcome == "done":
+        if run.state.phase(phase.number).outcome == "done":
             found.append(Foreseen(phase, done=True))
-        elif ahead is None:
+            continue
+        plan: Plan | None
+        if ahead is None:
             first = prepare(run, phase.number)
-            found.append(Foreseen(phase, first.plan))
-            ahead = _after(first.situation, first.plan)
+            ahead, plan, problem = first.situation, first.plan, ""
         else:
-            found.append(_foreseen(phase, ahead))
-            ahead = _after(ahead, found[-1].plan) if found[-1].plan else ahead
+            plan, problem = _foreseen(phase, ahead)
+        known = handing(run, plan, ahead, work.polite) if plan else None
+        found.append(Foreseen(phase, plan, problem, handing=known))
+        ahead = after(ahead, plan) if plan else ahead
     return first, found
 
 
-def _after(situation: Situation, plan: Plan) -> Situation:
-    changes = plan.changes()
-    over = max(situation.now, plan.earliest or situation.now) + _stays(plan)
-    return replace(
-        situation,
-        now=over,
-        settled_at=over,
-        zone=situation.zone.apply(changes),
-        done=situation.done | {plan.phase},
-        standing=(*situation.standing, *changes),
-        written=(*situation.written, *changes),
-    )
-
-
-def _stays(plan: Plan) -> timedelta:
-    """Return how long a phase stays at least; until caches are clean counts as nothing, the next phase knows it."""
-    return timedelta(seconds=sum(move.for_s or 0 for move in plan.moves if isinstance(move, Hold)))
-
-
-def _foreseen(phase: Phase, situation: Situation) -> Foreseen:
+def _foreseen(phase: Phase, situation: Situation) -> tuple[Plan | None, str]:
     try:
-        return Foreseen(phase, plan_phase(phase.number, situation))
+        return plan_phase(phase.number, situation), ""
     except DnsrunError as err:
-        return Foreseen(phase, problem=str(err))
+        return None, str(err)
 
 
 def _head(work: Work, prepared: Prepared | None) -> None:
@@ -125,6 +112,8 @@ def _head(work: Work, prepared: Prepared | None) -> None:
         console.out((f"  Changed by somebody else since the last capture: {edit}", "changed"))
     for warning in (*playbook.warnings, *prepared.warnings):
         console.out((f"  Warning: {warning}", "changed"))
+    if less := cheaper(prepared.situation):
+        console.out((f"  {less}", "strong"))
 
 
 def _without(foreseen: Foreseen, said: set[str]) -> Foreseen:
@@ -154,7 +143,8 @@ def _phase(work: Work, foreseen: Foreseen, now: datetime, *, is_next: bool, verb
         console.out((title, "strong"), f"   {_start(plan, now, is_next=is_next)}")
         for reason in because(plan):
             console.out(f"  {reason}")
-        for line in details(plan, work.run.apex, work.run.ports.capabilities, verbose=verbose):
+        shown = details(plan, work.run.apex, work.run.ports.capabilities, verbose=verbose, known=foreseen.handing)
+        for line in shown:
             console.out(line)
 
 
@@ -192,6 +182,12 @@ def _show_open(work: Work, *, verbose: bool) -> Exit:
     return Exit.DONE
 
 
+def _switch_data(known: Handing | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    return asdict(known) | {"takes": known.takes.total_seconds()}
+
+
 def _as_data(work: Work, prepared: Prepared | None, foreseen: list[Foreseen]) -> dict[str, Any]:
     phases = [
         {
@@ -200,6 +196,7 @@ def _as_data(work: Work, prepared: Prepared | None, foreseen: list[Foreseen]) ->
             "done": each_.done,
             "problem": each_.problem or None,
             "plan": encode(each_.plan) if each_.plan else None,
+            "switch": _switch_data(each_.handing),
         }
         for each_ in foreseen
     ]
@@ -209,5 +206,6 @@ def _as_data(work: Work, prepared: Prepared | None, foreseen: list[Foreseen]) ->
         "completeness": prepared.zone.completeness if prepared else None,
         "foreign": list(prepared.foreign) if prepared else [],
         "warnings": list(prepared.warnings) if prepared else [],
+        "cheaper": cheaper(prepared.situation) if prepared else "",
         "phases": phases,
     }

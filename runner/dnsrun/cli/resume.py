@@ -12,7 +12,7 @@ from dnsrun.journal.fold import RunState
 
 from .batch import each
 from .drive import drive, open_work, tell_result
-from .session import Session, adopting, common, pass_session
+from .session import Session, adopting, asking, common, pass_session
 from .targets import Target, everything, matching, named, state_of, stored_playbook
 
 
@@ -21,6 +21,7 @@ from .targets import Target, everything, matching, named, state_of, stored_playb
 @click.option("--all", "all_", is_flag=True, help="Every domain: do what is due now, do not stay. For cron.")
 @click.option("--limit", metavar="GLOB", help="With --all: only domains that match.")
 @adopting
+@asking
 @common
 @pass_session
 def command(session: Session, domains: tuple[str, ...], limit: str | None, *, all_: bool) -> Exit:

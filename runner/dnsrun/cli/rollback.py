@@ -19,7 +19,7 @@ from dnsrun.model.times import duration
 
 from .batch import each
 from .drive import Work, drive, open_work, tell_result, user
-from .session import Session, adopting, common, pass_session
+from .session import Session, adopting, asking, common, pass_session
 from .targets import Target, everything, named, state_of, stored_playbook
 
 ONLY_TTLS = "Only TTLs were lowered"
@@ -32,6 +32,7 @@ Scope = Literal["newest", "to-phase", "all"]
 @click.option("--all", "all_", is_flag=True, help="Take back everything, TTLs too.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @adopting
+@asking
 @common
 @pass_session
 def command(session: Session, domain: str | None, to_phase: int | None, *, all_: bool, yes: bool) -> Exit:

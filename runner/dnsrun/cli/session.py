@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dnsrun.wiring.pace import HIGHEST_RATE, RATE
+
 from .console import Console
 
 if TYPE_CHECKING:  # loaded when a command needs it: `dnsrun --help` stays quick
@@ -101,4 +103,20 @@ adopting = click.option(
     expose_value=False,
     callback=_keep_adopt,
     help="Go on here although the state folder was last used on another machine.",
+)
+
+
+def _keep_rate(context: click.Context, _parameter: click.Parameter, value: int | None) -> None:
+    session = context.ensure_object(Session)
+    if value is not None:
+        session.environment = {**session.environment, RATE: str(value)}
+
+
+asking = click.option(
+    "--rate",
+    type=click.IntRange(1, HIGHEST_RATE),
+    metavar="N",
+    expose_value=False,
+    callback=_keep_rate,
+    help="Questions a second to each server that is not on this machine; else DNSRUN_RATE, else 100.",
 )

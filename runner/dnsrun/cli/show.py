@@ -18,6 +18,8 @@ from dnsrun.model.text import shorten
 from dnsrun.model.times import duration, full_time
 from dnsrun.ports.provider import Capabilities
 
+from .handing import Handing, back_line, copy_lines, delegation_lines, is_copy, switch_lines, switch_of
+
 MOST_LINES = 12
 ADDRESSES = frozenset({"A", "AAAA"})
 _OLD_TTL = re.compile(r"(.+): the old TTL \((\d+) s\) runs out then")
@@ -33,16 +35,30 @@ class Row:
     where: str
 
 
-def rows(plan: Plan, apex: Name, capabilities: Mapping[str, Capabilities]) -> tuple[Row, ...]:
-    """Return the changes of a plan, those of equal kind together, in their order."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
+def rows(plan: Plan, apex: Name, capabilities: Mapping[str, Capabilities], *, copies: bool = True) -> tuple[Row, ...]:
+    """Return the changes of a plan, those of equal kind together, in their order; copying a zone only if `copies`.
+
+    What is written alike at both hosts of a zone that moves is one change.
+    """
+    places: dict[tuple[str, str, str], list[str]] = {}
     for act in plan.acts:
-        if isinstance(act, WriteZone):
-            where = f"at {act.provider}, {_how(act.provider, capabilities)}"
+        if isinstance(act, WriteZone) and (copies or not is_copy(plan, act)):
             for change in act.changes:
-                kind = (dns.rdatatype.to_text(change.key.rdtype), change_words(change), where)
-                groups.setdefault(kind, []).append(relative(change.key.owner, apex))
+                name = relative(change.key.owner, apex)
+                change_at = (dns.rdatatype.to_text(change.key.rdtype), change_words(change), name)
+                places.setdefault(change_at, []).append(act.provider)
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for (rdtype, what, name), providers in places.items():
+        groups.setdefault((rdtype, what, _where(providers, capabilities)), []).append(name)
     return tuple(Row(tuple(names), *kind) for kind, names in groups.items())
+
+
+def _where(providers: Iterable[str], capabilities: Mapping[str, Capabilities]) -> str:
+    """Return where, and how, such as `at old and new, by API`."""
+    by_way: dict[str, list[str]] = {}
+    for provider in dict.fromkeys(providers):
+        by_way.setdefault(_how(provider, capabilities), []).append(provider)
+    return "; ".join(f"at {' and '.join(names)}, {how}" for how, names in by_way.items())
 
 
 def change_lines(found: tuple[Row, ...], *, everything: bool) -> list[str]:
@@ -83,11 +99,14 @@ def _how(provider: str, capabilities: Mapping[str, Capabilities]) -> str:
 
 def stays(plan: Plan) -> list[str]:
     """Return how long a plan waits and watches."""
-    return [_stay(move) for move in plan.moves if isinstance(move, Hold)]
+    switches = switch_of(plan) is not None
+    return [_stay(move, switches=switches) for move in plan.moves if isinstance(move, Hold)]
 
 
-def _stay(move: Hold) -> str:
+def _stay(move: Hold, *, switches: bool) -> str:
     verb = "waits" if move.kind == "wait" else "watches"
+    if move.for_s is None and switches:
+        return f"  {verb} until no cache asks the old name servers or holds what they said"
     if move.for_s is None:
         return f"  {verb} until no cache can hold the old records"
     return f"  {verb} for {duration(move.for_s)}"
@@ -105,14 +124,20 @@ def gate_names(plan: Plan) -> list[str]:
 
 def recovery(plan: Plan, capabilities: Mapping[str, Capabilities]) -> str:
     """Return how it goes back when it fails, and for how long visitors would suffer at worst (D4)."""
+    undone = [act for act in plan.acts if not (isinstance(act, WriteZone) and is_copy(plan, act))]
+    if plan.acts and not undone:
+        return "  If it fails: nobody asks these servers yet, so no visitor notices; what was copied may stay."
     hands = [hazard for hazard in plan.hazards if hazard.name == "manual-rollback"]
-    providers = [act.provider for act in plan.acts if isinstance(act, (WriteZone, Refresh))]
+    providers = [act.provider for act in undone if isinstance(act, (WriteZone, Refresh, SetDelegation))]
     people = [provider for provider in providers if capabilities[provider].needs_person]
     who = f"a person must act at {', '.join(dict.fromkeys(people))}" if people else "a person must act" if hands else ""
     how = f"{who}; then" if who else "back by itself,"
-    if not plan.changes() or all(change.ttl_only for change in plan.changes()):
+    switches = switch_of(plan) is not None
+    changes = [change for act in undone if isinstance(act, WriteZone) for change in act.changes]
+    if not switches and all(change.ttl_only for change in changes):
         return f"  If it fails: {who or 'back by itself'}; no visitor notices."
-    return f"  If it fails: {how} last visitor well again after {duration(plan.worst_recovery_s)} at most."
+    sides = " on both sides," * switches
+    return f"  If it fails: {how}{sides} last visitor well again after {duration(plan.worst_recovery_s)} at most."
 
 
 def recovery_by_step(plan: Plan, apex: Name) -> list[str]:
@@ -145,17 +170,33 @@ def hazard_lines(plan: Plan) -> list[str]:
     return [f"  Risk {name}: {text}" for name, text in dict.fromkeys((h.name, h.text) for h in plan.hazards)]
 
 
-def details(plan: Plan, apex: Name, capabilities: Mapping[str, Capabilities], *, verbose: bool = False) -> list[str]:
-    """Return the body of a phase: changes, hands, waits, notes, risks and the way back."""
+def details(
+    plan: Plan,
+    apex: Name,
+    capabilities: Mapping[str, Capabilities],
+    *,
+    verbose: bool = False,
+    known: Handing | None = None,
+) -> list[str]:
+    """Return the body of a phase: changes, hands, waits, notes, risks and the way back.
+
+    `known` is what a switch of name servers costs, where the plan has one.
+    """
     lines = [
-        *change_lines(rows(plan, apex, capabilities), everything=verbose),
+        *change_lines(rows(plan, apex, capabilities, copies=verbose), everything=verbose),
+        *copy_lines(plan, capabilities),
+        *delegation_lines(plan, capabilities),
         *by_hand(plan, capabilities),
+        *(switch_lines(known) if known else ()),
         *stays(plan),
         *(f"  {note}" for note in dict.fromkeys(plan.notes)),
         *(gate_names(plan) if verbose else ()),
         *hazard_lines(plan),
     ]
-    return [*lines, recovery(plan, capabilities), *recovery_by_step(plan, apex)] if plan.acts else lines
+    if not plan.acts:
+        return lines
+    lines += [recovery(plan, capabilities), *([back_line(known)] if known else [])]
+    return [*lines, *recovery_by_step(plan, apex)]
 
 
 def refusal(plan: Plan, now: datetime) -> str:

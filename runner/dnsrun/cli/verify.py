@@ -14,7 +14,7 @@ from .apply import prepare_next
 from .batch import each
 from .console import Style
 from .drive import Work, open_work
-from .session import Session, common, pass_session
+from .session import Session, asking, common, pass_session
 from .targets import Target, named, playbook_of
 
 _STYLES: dict[str, Style] = {"pass": "ok", "fail": "failed", "unknown": "changed"}
@@ -23,6 +23,7 @@ _WORDS = {"pass": "ok", "fail": "failed", "unknown": "not known"}
 
 @click.command(name="verify")
 @click.argument("playbooks", nargs=-1, metavar="[PLAYBOOK|DOMAIN]...")
+@asking
 @common
 @pass_session
 def command(session: Session, playbooks: tuple[str, ...]) -> Exit:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from dnsrun.clock import Clock, SystemClock
 
+from .pace import polite_rate
 from .project import STATE
 from .redaction import RedactedJournal, Redactor
 
 if TYPE_CHECKING:
     from dnsrun.dnsio.walk import Roots
-    from dnsrun.ports.net import Net
+    from dnsrun.ports.net import Net, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,13 @@ class World:
         """The network of this world."""
         return self._open_network()
 
+    @property
+    def polite(self) -> Rate:
+        """How hard a server that is not ours is asked; raises `UsageError`. Servers of a lab are all ours."""
+        from dnsrun.ports.net import UNLIMITED
+
+        return UNLIMITED if self.is_lab else polite_rate(self.environment)
+
 
 def open_world(project: Path, redactor: Redactor, environment: Mapping[str, str]) -> World:
     """Return the world of a project folder; a lab when it holds `.dnsrun/lab.json`. Touches the disk."""
@@ -62,15 +70,19 @@ def open_world(project: Path, redactor: Redactor, environment: Mapping[str, str]
         return _lab(project, redactor, environment)
     clock = SystemClock()
     return World(
-        project, clock=clock, open_network=lambda: _internet(clock), redactor=redactor, environment=environment
+        project,
+        clock=clock,
+        open_network=lambda: _internet(clock, environment),
+        redactor=redactor,
+        environment=environment,
     )
 
 
-def _internet(clock: Clock) -> Network:
+def _internet(clock: Clock, environment: Mapping[str, str]) -> Network:
     from dnsrun.dnsio.net import SocketNet
     from dnsrun.dnsio.walk import Roots
 
-    return Network(SocketNet(clock), Roots.iana())
+    return Network(SocketNet(clock, polite=polite_rate(environment)), Roots.iana())
 
 
 def _lab(project: Path, redactor: Redactor, environment: Mapping[str, str]) -> World:

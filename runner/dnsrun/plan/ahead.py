@@ -1,0 +1,73 @@
+"""What will be when a planned phase is done: the ground on which the phase after it is foreseen. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from dnsrun.model.act import SetDelegation, WriteZone
+from dnsrun.model.plan import Hold, Plan
+
+from .moving import Moving, clean_at, delegation_life_s, longest_ttl_s, target_delegation
+from .situation import Situation
+
+
+def after(situation: Situation, plan: Plan) -> Situation:
+    """Return the situation once a phase is done that begins as early as it may.
+
+    Where it moves the delegation the new host is the live one then.
+    """
+    there = _done(situation, plan)
+    act = next((act for act in reversed(plan.acts) if isinstance(act, SetDelegation)), None)
+    moving = there.moving
+    if act is None or moving is None:
+        return there
+    now = act.after
+    if not act.moves_servers:
+        target = target_delegation(situation.playbook, now)
+        return replace(there, delegation=now, moving=replace(moving, delegation=now, target=target))
+    return replace(
+        there,
+        zone=moving.other,
+        standing=(),
+        delegation=now,
+        moving=replace(moving, switched=True, other=there.zone, delegation=now, clean_at=_clean_at(there, act)),
+    )
+
+
+def _done(situation: Situation, plan: Plan) -> Situation:
+    """Return the situation with the phase's records written, before its delegation has moved."""
+    changes = plan.changes(provider=situation.live)
+    over = max(situation.now, plan.earliest or situation.now) + _stays(plan)
+    there = replace(
+        situation,
+        now=over,
+        settled_at=over,
+        zone=situation.zone.apply(changes),
+        done=situation.done | {plan.phase},
+        standing=(*situation.standing, *changes),
+        written=(*situation.written, *plan.changes(provider=situation.playbook.zone.provider)),
+    )
+    return replace(there, moving=_copied(situation.moving, plan, situation)) if situation.moving else there
+
+
+def _clean_at(there: Situation, act: SetDelegation) -> datetime | None:
+    moving = there.moving
+    if moving is None:
+        return None
+    zones = (there.zone, moving.other, moving.captured)
+    life_s = max(delegation_life_s(act.before, zones), delegation_life_s(act.after, zones))
+    return clean_at(there.now, life_s, max(longest_ttl_s(zone) for zone in zones))
+
+
+def _copied(moving: Moving, plan: Plan, situation: Situation) -> Moving:
+    zone = situation.playbook.zone
+    other = zone.provider if moving.switched else zone.to
+    writes = [act for act in plan.acts if isinstance(act, WriteZone) and act.provider == other]
+    held = moving.other.apply(change for act in writes for change in act.changes)
+    return replace(moving, other=held, copied=moving.copied or (bool(writes) and not moving.switched))
+
+
+def _stays(plan: Plan) -> timedelta:
+    """Return how long a phase stays at least; until caches are clean counts as nothing, the next phase knows it."""
+    return timedelta(seconds=sum(move.for_s or 0 for move in plan.moves if isinstance(move, Hold)))
