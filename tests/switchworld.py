@@ -101,12 +101,14 @@ def _is(line: str, owner: str, rdtype: str) -> bool:
 
 
 @contextmanager
-def switch_world(folder: Path, *, records: str = RECORDS, new_records: str = "") -> Iterator[SwitchWorld]:
+def switch_world(
+    folder: Path, *, records: str = RECORDS, new_records: str = "", parent_more: str = ""
+) -> Iterator[SwitchWorld]:
     """Start everything; ends what it started."""
     with ExitStack() as stack:
         enter = stack.enter_context
         root = enter(Authority({dns.name.root: ROOT_ZONE}))
-        parent = enter(Authority({PARENT: parent_zone(*OLD_SERVERS)}))
+        parent = enter(Authority({PARENT: parent_zone(*OLD_SERVERS, more=parent_more)}))
         old = enter(Authority({APEX: client_zone(records=records)}))
         new = enter(Authority({APEX: client_zone(records=new_records, servers=NEW_SERVERS, ttl_s=600)}))
         web_old, web_new = enter(Web()), enter(Web())

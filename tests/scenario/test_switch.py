@@ -8,12 +8,36 @@ from pathlib import Path
 
 import pytest
 
-from dnsrun.engine.advance import Ended
+from dnsrun.engine.advance import Ended, NeedsPerson
 from dnsrun.engine.run import Run
 from dnsrun.engine.start import begin, prepare
 from dnsrun.errors import Conflict
-from switchworld import NEW_SERVERS, NS_ONLY, OLD_SERVERS, PLAYBOOK, SwitchWorld, client_zone, switch_world
+from dnsrun.model.act import WriteZone
+from dnsrun.model.entry import RollbackAsked
+from switchworld import (
+    NEW_SERVERS,
+    NS_ONLY,
+    OLD_SERVERS,
+    PARENT,
+    PLAYBOOK,
+    SwitchWorld,
+    client_zone,
+    parent_zone,
+    switch_world,
+)
 from worlds import APEX
+
+DS = "12345 13 2 " + "ab" * 32
+WITH_REMOVE_DS = """phases:
+  - {name: copy, steps: [{kind: copy-zone}]}
+  - {name: unsign, steps: [{kind: remove-ds}]}
+  - {name: switch, steps: [{kind: switch-ns}]}
+"""
+TURNED = """phases:
+  - {name: copy, steps: [{kind: copy-zone}]}
+  - {name: switch, steps: [{kind: switch-ns}]}
+  - {name: records, steps: [{kind: switch-records}]}
+"""
 
 
 @pytest.fixture
@@ -139,3 +163,74 @@ def test_a_probed_zone_never_reaches_the_name_servers(here: SwitchWorld) -> None
     text += "phases:\n  - {name: copy, steps: [{kind: copy-zone}]}\n  - {name: switch, steps: [{kind: switch-ns}]}\n"
     with pytest.raises(Conflict, match="only known from public questions"):
         prepare(here.open(text), 1)
+
+
+def test_saving_records_that_switches_the_name_servers_is_an_incident_and_goes_back(here: SwitchWorld) -> None:
+    """Onamae.com's check box: while records are typed there the parent is watched."""
+    new = "new: {use: rfc2136, server: 203.0.113.53, name_servers: [ns1.new.example, ns2.new.example]}"
+    text = NS_ONLY.replace(new, "new: {use: manual, panel: onamae, name_servers: [ns1.new.example, ns2.new.example]}")
+    run = here.open(text)
+    prepared = prepare(run, 1)
+    begin(run, prepared, {hazard.name: "a test" for hazard in prepared.plan.hazards})
+    assert isinstance(here.drive(run), NeedsPerson)
+    here.parent.set_zone(PARENT, parent_zone(*NEW_SERVERS))
+    ended = here.drive(run)
+    assert isinstance(ended, Ended)
+    assert ended.outcome == "paused"
+    assert "INCIDENT" in ended.because
+    run.append(RollbackAsked("newest", None, "a test"))
+    here.drive(run)
+    assert here.delegated() == set(OLD_SERVERS)
+
+
+def test_a_ds_that_the_new_side_cannot_answer_for_refuses_the_switch(tmp_path: Path) -> None:
+    """S0, fault 63: the refusal names the step that helps."""
+    with switch_world(tmp_path, parent_more=f"client.example. 600 DS {DS}\n") as here:
+        for number in (1, 3):
+            done(here, number, NS_ONLY)
+        run = here.open(NS_ONLY)
+        here.start(run, 4)
+        refused = here.drive(run)
+        assert isinstance(refused, Ended)
+        assert refused.outcome == "refused"
+        assert "remove-ds" in refused.because
+        assert here.delegated() == set(OLD_SERVERS)
+
+
+def test_the_ds_goes_first_and_waits_for_the_caches_that_hold_it(tmp_path: Path) -> None:
+    with switch_world(tmp_path, parent_more=f"client.example. 600 DS {DS}\n") as here:
+        text = NS_ONLY + WITH_REMOVE_DS
+        done(here, 1, text)
+        at = here.clock.now()
+        done(here, 2, text)
+        assert here.clock.now() - at >= timedelta(seconds=600 + 60)
+        done(here, 3, text)
+        assert here.delegated() == set(NEW_SERVERS)
+
+
+def test_a_removed_ds_comes_back_while_the_name_servers_have_not_moved(tmp_path: Path) -> None:
+    """S2, first rows: the old zone is signed with the same keys still, else the DS stays away."""
+    with switch_world(tmp_path, parent_more=f"client.example. 600 DS {DS}\n") as here:
+        text = NS_ONLY + WITH_REMOVE_DS
+        done(here, 1, text)
+        done(here, 2, text)
+        run = here.open(text)
+        run.append(RollbackAsked("newest", None, "a test"))
+        ended = here.drive(run)
+        assert isinstance(ended, Ended)
+        assert ended.outcome == "paused", "the old zone is not signed: its DS would break it"
+        assert "DS" not in here.parent.zone_text(PARENT)
+
+
+def test_records_change_on_both_sides_while_caches_ask_both(here: SwitchWorld) -> None:
+    """Between switch-ns and D1 every write goes to both sides."""
+    text = PLAYBOOK.replace("gates:", TURNED + "gates:")
+    done(here, 1, text)
+    done(here, 2, text)
+    assert here.delegated() == set(NEW_SERVERS)
+    run = here.open(text)
+    prepared = prepare(run, 3)
+    assert {act.provider for act in prepared.plan.acts if isinstance(act, WriteZone)} == {"old", "new"}
+    done(here, 3, text)
+    for server in (here.old, here.new):
+        assert [value.split()[1] for value in here.held(server, "www.client.example.", "A")] == ["203.0.113.20"]

@@ -23,12 +23,13 @@ from dnsrun.ports.journal import Hold
 from dnsrun.ports.provider import Receipt, SecondaryHost
 
 from .cases import gate_case, held_before
-from .delegation import left_to_delegate, refused_by_registrar, seen_at_parent
+from .delegation import left_to_delegate, refused_by_registrar, seen_at_parent, switched_by_saving
 from .eyes import ask_at, current, own_servers, recent
 from .fresh import forget_when_changed
 from .progress import AskedPerson, AtParent, CallFailed, Calling, Shown
 from .rounds import judge_once
 from .run import Run
+from .sheets import with_sheets
 from .shown import Showing, Stranger, showing
 
 COMMAND_TIMEOUT_S = 600
@@ -71,8 +72,9 @@ def call(run: Run, plan: Plan, index: int, attempt: int, hold: Hold) -> None:
         run.operations[index] = receipt.operation
     if receipt.ask_person:
         operator = act.operator if isinstance(act, Instruct) else getattr(act, "provider", "")
-        run.append(PersonAsked(index, operator, receipt.ask_person))
-        run.tell(AskedPerson(operator, receipt.ask_person))
+        text = with_sheets(run, receipt, plan, operator)
+        run.append(PersonAsked(index, operator, text))
+        run.tell(AskedPerson(operator, text))
     if isinstance(act, RunCommand):
         _journal_done(run, index, act, plan, "applied", ())
 
@@ -215,6 +217,9 @@ def settle(run: Run, plan: Plan, index: int) -> bool:
 
 
 def _settle_write(run: Run, plan: Plan, index: int, act: WriteZone) -> bool:
+    if incident := switched_by_saving(run, plan, act):
+        _journal_failure(run, index, act, 0, incident)
+        return False
     found = _look(run, plan, act, seen_s=POLLED_S)
     if found.strangers:
         _journal_failure(run, index, act, 0, Stranger("; ".join(found.strangers) + ": set by somebody else"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dnsrun.dnsio.parent import find_delegation
 from dnsrun.errors import OutsideError
-from dnsrun.model.act import SetDelegation
+from dnsrun.model.act import SetDelegation, WriteZone
 from dnsrun.model.handover import Handover, handover
+from dnsrun.model.plan import Plan
 from dnsrun.model.zone import Delegation
 from dnsrun.ports.provider import Rejected
 
@@ -28,6 +29,30 @@ def left_to_delegate(run: Run, act: SetDelegation) -> SetDelegation | None:
     if found.state == "wrong":
         raise Stranger(f"{found}: somebody else has changed the delegation; it was left alone")
     return None if found.state == "done" else act
+
+
+def switched_by_saving(run: Run, plan: Plan, act: WriteZone) -> OutsideError | None:
+    """Return the incident that the name servers were switched while somebody typed records, None when they were not.
+
+    Some panels do that when records are saved. Only these are watched. Raises `OutsideError` when nobody answers.
+    """
+    if (
+        plan.direction == "back"
+        or plan.delegation is None
+        or not run.ports.capabilities[act.provider].saving_may_delegate
+    ):
+        return None
+    now = find_delegation(run.ports.net, run.apex, run.ports.roots).delegation
+    if now.ns == plan.delegation.ns:
+        return None
+    names = ", ".join(sorted(name.to_text(omit_final_dot=True) for name in now.ns))
+    domain = run.apex.to_text(omit_final_dot=True)
+    return OutsideError(
+        f"INCIDENT: the parent delegates to {names} now, and nobody planned that: saving records at {act.provider} can "
+        f"switch the name servers. `dnsrun verify {domain}` tells what is broken, `dnsrun rollback {domain}` goes back",
+        retryable=False,
+        certainty="not-applied",
+    )
 
 
 def refused_by_registrar(run: Run, act: SetDelegation, index: int) -> OutsideError | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from dnsrun import __version__
 from dnsrun.errors import Refused
-from dnsrun.model.act import Instruct, SetDelegation, WriteZone
 from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Observed, Opened, Planned, Resumed, TtlSample
 from dnsrun.model.plan import Plan
 from dnsrun.model.rrset import RRset, RRsetKey
@@ -23,6 +22,7 @@ from .eyes import ask_at
 from .moving import read_moving
 from .run import Run
 from .samples import merge, new_samples
+from .sheets import keep, undo_folder, undone_by_hand
 
 DERIVED = frozenset({"SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY", "ZONEMD"})
 
@@ -32,7 +32,7 @@ class Prepared:
     """A phase that could begin: its plan and what it rests on.
 
     `foreign` names edits by others since the last capture; `warnings` what the capture found. `undo_sheet` is what
-    a person must do to go back, where the host has no other hands; empty otherwise. `content` is what the new host is
+    a person must do to go back, where the host has no other hands; empty otherwise; `undo_files` go with it. `content` is what the new host is
     to hold, where the zone moves.
     """
 
@@ -44,6 +44,7 @@ class Prepared:
     warnings: tuple[str, ...]
     undo_sheet: str = ""
     content: ZoneSnapshot | None = None
+    undo_files: tuple[tuple[str, str], ...] = ()
 
     @property
     def zone(self) -> ZoneSnapshot:
@@ -89,25 +90,11 @@ def prepare(run: Run, number: int) -> Prepared:
     plan = plan_phase(number, situation)
     _refuse_to_write_twice(run, plan)
     foreign = foreign_edits(run, zone)
-    sheet = undo_sheet(run, plan)
+    sheet, files = undone_by_hand(run, plan)
     content, _ = content_of(situation)
-    return Prepared(plan, situation, checkpoint.delegation, samples, foreign, checkpoint.warnings, sheet, content)
-
-
-def undo_sheet(run: Run, plan: Plan) -> str:
-    """Return what a person types to take the plan's writes back, newest first; empty where dnsrun can do it."""
-    sheets = []
-    for act in reversed(plan.acts):
-        if isinstance(act, WriteZone) and run.ports.capabilities[act.provider].needs_person:
-            back = tuple(change.reverse() for change in reversed(act.changes))
-            sheets.append(run.ports.providers[act.provider].apply(act.apex, back).ask_person or "")
-        if isinstance(act, SetDelegation) and run.ports.capabilities[act.provider].needs_person:
-            registrar = run.ports.registrars[act.provider]
-            back_to = registrar.replace_delegation(act.domain, before=act.after, after=act.before)
-            sheets.append(back_to.ask_person or "")
-        if isinstance(act, Instruct) and act.undo_text:
-            sheets.append(f"{act.operator}: {act.undo_text}")
-    return "\n\n".join(filter(None, sheets))
+    return Prepared(
+        plan, situation, checkpoint.delegation, samples, foreign, checkpoint.warnings, sheet, content, files
+    )
 
 
 def refuse_when_open(run: Run) -> None:
@@ -208,6 +195,8 @@ def begin(run: Run, prepared: Prepared, accepted: Mapping[str, str], *, accept_c
         run.append(Observed(prepared.samples))
     if prepared.undo_sheet:
         run.journal.put(prepared.undo_sheet + "\n", suffix="undo.txt")
+        sheets = (("undo.txt", prepared.undo_sheet + "\n"), *prepared.undo_files)
+        keep(run, sheets, undo_folder(plan.phase))
     for hazard in {hazard.name: hazard for hazard in plan.hazards}.values():
         run.append(HazardAccepted(plan.phase, hazard.name, accepted[hazard.name]))
     _journal_gates_off(run, plan)
