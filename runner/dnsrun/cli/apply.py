@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import click
 
 from dnsrun.engine.run import Run
+from dnsrun.engine.sheets import undo_folder
 from dnsrun.engine.start import Prepared, begin, prepare
 from dnsrun.errors import DnsrunError, Exit, Refused, TooEarly, UsageError
 from dnsrun.journal.fold import RunState
@@ -174,7 +175,7 @@ def _apply(session: Session, target: Target, wishes: Wishes) -> Exit:
         raise TooEarly(refusal(plan, now), plan.earliest)
     _refuse_programs(work, prepared)
     _show(work, phase, prepared)
-    _show_undo_sheet(session, prepared)
+    _show_undo_sheet(work, prepared)
     accepted = _accept(session, prepared, wishes)
     if not wishes.yes and not session.console.ask_yes("Run it now?"):
         raise Refused("declined; nothing was changed")
@@ -221,12 +222,13 @@ def _show(work: Work, phase: Phase, prepared: Prepared) -> None:
         console.err((f"  Warning: {warning}", "changed"))
 
 
-def _show_undo_sheet(session: Session, prepared: Prepared) -> None:
-    """Print what a person must do to go back, before the first write; it is kept with the journal, too."""
+def _show_undo_sheet(work: Work, prepared: Prepared) -> None:
+    """Print what a person must do to go back, before the first write; it is kept beside the journal, too."""
     if prepared.undo_sheet:
-        session.console.err("  To go back by hand (print this; it is kept in the state folder as *.undo.txt):")
+        console, place = work.session.console, f".dnsrun/{work.domain}/sheets/{undo_folder(prepared.plan.phase)}"
+        console.err(f"  To go back by hand (print this; it is kept as {place}/undo.txt):")
         for line in prepared.undo_sheet.splitlines():
-            session.console.err(f"    {line}")
+            console.err(f"    {line}")
 
 
 def _show_edits(work: Work, *, accepted: bool) -> None:

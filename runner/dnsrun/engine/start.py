@@ -32,8 +32,8 @@ class Prepared:
     """A phase that could begin: its plan and what it rests on.
 
     `foreign` names edits by others since the last capture; `warnings` what the capture found. `undo_sheet` is what
-    a person must do to go back, where the host has no other hands; empty otherwise; `undo_files` go with it. `content` is what the new host is
-    to hold, where the zone moves.
+    a person must do to go back, where the host has no other hands (empty otherwise), `undo_files` what goes with it.
+    `content` is what the new host is to hold, where the zone moves.
     """
 
     plan: Plan

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from .files import open_private, private_folder, sync_folder, write_once
 
 EMPTY: Head = (0, "")
 DIGEST_FIELD = b', "digest": "'
+_UNFIT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 RESERVE_OCTETS = 512 * 1024  # room for a rollback's records on a disk that has filled up (fault 11)
 
 
@@ -120,6 +122,15 @@ class FileJournal:
             raise JournalError(f"{found}: has been changed since it was captured; nothing was changed")
         return octets.decode()
 
+    def keep(self, folder: str, name: str, text: str) -> str:
+        """Write `sheets/FOLDER/NAME` for a person; return its path, seen from the project folder (threat 14)."""
+        path = private_folder(self.folder)
+        for part in ("sheets", folder):
+            path = private_folder(path / _plain(part))
+        path /= _plain(name)
+        write_once(path, text)
+        return str(path.relative_to(self.folder.parent.parent))
+
     def _lines(self, offset: int) -> Iterator[bytes]:
         handle = self._open_for_reading()
         if handle is None:
@@ -161,6 +172,11 @@ class FileJournal:
         except OSError as err:
             os.ftruncate(handle, self._offset)
             raise JournalError(f"{self._path}: cannot be written: {err.strerror}; nothing was done outside") from err
+
+
+def _plain(name: str) -> str:
+    """Return a file name that stays in its folder, whatever a plugin calls its sheet."""
+    return _UNFIT_IN_NAMES.sub("_", name).lstrip(".") or "sheet"
 
 
 def _goes_forward(entry: Entry) -> bool:

@@ -34,6 +34,13 @@ class Journal(Protocol):
         """Return stored text; raises `JournalError` when it is missing or does not have its digest (threat 15)."""
         ...
 
+    def keep(self, folder: str, name: str, text: str) -> str:
+        """Write a sheet for a person and return its path, seen from the project folder; an earlier one is replaced.
+
+        Raises `JournalError`.
+        """
+        ...
+
 
 class Hold(Protocol):
     """The right to act for a domain, for one advance."""

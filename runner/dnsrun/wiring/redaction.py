@@ -100,3 +100,7 @@ class RedactedJournal:
     def get(self, digest: str) -> str:
         """Return stored text."""
         return self._journal.get(digest)
+
+    def keep(self, folder: str, name: str, text: str) -> str:
+        """Write a sheet for a person, without secrets, and return its path."""
+        return self._journal.keep(folder, name, self._redactor.redact(text))
