@@ -13,6 +13,7 @@ from dnsrun.gates.command import Command
 from dnsrun.gates.confirm import Confirm
 from dnsrun.model.observation import Verdict
 from dnsrun.model.playbook import Json
+from dnsrun.playbook.schema import BUILT_IN_GATES
 from gateworld import NEW, WEB_MOVES, WWW, FixedView, case, net, spec
 from servers.waiting import eventually
 
@@ -111,7 +112,7 @@ def test_only_yes_confirms(answer: str | None, outcome: str) -> None:
 
 def test_every_gate_tells_playbooks_its_words() -> None:
     gates = built_in()
-    assert set(gates) == {"records", "untouched", "serial", "parity", "http", "tls", "command", "confirm"}
+    assert set(gates) == {*BUILT_IN_GATES, "old-side", "http", "tls", "command", "confirm"}
     for word, gate in gates.items():
         assert gate.kind == word
         assert gate.fragment.summary

@@ -9,6 +9,7 @@ from dnsrun.ports.gate import Gate
 from .command import Command
 from .confirm import Confirm
 from .delegation import DelegationGate
+from .dnssec import Dnssec
 from .http import Http
 from .old_side import OldSide
 from .parity import Parity
@@ -26,6 +27,7 @@ def built_in() -> Mapping[str, Gate]:
         SerialGate(),
         Parity(),
         DelegationGate(),
+        Dnssec(),
         OldSide(),
         Http(),
         Tls(),

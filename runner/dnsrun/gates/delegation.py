@@ -8,6 +8,8 @@ ZONE11 (`spf`), DNSSEC01 to 18 (`dnssec`). Aliases of name servers outside the z
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dnsrun.model.observation import Endpoint, Observation, Verdict
 from dnsrun.model.playbook import GateSpec
 from dnsrun.ports.gate import GateCase
@@ -15,7 +17,7 @@ from dnsrun.ports.kinds import DNS_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
 from .delegation_parent import at_parent, judge_parent
-from .delegation_probe import ask_names, ask_parent, ask_zone
+from .delegation_probe import RESOLVES, ask_names, ask_parent, ask_zone
 from .delegation_set import judge_set
 from .delegation_zone import by_server, judge_servers
 from .findings import conclude
@@ -37,7 +39,7 @@ class DelegationGate:
         seen = [*ask_parent(net, case.apex, view.controls), *ask_zone(net, case.apex, view.servers, case.move)]
         if seen and not case.move.switched:
             seen += ask_names(view, case.move.target.ns, case.apex, seen[0].at, seen[0].server)
-        seen += ask_controls(view, net, case.apex, seen)
+        seen += ask_controls(view, net, case.apex, _from_servers(seen))
         return (*seen, *not_asked(view, seen))
 
     def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:  # noqa: ARG002 - the same
@@ -45,12 +47,18 @@ class DelegationGate:
         move = case.move
         if move is None:
             return Verdict("unknown", "the zone does not move, so that there is no delegation to test")
-        alive = answered(seen)
+        alive = answered(_from_servers(seen))
         hidden: list[Endpoint] = [one.server for one in seen if one.of == NOT_CHECKED]
-        found = [*judge_parent(seen, move, alive), *judge_servers(case.apex, move, seen, alive)]
-        if not move.switched:
+        found = judge_parent(seen, move, alive)
+        if by_server(seen) and not move.switched:
             found += judge_set(case.apex, move, seen, hidden)
+        found += judge_servers(case.apex, move, seen, alive)
         parents, servers = len(at_parent(seen).served), len(by_server(seen))
         which = "the new name servers" if move.switched else "what it did before"
         good = f"{parents} parent servers delegate to {which}, {servers} new servers answer for the zone"
         return conclude(found, seen, good, not_checked=unchecked(seen))
+
+
+def _from_servers(seen: Iterable[Observation]) -> list[Observation]:
+    """Leave out addresses that were found elsewhere: they are no sign of life of anybody asked here."""
+    return [one for one in seen if not str(one.of).startswith(RESOLVES)]

@@ -40,18 +40,12 @@ _LABORATORY = tuple(
 def judge_set(apex: Name, move: ZoneMove, seen: Sequence[Observation], hidden: Iterable[Endpoint]) -> list[Found]:
     """Return what is wrong with the names and addresses of the set; `hidden` are those out of reach from here."""
     endpoints = [*by_server(seen), *hidden]
-    found = [
-        *_legal(apex, move, seen),
-        *_counted(move, endpoints),
-        *_resolving(move, seen, endpoints),
-        *_glued(apex, move.target),
-    ]
+    found = [*_legal(apex, move, seen), *_counted(move, endpoints)]
     size = referral_size(apex, move.target)
     if size > _SMALLEST:
-        found.append(
-            failing(f"the referral takes {size} octets for the longest name, {_SMALLEST} fit without EDNS (D9)")
-        )
-    return found
+        what = f"the referral takes {size} octets for the longest name"
+        found.append(failing(f"{what}, {_SMALLEST} fit without EDNS (D9)"))
+    return [*found, *_resolving(move, seen, endpoints), *_glued(apex, move.target)]
 
 
 def referral_size(apex: Name, delegation: Delegation) -> int:

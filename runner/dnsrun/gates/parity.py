@@ -47,7 +47,7 @@ class Parity:
         seen = ParityRound(sides, net, view.servers, case.move.old_servers).run()
         if seen:
             seen += ask_mail_hosts(view, case.move.content, seen[0].at, seen[0].server)
-        seen += ask_controls(view, net, case.apex, seen)
+        seen += ask_controls(view, net, case.apex, _answers(seen))
         return (*seen, *not_asked(view, seen))
 
     def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:  # noqa: ARG002 - the same
@@ -83,7 +83,7 @@ class _Judgement:
         self._old = [one for one in heard if one.side == "old" and one.soa.got != NoReply("unreachable")]
         self._hidden = [one for one in heard if one.side == "old" and one.soa.got == NoReply("unreachable")]
         self._labels = label_servers([one.end for one in heard])
-        self._alive = answered(seen)
+        self._alive = answered(_answers(seen))
 
     def verdict(self) -> Verdict:
         """Return the verdict; evidence is what differs."""
@@ -253,6 +253,11 @@ def _same(one: Observation, other: Observation) -> bool:
     if mine.rrset is None or theirs.rrset is None:
         return mine.rrset is theirs.rrset
     return mine.rrset.same_data(theirs.rrset)
+
+
+def _answers(seen: Iterable[Observation]) -> list[Observation]:
+    """Return what came over the network: counts and addresses found elsewhere are no sign of life."""
+    return [one for one in seen if not isinstance(one.got, Words)]
 
 
 def _is_accounted_for(one: _Heard, planned: int) -> bool:
