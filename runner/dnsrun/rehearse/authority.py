@@ -30,6 +30,7 @@ from dns.update import UpdateMessage
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
 from dnsrun.rehearse.lookup import Lookup, look_up
+from dnsrun.rehearse.remembered import Answers, Remembered
 from dnsrun.rehearse.responses import Faults, bare, render, spoil
 from dnsrun.rehearse.serverloop import Reply, ServerLoop, Transport
 from dnsrun.rehearse.signing import UnreadableError, read_request
@@ -40,6 +41,9 @@ from dnsrun.rehearse.zonestore import SOA_KEY, ZoneContent, ancestry
 __all__ = ["Authority", "Faults", "LogRecord", "RRsetChange", "TransferSource"]
 
 Kind = Literal["query", "update", "transfer", "notify"]
+
+
+_NO_FAULTS = Faults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class Authority:
         self._faults = Faults()
         self._dice: dict[int, Random] = {}
         self._log: list[LogRecord] = []
+        self._answers = Answers()
         self._lock = RLock()
         self._refresh_lock = Lock()
         self._to_refresh: SimpleQueue[Name | None] = SimpleQueue()
@@ -217,13 +222,33 @@ class Authority:
 
     def _handle(self, wire: bytes, transport: Transport) -> Reply:
         faults = self._faults
+        if faults == _NO_FAULTS and (known := self._repeated(wire, transport)) is not None:
+            return known
         try:
             request = read_request(wire, self._key)
         except UnreadableError as err:
             return Reply() if err.answer is None or faults.drops(transport) else Reply((err.answer,), faults.delay_s)
+        with self._lock:
+            served = tuple(self._served().values())
         answered = self._answer(request, transport, faults)
         self._record(request, transport, answered)
+        plain = faults == _NO_FAULTS and answered.kind == "query" and not request.had_tsig
+        if plain and len(request.question) == 1 and isinstance(answered.wires, tuple) and answered.wires:
+            asked = request.question[0]
+            given = Remembered(asked.name, asked.rdtype, answered.rcode, answered.wires[0][2:])
+            with self._lock:
+                self._answers.keep(wire, transport, given, served)
         return Reply(answered.wires, faults.delay_s)
+
+    def _repeated(self, wire: bytes, transport: Transport) -> Reply | None:
+        """Answer a question that was answered since the zones last changed, None for a new one."""
+        with self._lock:
+            known = self._answers.to(wire, transport, self._served().values())
+            if known is None:
+                return None
+            now_s = time.monotonic()
+            self._log.append(LogRecord("query", now_s, transport, known.name, known.rdtype, known.rcode))
+        return Reply((wire[:2] + known.answer,))
 
     def _record(self, request: Message, transport: Transport, answered: _Answered) -> None:
         name, rdtype = dns.name.root, RdataType.NONE
