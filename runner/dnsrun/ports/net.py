@@ -60,7 +60,7 @@ class Net(Protocol):
     def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:
         """Ask all questions and yield one observation for each, in any order.
 
-        UDP with retries, TCP on truncation or when the question says so. An answer counts only when it comes from
+        UDP, TCP on truncation, after a loss or when the question says so. An answer counts only when it comes from
         the address asked and matches id and question (threat 18). `limit` None: `POLITE`, for loopback `UNLIMITED`.
         """
         ...
