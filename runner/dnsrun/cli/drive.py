@@ -5,24 +5,28 @@ from __future__ import annotations
 import getpass
 import shlex
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from dnsrun.engine.advance import Busy, DueAt, Ended, NeedsPerson, advance
 from dnsrun.engine.run import Run
-from dnsrun.errors import Exit, Lost, Refused
+from dnsrun.errors import Exit, Lost, Refused, UsageError
 from dnsrun.journal.fold import Outcome
 from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.plan import Plan
-from dnsrun.model.playbook import Playbook
+from dnsrun.model.playbook import Phase, Playbook
 from dnsrun.model.times import full_time, short_time
+from dnsrun.playbook.defaults import phase_named
 from dnsrun.ports.net import Rate
 from dnsrun.wiring.runs import open_run
 
+from .handing import switch_of
+from .moved import moved
 from .progress import Progress
 from .session import Session
 from .show import changed_things
 from .signals import Stopper, stopping
+from .stage import stage_words
 
 PATIENCE = timedelta(seconds=30)  # a visit of cron waits this long for the next round; those of a watch are rarer
 EXITS: dict[Outcome | None, Exit] = {
@@ -221,11 +225,13 @@ def closing(work: Work, result: Result, plan: Plan | None) -> list[str]:
 def _after_rollback(work: Work, result: Result, plan: Plan | None) -> list[str]:
     lines = ["Rolled back and checked."]
     back = work.progress.back_changes
+    now = work.run.ports.clock.now()
     if plan and plan.worst_recovery_s and work.progress.back_at:
         until = work.progress.back_at + timedelta(seconds=plan.worst_recovery_s)
-        now = work.run.ports.clock.now()
-        lines[0] += f" Until {short_time(until, now)} some visitors may still see {changed_things(back)}."
+        seen = "what the new name servers said" if switch_of(plan) else changed_things(back)
+        lines[0] += f" Until {short_time(until, now)} some visitors may still see {seen}."
     lines[0] += f" Left as it is: {result.because}." if result.because else " Nothing else was touched."
+    lines += _both_sides_after_rollback(work, now)
     if work.asked_back:
         return lines
     thing = "the new server" if changed_things(back) == "the new server" else "what failed"
@@ -233,18 +239,44 @@ def _after_rollback(work: Work, result: Result, plan: Plan | None) -> list[str]:
     return lines
 
 
+def _both_sides_after_rollback(work: Work, now: datetime) -> list[str]:
+    """D4, D10: for whom it takes longer, and how long the new zone must stay."""
+    known = moved(work.run.journal, work.run.state, work.run.playbook)
+    if known is None or known.stage != "rolled back" or known.clean_at is None or known.clean_at <= now:
+        return []
+    lines = []
+    if known.unknown_until and known.unknown_until > now:
+        lines.append(
+            f"A name that nobody knew of may be missing until {full_time(known.unknown_until)}, "
+            "when the last cache drops the new name servers."
+        )
+    return [*lines, f"Leave the zone at {known.new} in place until {full_time(known.clean_at)}: caches still ask it."]
+
+
 def _after_done(work: Work, plan: Plan | None) -> list[str]:
+    known = moved(work.run.journal, work.run.state, work.run.playbook)
     if work.run.state.ended:
-        return ["Done. The run is finished: rolling back is over, and the old server may be switched off."]
+        thing = f"{known.old} may be switched off for this domain" if known else "the old server may be switched off"
+        return [f"Done. The run is finished: rolling back is over, and {thing}."]
     number = plan.phase if plan else 0
     following = [phase for phase in work.run.playbook.phases if phase.number > number and phase.steps]
     lines = [f'Done: phase {number} "{plan.phase_name}".'] if plan else ["Done."]
+    if known and plan and switch_of(plan):
+        said = stage_words(known, work.run.ports.clock.now())
+        lines.append(f"{said[0].upper()}{said[1:]}.")
     if following:
-        lines.append(
-            f'Next: `dnsrun apply {work.domain} --phase {following[0].number}` ("{following[0].name}"); '
-            "it says when it may start."
-        )
+        word = _phase_word(work.run.playbook, following[0])
+        command = f"dnsrun apply {work.domain} --phase {word}"
+        lines.append(f'Next: `{command}` ("{following[0].name}"); it says when it may start.')
     return lines
+
+
+def _phase_word(playbook: Playbook, phase: Phase) -> str:
+    """Return how `--phase` takes a phase: by its number where that has its usual meaning, else by its name."""
+    try:
+        return str(phase_named(playbook, str(phase.number)).number)
+    except UsageError:
+        return shlex.quote(phase.name)
 
 
 def tell_result(work: Work, result: Result, plan: Plan | None) -> None:

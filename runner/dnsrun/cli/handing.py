@@ -99,7 +99,7 @@ def _change(act: SetDelegation, how: str) -> list[str]:
     where = f"        at {act.provider}, {how}"
     lines = []
     if act.moves_servers:
-        lines += [f"  name servers   {_names(act.before)}", f"               → {_names(act.after)}{where}"]
+        lines += [f"  name servers   {names_of(act.before)}", f"               → {names_of(act.after)}{where}"]
         lines += [f"  addresses of name servers (glue): {_glue(act.after)}"] if act.after.glue else []
         lines += [f"  DS stays as it is: {', '.join(sorted(act.after.ds))}"] if act.after.ds else []
         return lines
@@ -128,14 +128,6 @@ def _about(takes: timedelta) -> str:
     return f"about {duration(seconds)} each time" if seconds >= 1 else "in less than a second"
 
 
-def back_line(known: Handing) -> str:
-    """Return who waits longer when a switch is taken back."""
-    return (
-        f"    A name that only the old side holds, and that neither the capture nor the playbook knows: "
-        f"after {duration(known.unknown_s)} at most."
-    )
-
-
 def is_copy(plan: Plan, act: WriteZone) -> bool:
     """Tell whether a write copies the zone to the host that nobody asks yet; a mirrored change is no copy."""
     if plan.switched or plan.live in {"", act.provider} or plan.target is None or plan.direction == "back":
@@ -159,7 +151,8 @@ def copy_lines(plan: Plan, capabilities: Mapping[str, Capabilities]) -> list[str
     return lines
 
 
-def _names(delegation: Delegation) -> str:
+def names_of(delegation: Delegation) -> str:
+    """Return the name servers of a delegation as people write them."""
     return ", ".join(map(_text, sorted(delegation.ns)))
 
 

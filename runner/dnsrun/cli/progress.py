@@ -28,8 +28,10 @@ from dnsrun.model.text import shorten
 from dnsrun.model.times import clock_time, full_time
 
 from .console import Console, Part, Style
+from .handing import names_of, switch_of
 
 WIDTH = 61  # where the outcome of a line stands
+LONGEST = 89  # beside the time, at 100 columns
 QUIET = frozenset({"untouched"})  # gates that are worth a word only when they do not pass
 
 
@@ -58,6 +60,7 @@ class Progress:
         self._parent_said: str = ""
         self._passed: set[tuple[str, str]] = set()
         self._waiting: set[str] = set()
+        self._warned: set[str] = set()
         self._glue = ","
 
     def tell(self, at: datetime, event: Event) -> None:
@@ -127,7 +130,9 @@ class Progress:
         else:
             self._line(at, _good(event, self._apex), ("ok", "ok"))
         for warning in event.verdict.warnings:
-            self._line(at, f"warning: {warning}")
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self._paragraph(at, f"warning: {warning}")
 
     def _not_yet(self, at: datetime, event: Judging, place: tuple[str, str]) -> None:
         """Say once which servers still give the old answer; the same line ends when they do not."""
@@ -204,9 +209,28 @@ class Progress:
     def _flush(self) -> None:
         """Print the failures that were held back: they have decided by now."""
         pending, self._pending = self._pending, {}
-        for at, because, times in pending.values():
+        for name, (at, because, times) in pending.items():
             self.tally.failed += 1
-            self._line(at, because, (f"{times} times" if times > 1 else "failed", "failed"))
+            outcome: tuple[str, Style] = (f"{times} times" if times > 1 else "failed", "failed")
+            findings = parts_of(because)
+            if len(findings) == 1 and len(because) <= LONGEST:
+                self._line(at, because, outcome)
+            else:
+                self._list(at, name, findings, outcome)
+
+    def _list(self, at: datetime, name: str, findings: list[str], outcome: tuple[str, Style]) -> None:
+        """Print what a gate found as a list that is read at 100 columns."""
+        self._line(at, f"{shorten(name)}:", outcome)
+        for finding in findings:
+            for line in fitted(finding, LONGEST):
+                self._console.err(f"          {line}")
+
+    def _paragraph(self, at: datetime, text: str) -> None:
+        """Print a text that may be long."""
+        first, *rest = fitted(text, LONGEST)
+        self._line(at, first)
+        for line in rest:
+            self._console.err(f"          {line}")
 
     def _line(self, at: datetime, text: str, outcome: tuple[str, Style] | None = None) -> None:
         parts: list[Part] = [f"{clock_time(at)}  "]
@@ -227,6 +251,27 @@ class Progress:
         self._glue = glue
 
 
+def parts_of(because: str) -> list[str]:
+    """Return the findings of a gate one by one; a semicolon within a quoted text does not part them."""
+    parts, quoted, start = [], False, 0
+    for index, char in enumerate(because):
+        if char == '"' and because[index - 1 : index] != "\\":
+            quoted = not quoted
+        elif char == "…":  # a text that was cut has lost its closing quote
+            quoted = False
+        elif because.startswith("; ", index) and not quoted:
+            parts.append(because[start:index])
+            start = index + 2
+    return [*parts, because[start:]]
+
+
+def fitted(text: str, width: int) -> list[str]:
+    """Return a text in lines of at most `width` characters where words allow it, the later ones indented."""
+    import textwrap
+
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
+
+
 def _target(act: Act) -> str:
     match act:
         case WriteZone():
@@ -234,7 +279,7 @@ def _target(act: Act) -> str:
             more = f" and {len(act.changes) - 3} more" if len(act.changes) > 3 else ""
             return f"{keys}{more} at {act.provider}"
         case SetDelegation():
-            return f"name servers at {act.provider}"
+            return f"{'name servers' if act.moves_servers else 'DS'} at {act.provider}"
         case Refresh():
             return f"refresh of {act.provider}"
         case RunCommand():
@@ -248,7 +293,7 @@ def _done(act: Act) -> str:
         case WriteZone():
             return "changed"
         case SetDelegation():
-            return "the parent's servers show it"
+            return f"every server of the parent delegates to {names_of(act.after)}" if act.moves_servers else "DS set"
         case Refresh():
             return f"{act.provider} has fetched the zone"
         case RunCommand():
@@ -273,6 +318,8 @@ def _back(plan: Plan, apex: Name) -> str:
     for change in plan.changes():
         goal = change_words(change) if change.ttl_only else f"→ {values(change.after)}"
         groups.setdefault(goal, []).append(relative(change.key.owner, apex))
-    if not groups:
+    switch = switch_of(plan)
+    if not groups and switch is None:
         return "nothing is left to take back"
-    return "; ".join(f"{names_text(tuple(dict.fromkeys(names)))} {goal}" for goal, names in list(groups.items())[:4])
+    parts = [f"{names_text(tuple(dict.fromkeys(names)))} {goal}" for goal, names in list(groups.items())[:4]]
+    return "; ".join([*parts, *([f"name servers → {names_of(switch.after)}"] if switch else [])])

@@ -13,12 +13,15 @@ from dnsrun.journal.fold import RunState
 from dnsrun.model.act import Instruct, RunCommand
 from dnsrun.model.changetext import names_text, relative, values
 from dnsrun.model.entry import RollbackAsked
+from dnsrun.model.plan import Do, Plan
 from dnsrun.model.rrset import Change
 from dnsrun.model.text import shorten
 from dnsrun.model.times import duration
 
 from .batch import each
 from .drive import Work, drive, open_work, tell_result, user
+from .handing import names_of, switch_of
+from .moved import moved
 from .session import Session, adopting, asking, common, pass_session
 from .targets import Target, everything, named, state_of, stored_playbook
 
@@ -117,7 +120,7 @@ def effect(run: Run, phases: tuple[int, ...], scope: Scope) -> str:
     data = [change for change in changes if not change.ttl_only]
     names = dict(run.state.opened.phases) if run.state.opened else {}
     which = ", ".join(f'{number} "{names.get(number, "")}"' for number in phases)
-    besides = _besides(run, phases)
+    besides = [*_name_servers(run, phases), *_besides(run, phases)]
     if not data and not besides and scope != "all":
         domain = run.apex.to_text(omit_final_dot=True)
         return (
@@ -130,9 +133,34 @@ def effect(run: Run, phases: tuple[int, ...], scope: Scope) -> str:
     goals = [f"{names_text(tuple(dict.fromkeys(owners)))} → {value}" for value, owners in groups.items()]
     back = "; ".join((*goals, *besides))
     ttls = "; TTLs are raised again, last" if scope == "all" else ""
-    longest = max((change.after.ttl_s for change in data if change.after), default=0)
+    plans = [run.plan(run.state.phase(number).plan) for number in phases]
+    switched = [plan.worst_recovery_s for plan in plans if _has_switched(run, plan)]
+    longest = max([*switched, *(change.after.ttl_s for change in data if change.after)], default=0)
     rest = f"; some visitors may see what is there now for {duration(longest)} at most" if longest else ""
-    return f"This takes back phase {which}: {back or 'its TTLs'}{ttls}{rest}."
+    return f"This takes back phase {which}: {back or 'its TTLs'}{ttls}{rest}.{_for_unknown_names(run, switched)}"
+
+
+def _has_switched(run: Run, plan: Plan) -> bool:
+    act = switch_of(plan)
+    moves = run.state.phase(plan.phase).moves
+    done = (i for i, move in enumerate(plan.moves) if isinstance(move, Do) and plan.acts[move.act] is act)
+    return act is not None and any(i in moves and moves[i].attempts for i in done)
+
+
+def _for_unknown_names(run: Run, switched: list[int]) -> str:
+    """D4: what nobody can write at the new side waits until caches drop the new name servers."""
+    known = moved(run.journal, run.state, run.playbook) if switched else None
+    if known is None or known.at is None or known.unknown_until is None:
+        return ""
+    longest = duration((known.unknown_until - known.at).total_seconds())
+    return f" A name that only {known.old} holds and that nobody knew of may be missing for {longest} at most."
+
+
+def _name_servers(run: Run, phases: tuple[int, ...]) -> list[str]:
+    """Return whom the parent is to delegate to again, where a phase had it delegate to the new name servers."""
+    plans = [run.plan(run.state.phase(number).plan) for number in sorted(phases)]
+    acts = [switch_of(plan) for plan in plans if _has_switched(run, plan)]
+    return [f"name servers → {names_of(act.before)}, once both sides hold the right records" for act in acts[:1] if act]
 
 
 def _besides(run: Run, phases: tuple[int, ...]) -> list[str]:
@@ -150,8 +178,10 @@ def _besides(run: Run, phases: tuple[int, ...]) -> list[str]:
 
 
 def _changes(run: Run, phases: tuple[int, ...]) -> list[Change]:
+    """Return what these phases changed for the world; a copy that nobody asked stays where it is."""
+    plans = [run.plan(run.state.phase(number).plan) for number in sorted(phases)]
     return [
         change
-        for number in sorted(phases)
-        for change in settled(run.plan(run.state.phase(number).plan), run.state.phase(number).moves)
+        for plan in plans
+        for change in settled(plan, run.state.phase(plan.phase).moves, provider=plan.live or None)
     ]

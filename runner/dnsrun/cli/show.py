@@ -18,7 +18,7 @@ from dnsrun.model.text import shorten
 from dnsrun.model.times import duration, full_time
 from dnsrun.ports.provider import Capabilities
 
-from .handing import Handing, back_line, copy_lines, delegation_lines, is_copy, switch_lines, switch_of
+from .handing import Handing, copy_lines, delegation_lines, is_copy, switch_lines, switch_of
 
 MOST_LINES = 12
 ADDRESSES = frozenset({"A", "AAAA"})
@@ -195,8 +195,7 @@ def details(
     ]
     if not plan.acts:
         return lines
-    lines += [recovery(plan, capabilities), *([back_line(known)] if known else [])]
-    return [*lines, *recovery_by_step(plan, apex)]
+    return [*lines, recovery(plan, capabilities), *recovery_by_step(plan, apex)]
 
 
 def refusal(plan: Plan, now: datetime) -> str:

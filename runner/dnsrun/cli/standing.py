@@ -11,10 +11,16 @@ from dnsrun.errors import DnsrunError
 from dnsrun.journal.fold import Active, RunState, fold_all
 from dnsrun.model.codec import decode, encode
 from dnsrun.model.plan import Plan
+from dnsrun.model.playbook import Playbook
 from dnsrun.ports.journal import Journal
 from dnsrun.report.opening import clean_at, opens_at
 from dnsrun.wiring.runs import reread
 from dnsrun.wiring.world import World
+
+from .moved import moved
+from .stage import Moved
+
+_LATE = frozenset({"restore-ttl", "finish"})  # what waits until no cache asks the old name servers
 
 Urgency = Literal["act", "runs", "idle"]
 
@@ -24,8 +30,8 @@ class Standing:
     """Where one domain stands: a sentence, and what to type next.
 
     `until`: what goes on ends then. `caches_clean`: no honest cache holds the old records after it. `opens`: the next
-    phase may start then, as far as the journal tells. All UTC. `playbook` is the digest of the playbook that the run
-    rests on; empty before it begins and after it ends.
+    phase may start then, as far as the journal tells. All UTC. `move` is how far a zone is that moves. `playbook` is
+    the digest of the playbook that the run rests on; empty before it begins and after it ends.
     """
 
     urgency: Urgency
@@ -35,6 +41,7 @@ class Standing:
     caches_clean: datetime | None = None
     opens: datetime | None = None
     playbook: str = ""
+    move: Moved | None = None
 
 
 def standing_of(world: World, journal: Journal, domain: str) -> Standing:
@@ -43,23 +50,32 @@ def standing_of(world: World, journal: Journal, domain: str) -> Standing:
     if state.opened is None:
         return Standing("idle", "not begun", f"dnsrun plan {domain}")
     urgency, says, following = _says(state, domain)
+    playbook = _playbook(world, journal, state)
+    move = moved(journal, state, playbook) if playbook else None
     return Standing(
         urgency,
         says,
         following,
         until=_until(state.active) if state.active and urgency == "runs" else None,
         caches_clean=_caches_clean(journal, state),
-        opens=_opens(world, journal, state) if urgency == "idle" and following else None,
+        opens=_opens(playbook, state, move) if playbook and urgency == "idle" and following else None,
         playbook="" if state.ended else state.opened.playbook,
+        move=move,
     )
 
 
-def _opens(world: World, journal: Journal, state: RunState) -> datetime | None:
-    """Return when the records of the playbook may be changed (T1), when that is what comes next."""
+def _playbook(world: World, journal: Journal, state: RunState) -> Playbook | None:
     try:
-        playbook = reread(world, journal.get(state.opened.playbook if state.opened else ""), "")
+        return reread(world, journal.get(state.opened.playbook if state.opened else ""), "")
     except DnsrunError:
         return None
+
+
+def _opens(playbook: Playbook, state: RunState, move: Moved | None) -> datetime | None:
+    """Return when the next phase may start: T1 for records, D1 for what closes a move, as far as the journal tells."""
+    left = [phase for phase in playbook.phases if phase.steps and state.phase(phase.number).outcome != "done"]
+    if left and move and move.stage == "switched" and any(step.kind in _LATE for step in left[0].steps):
+        return move.clean_at
     return opens_at(playbook, state)
 
 

@@ -21,13 +21,14 @@ from dnsrun.wiring.project import JOURNAL, state_folder
 from .console import Style
 from .ending import tell_error
 from .session import Session, common, pass_session
+from .stage import Moved, stage_words
 from .targets import Target, is_unchanged, named
 
 if TYPE_CHECKING:  # the journal is only folded when it has changed since the last look
     from .standing import Standing
 
 KEPT = "status.json"
-_KEYS = {"journal", "version", "urgency", "says", "next", "until", "caches_clean", "opens", "playbook"}
+_KEYS = {"journal", "version", "urgency", "says", "next", "until", "caches_clean", "opens", "playbook", "move"}
 _ORDER = ("act", "runs", "idle")
 _STYLES: dict[str, Style] = {"act": "failed", "runs": "changed", "idle": "ok"}
 
@@ -44,6 +45,7 @@ class Shown:
     caches_clean: datetime | None
     opens: datetime | None
     edited: bool
+    move: Moved | None = None
 
 
 @click.command(name="status")
@@ -77,6 +79,8 @@ def _show(session: Session, found: list[Shown]) -> None:
         must = "you must act: " if standing.urgency == "act" else ""
         until = f", until {full_time(standing.until)}" if standing.until else ""
         console.out((f"{standing.domain:<{width}}", _STYLES[standing.urgency]), f"  {must}{standing.says}{until}")
+        if standing.move:
+            console.out(f"{'':<{width}}  {stage_words(standing.move, session.world.clock.now())}")
         if standing.next:
             opens = f"  (not before {full_time(standing.opens)})" if standing.opens else ""
             console.out(f"{'':<{width}}  next: {standing.next}{opens}")
@@ -96,6 +100,7 @@ def _as_data(standing: Shown) -> dict[str, Any]:
         "caches_clean": _time_text(standing.caches_clean),
         "opens": _time_text(standing.opens),
         "edited": standing.edited,
+        "move": _move_data(standing.move),
     }
 
 
@@ -121,6 +126,7 @@ def _shown(session: Session, target: Target) -> Shown:
         caches_clean=clean if clean and clean > now else None,
         opens=opens if opens and opens > now else None,
         edited=edited,
+        move=_move(facts["move"]),
     )
 
 
@@ -150,7 +156,24 @@ def _plain(standing: Standing) -> dict[str, Any]:
         "caches_clean": _time_text(standing.caches_clean),
         "opens": _time_text(standing.opens),
         "playbook": standing.playbook,
+        "move": _move_data(standing.move),
     }
+
+
+def _move_data(move: Moved | None) -> dict[str, str | None] | None:
+    if move is None:
+        return None
+    times = {"at": move.at, "unknown_until": move.unknown_until, "clean_at": move.clean_at}
+    return {"stage": move.stage, "old": move.old, "new": move.new} | {
+        name: _time_text(when) for name, when in times.items()
+    }
+
+
+def _move(facts: dict[str, Any] | None) -> Moved | None:
+    if not facts:
+        return None
+    times = {name: _time(facts[name]) for name in ("at", "unknown_until", "clean_at")}
+    return Moved(facts["stage"], facts["old"], facts["new"], **times)
 
 
 def _digest(path: Path) -> str:

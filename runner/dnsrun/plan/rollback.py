@@ -204,7 +204,8 @@ def _chains(undone: tuple[Undone, ...]) -> dict[str, dict[RRsetKey, list[Change]
     """
     chains: dict[str, dict[RRsetKey, list[Change]]] = {}
     for each in reversed(undone):
-        live = {change.key for act in each.plan.acts if _is_live(act, each.plan) for change in _changes(act)}
+        served = (change for act in each.plan.acts if _is_live(act, each.plan) for change in _changes(act))
+        live = {change.key for change in served if not change.ttl_only}  # a TTL alone is not written on both sides
         for index in sorted(each.performed):
             act = each.plan.acts[index]
             if not isinstance(act, WriteZone):
