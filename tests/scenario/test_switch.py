@@ -68,7 +68,7 @@ def test_all_five_phases_move_the_zone_and_close_the_run(here: SwitchWorld) -> N
     done(here, 5)
     assert here.held(here.new, "www.client.example.", "A") == ["1800 203.0.113.20"]
     assert here.held(here.new, "imap-7f3a.client.example.", "A") == ["1800 192.0.2.25"]
-    assert here.open().state.ended is not None
+    assert here.open(PLAYBOOK).state.ended is not None
 
 
 def switched(here: SwitchWorld, text: str = NS_ONLY) -> Run:
@@ -234,3 +234,35 @@ def test_records_change_on_both_sides_while_caches_ask_both(here: SwitchWorld) -
     done(here, 3, text)
     for server in (here.old, here.new):
         assert [value.split()[1] for value in here.held(server, "www.client.example.", "A")] == ["203.0.113.20"]
+
+
+def test_taking_everything_back_writes_the_old_address_at_both_hosts(here: SwitchWorld) -> None:
+    """Rolling back the name servers alone keeps phase 2's address; `--all` takes it back on both sides."""
+    for number in (1, 2, 3, 4):
+        done(here, number)
+    run = here.open(PLAYBOOK)
+    run.append(RollbackAsked("newest", None, "a test"))
+    ended = here.drive(run)
+    assert isinstance(ended, Ended)
+    assert ended.outcome == "rolled-back"
+    assert here.delegated() == set(OLD_SERVERS)
+    for server in (here.old, here.new):
+        assert here.held(server, "www.client.example.", "A") == ["600 203.0.113.20"]
+    run.append(RollbackAsked("all", None, "a test"))
+    ended = here.drive(run)
+    assert isinstance(ended, Ended)
+    assert ended.outcome == "rolled-back"
+    assert here.held(here.old, "www.client.example.", "A") == ["1800 192.0.2.10"]
+
+
+def test_taking_all_four_phases_back_at_once_reaches_both_hosts(here: SwitchWorld) -> None:
+    for number in (1, 2, 3, 4):
+        done(here, number)
+    run = here.open(PLAYBOOK)
+    run.append(RollbackAsked("all", None, "a test"))
+    ended = here.drive(run)
+    assert isinstance(ended, Ended)
+    assert ended.outcome == "rolled-back", ended
+    assert here.delegated() == set(OLD_SERVERS)
+    assert here.held(here.old, "www.client.example.", "A") == ["1800 192.0.2.10"]
+    assert here.held(here.new, "www.client.example.", "A") == ["600 192.0.2.10"]

@@ -87,7 +87,7 @@ def _refreshed(run: Run, view: ServerView, undone: tuple[Undone, ...]) -> ZoneSn
         return None
     before = run.zone(switching.checkpoint)
     wanted = run.zone(switching.content)
-    written = {change.key for each in undone for change in each.plan.changes(provider=each.plan.live)}
+    taken_back = _taken_back(undone)
     old = side_view(run, "old", base=view)
     known = asked_zone(run, old, before.rrsets.keys() | wanted.rrsets.keys()).rrsets
     answered = {**found(probe(old, run.apex, _named(run)), run.apex).rrsets, **known}
@@ -95,9 +95,19 @@ def _refreshed(run: Run, view: ServerView, undone: tuple[Undone, ...]) -> ZoneSn
     newer = {
         key: rrset.with_ttl(min(rrset.ttl_s, run.playbook.low_ttl_s))
         for key, rrset in answered.items()
-        if key not in written and key != apex_ns and is_content(key.rdtype)
+        if key not in taken_back and key != apex_ns and is_content(key.rdtype)
     }
-    return replace(wanted, rrsets={**wanted.rrsets, **newer})
+    return replace(wanted, rrsets={**wanted.rrsets, **newer, **taken_back})
+
+
+def _taken_back(undone: tuple[Undone, ...]) -> dict[RRsetKey, RRset]:
+    """Return what RRsets go back to that the undone phases changed for everybody, with the TTLs as lowered."""
+    found: dict[RRsetKey, RRset] = {}
+    for each in undone:
+        for change in each.plan.changes(provider=each.plan.live):
+            if change.before and not change.ttl_only:
+                found[change.key] = change.before
+    return found
 
 
 def _named(run: Run) -> Iterable[Name]:
