@@ -15,12 +15,15 @@ import pytest
 from dns.message import Message
 from dns.rcode import Rcode
 
+from dnsrun.dnsio.views import current_view
 from dnsrun.gates.delegation import DelegationGate
 from dnsrun.gates.delegation_set import referral_size
-from dnsrun.model.observation import Endpoint, Verdict
+from dnsrun.gates.outside import Outside
+from dnsrun.model.observation import Endpoint, NoReply, Verdict, Words
 from dnsrun.model.rrset import RRset, rrset
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.rehearse.authority import Authority, Faults
+from dnsworld import CLIENT, dns_world
 from gateworld import APEX, FixedView, net, server, spec
 from moveworld import (
     EXAMPLE,
@@ -114,9 +117,6 @@ def test_servers_nobody_reaches_are_unknown(world: MoveWorld) -> None:
     assert GATE.judge(spec(GATE), world.case, GATE.observe(spec(GATE), world.case, view, view.net)).outcome == "unknown"
     assert GATE.judge(spec(GATE), world.case, ()).outcome == "unknown"
     assert GATE.judge(spec(GATE), replace(world.case, move=None), ()).outcome == "unknown"
-
-
-Spoil = Callable[[Message, Message], None]
 
 
 def behaving(world: MoveWorld, spoil: Callable[[Message], Message | None]) -> Verdict:
@@ -441,3 +441,28 @@ def test_the_case_of_de_takes_what_denic_takes() -> None:
         for one in world.parent:
             one.set_zone(dns.name.from_text("de"), parent_text(*OLD_NS))
         assert "SOA refresh is 600: DENIC takes 10000 to 86400 only" in judged(world).because
+
+
+def test_hosts_outside_are_found_from_the_roots_and_aliases_told() -> None:
+    with dns_world() as world:
+        outside = Outside(current_view(world.net, CLIENT, world.roots), world.net)
+        names = ("web.hoster", "round.hoster", "back.hoster", "nowhere.hoster", "x.loop1")
+        found = {name: outside.host(dns.name.from_text(f"{name}.example")) for name in names}
+        assert found == {
+            "web.hoster": Words("192.0.2.80 2001:db8::80"),
+            "round.hoster": NoReply("timeout"),  # an alias that goes round
+            "back.hoster": Words("alias 192.0.2.10 2001:db8::10"),
+            "nowhere.hoster": Words(""),
+            "x.loop1": NoReply("timeout"),
+        }
+
+
+def test_delegation05_a_name_server_outside_that_is_an_alias_fails(world: MoveWorld) -> None:
+    view = world.view
+    seen = [
+        replace(one, got=Words("alias 203.0.113.54")) if one.of == "addresses of ns2.new.example." else one
+        for one in GATE.observe(spec(GATE), world.case, view, view.net)
+    ]
+    verdict = GATE.judge(spec(GATE), world.case, tuple(seen))
+    assert verdict.outcome == "fail"
+    assert "the name server ns2.new.example is an alias (RFC 2181 section 10.3)" in verdict.because

@@ -56,6 +56,12 @@ def test_a_host_is_found_from_the_roots_through_zones_and_aliases(
     assert addresses(world, host) == found
 
 
+def test_an_alias_is_told_from_a_host(world: DnsWorld) -> None:
+    walk = Walk(world.net, world.roots)
+    found = {host: walk.is_alias(dns.name.from_text(f"{host}.client.example")) for host in ("www", "shop", "nowhere")}
+    assert found == {"www": False, "shop": True, "nowhere": False}
+
+
 def test_another_server_is_asked_when_one_is_dead_or_lame(world: DnsWorld) -> None:
     """Fault 45."""
     world.cut_off("192.0.2.11")

@@ -127,6 +127,11 @@ class Walk:
             )
         return self._addresses[host]
 
+    def is_alias(self, host: Name) -> bool:
+        """Tell whether a host's name is a CNAME. Raises `OutsideError`."""
+        message, _ = self._look_up(host, RdataType.A)
+        return len(alias_chain(message, host)) > 1
+
     def zone_above(self, domain: Name) -> Zone:
         """Return the deepest zone whose apex is a true ancestor of `domain`: the one that may delegate it.
 

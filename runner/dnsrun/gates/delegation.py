@@ -3,7 +3,7 @@
 Before the switch the new set is tested as if it were delegated already (D7, D8, D9 and what blocks in Zonemaster's
 table), and the parent must serve what it did (D2). After it every server of the parent must serve the new set.
 Rows of the table that other gates hold: BASIC01 (without a parent no gate is asked), ZONE08 and ZONE09 (`parity`),
-ZONE11 (`spf`), DNSSEC01 to 18 (`dnssec`). Aliases of name servers outside the zone are not told from hosts.
+ZONE11 (`spf`), DNSSEC01 to 18 (`dnssec`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .delegation_probe import RESOLVES, ask_names, ask_parent, ask_zone
 from .delegation_set import judge_set
 from .delegation_zone import by_server, judge_servers
 from .findings import conclude
+from .outside import Outside
 from .silence import NOT_CHECKED, answered, ask_controls, not_asked, unchecked
 
 
@@ -38,7 +39,7 @@ class DelegationGate:
             return ()
         seen = [*ask_parent(net, case.apex, view.controls), *ask_zone(net, case.apex, view.servers, case.move)]
         if seen and not case.move.switched:
-            seen += ask_names(view, case.move.target.ns, case.apex, seen[0].at, seen[0].server)
+            seen += ask_names(Outside(view, net), case.move.target.ns, case.apex, seen[0].at, seen[0].server)
         seen += ask_controls(view, net, case.apex, _from_servers(seen))
         return (*seen, *not_asked(view, seen))
 

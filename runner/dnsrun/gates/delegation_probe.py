@@ -23,8 +23,9 @@ from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question, Words
 from dnsrun.model.rrset import RRsetKey
 from dnsrun.ports.gate import ZoneMove
-from dnsrun.ports.net import Net, View
+from dnsrun.ports.net import Net
 
+from .outside import Outside
 from .silence import no_reply
 
 PARENT_NS, PARENT_DS, PARENT_GLUE = "delegation at the parent", "DS at the parent", "glue at the parent"
@@ -83,17 +84,14 @@ def ask_zone(net: Net, apex: Name, servers: Sequence[Endpoint], move: ZoneMove) 
             yield from _probes(net, apex, one)
 
 
-def ask_names(view: View, names: Iterable[Name], apex: Name, at: datetime, asked: Endpoint) -> Iterator[Observation]:
+def ask_names(
+    outside: Outside, names: Iterable[Name], apex: Name, at: datetime, asked: Endpoint
+) -> Iterator[Observation]:
     """Yield the addresses of each name server outside the zone, as the servers from the roots down tell them."""
     for name in sorted(names):
         if name.is_subdomain(apex):
             continue
-        got: Words | NoReply
-        try:
-            got = Words(" ".join(view.addresses(name.to_text())))
-        except OutsideError:
-            got = NoReply("timeout")
-        yield Observation(f"{RESOLVES}{name}", asked, at, got)
+        yield Observation(f"{RESOLVES}{name}", asked, at, outside.host(name))
 
 
 def patiently(net: Net, key: RRsetKey, servers: Sequence[Endpoint]) -> list[Observation]:

@@ -20,7 +20,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.SOA import SOA
 
-from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Words
+from dnsrun.model.observation import Answer, Endpoint, Observation
 from dnsrun.model.rrset import RRsetKey
 from dnsrun.model.zone import Delegation
 from dnsrun.ports.gate import ZoneMove
@@ -28,6 +28,7 @@ from dnsrun.ports.gate import ZoneMove
 from .delegation_probe import OVER_UDP, RESOLVES
 from .delegation_zone import by_server
 from .findings import Found, failing, unsure, warning
+from .outside import addresses_in, is_alias
 
 _HOST_LABEL = re.compile(rb"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LONGEST_NAME = 255  # octets, RFC 1035 section 2.3.4
@@ -129,16 +130,16 @@ def _holds(net: IPv4Network | IPv6Network, address: str) -> bool:
 
 
 def _resolving(move: ZoneMove, seen: Sequence[Observation], endpoints: Sequence[Endpoint]) -> Iterator[Found]:
-    told = {str(one.of): one.got for one in seen if str(one.of).startswith(RESOLVES)}
+    told = {str(one.of): one for one in seen if str(one.of).startswith(RESOLVES)}
     placed = {one.name for one in endpoints}
     for name in sorted(move.target.ns):
         shown = name.to_text(omit_final_dot=True)
-        got = told.get(f"{RESOLVES}{name}")
-        if RRsetKey(name, RdataType.CNAME) in move.content.rrsets:
+        outside = told.get(f"{RESOLVES}{name}")
+        if RRsetKey(name, RdataType.CNAME) in move.content.rrsets or (outside and is_alias(outside)):
             yield failing(f"the name server {shown} is an alias (RFC 2181 section 10.3)")
-        elif isinstance(got, Words) and not got.text:
+        elif outside and addresses_in(outside) == ():
             yield failing(f"the name server {shown} has no address")
-        elif isinstance(got, NoReply):
+        elif outside and addresses_in(outside) is None:
             yield unsure(f"the addresses of the name server {shown} could not be found out")
         elif name not in placed:
             yield failing(f"the name server {shown} has no address")

@@ -7,7 +7,7 @@ differs in the same way at both sides is a warning. The old side tells whether s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Verdict, Words
@@ -18,6 +18,7 @@ from dnsrun.ports.kinds import DNS_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
 from .findings import first
+from .outside import Outside
 from .parity_mail import ask_mail_hosts, defects
 from .parity_round import OF_TALLY, ParityRound, serves_zone
 from .parity_sides import SOA, Side, Sides, State, Tally, from_facts
@@ -46,7 +47,7 @@ class Parity:
         sides = Sides(case, case.move)
         seen = ParityRound(sides, net, view.servers, case.move.old_servers).run()
         if seen:
-            seen += ask_mail_hosts(view, case.move.content, seen[0].at, seen[0].server)
+            seen += ask_mail_hosts(Outside(view, net), case.move.content, seen[0].at, seen[0].server)
         seen += ask_controls(view, net, case.apex, _answers(seen))
         return (*seen, *not_asked(view, seen))
 
@@ -55,6 +56,15 @@ class Parity:
         if case.move is None:
             return Verdict("unknown", ZONE_STAYS)
         return _Judgement(case, case.move, seen).verdict()
+
+
+def questions(case: GateCase, servers: Iterable[Endpoint]) -> Mapping[Endpoint, int]:
+    """Return how many questions a round asks each of the new `servers` and each old one, for estimates. Pure."""
+    if case.move is None:
+        return {}
+    sides = Sides(case, case.move)
+    old = dict.fromkeys(case.move.old_servers, sides.planned("old"))
+    return {**old, **dict.fromkeys(servers, sides.planned("new"))}
 
 
 @dataclass(slots=True)

@@ -11,13 +11,12 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.MX import MX
 
-from dnsrun.errors import OutsideError
-from dnsrun.model.observation import Endpoint, NoReply, Observation, Words
+from dnsrun.model.observation import Endpoint, Observation
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.text import shorten
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.ports.net import View
 
+from .outside import Outside, addresses_in, is_alias
 from .parity_names import Served
 
 _OF_HOST = "mail host "
@@ -26,26 +25,21 @@ _ADDRESSES = (RdataType.A, RdataType.AAAA)
 _BESIDE_CNAME = frozenset({RdataType.CNAME, RdataType.RRSIG, RdataType.NSEC, RdataType.KEY})
 
 
-def ask_mail_hosts(view: View, content: ZoneSnapshot, at: datetime, asked: Endpoint) -> Iterator[Observation]:
+def ask_mail_hosts(outside: Outside, content: ZoneSnapshot, at: datetime, asked: Endpoint) -> Iterator[Observation]:
     """Yield the addresses of each mail host outside the zone, as the servers from the roots down tell them.
 
     Touches the network. Hosts inside the zone are part of the content.
     """
     hosts = sorted({host for _, host in _mail_hosts(content) if not host.is_subdomain(content.apex)})
     for host in hosts[:_MOST_HOSTS]:
-        got: Words | NoReply
-        try:
-            got = Words(" ".join(view.addresses(host.to_text())))
-        except OutsideError:
-            got = NoReply("timeout")
-        yield Observation(f"{_OF_HOST}{host}", asked, at, got)
+        yield Observation(f"{_OF_HOST}{host}", asked, at, outside.host(host))
 
 
 def defects(
     content: ZoneSnapshot, served: Served, seen: Iterable[Observation], changed: frozenset[RRsetKey]
 ) -> Iterator[tuple[bool, str]]:
     """Yield what is wrong, and whether a change of this playbook brings it; what was so before is no news. Pure."""
-    told = {str(one.of): one.got for one in seen if str(one.of).startswith(_OF_HOST)}
+    told = {str(one.of): one for one in seen if str(one.of).startswith(_OF_HOST)}
     for rrset, host in _mail_hosts(content):
         problem = _mail_problem(rrset, host, served, told)
         if problem:
@@ -62,15 +56,19 @@ def _mail_hosts(content: ZoneSnapshot) -> Iterator[tuple[RRset, Name]]:
                     yield rrset, rdata.exchange
 
 
-def _mail_problem(rrset: RRset, host: Name, served: Served, told: Mapping[str, object]) -> str | None:
+def _mail_problem(rrset: RRset, host: Name, served: Served, told: Mapping[str, Observation]) -> str | None:
     shown = shorten(f"{rrset.key}: the mail host {host.to_text(omit_final_dot=True)}")
     if host == dns.name.root:
         return f"{rrset.key}: a null MX is alone (RFC 7505 section 3)"
     if _is_address(host):
         return f"{shown} is an address, not a name"
     if not host.is_subdomain(served.apex):
-        got = told.get(f"{_OF_HOST}{host}")
-        return f"{shown} has no address" if isinstance(got, Words) and not got.text else None
+        seen = told.get(f"{_OF_HOST}{host}")
+        if seen is None:
+            return None
+        if is_alias(seen):
+            return f"{shown} is an alias (RFC 2181 section 10.3)"
+        return f"{shown} has no address" if addresses_in(seen) == () else None
     if served.is_cut(host):
         return None
     answers = [served.answer(RRsetKey(host, rdtype)) for rdtype in _ADDRESSES]
