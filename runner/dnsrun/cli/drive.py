@@ -20,6 +20,7 @@ from dnsrun.playbook.defaults import phase_named
 from dnsrun.ports.net import Rate
 from dnsrun.wiring.runs import open_run
 
+from .findings import listed
 from .handing import switch_of
 from .moved import moved
 from .progress import Progress
@@ -205,21 +206,33 @@ def closing(work: Work, result: Result, plan: Plan | None) -> list[str]:
             ]
         case "paused":
             return [
-                f"Paused: {result.because}.",
+                *listed("Paused", result.because),
                 f"Next: `dnsrun resume {domain}` goes on, `dnsrun rollback {domain}` goes back.",
             ]
         case "needs-person":
             return [
-                *f"A person is needed: {result.because}".splitlines(),
+                *_instruction(work, result.because),
                 f"Next: do it, then `dnsrun resume {domain}`; or `dnsrun rollback {domain}`.",
             ]
         case "refused":
-            return [f"Refused: {result.because}. What visitors get was not changed."]
+            return _refused(result.because)
         case "busy" | "waiting":
             return [f"{domain}: {result.because}"]
         case "nothing":
             return [f"{domain}: nothing to do: {result.because}"]
     return _after_done(work, plan)
+
+
+def _instruction(work: Work, text: str) -> list[str]:
+    """Return what a person is to do; only how it begins where all of it was just printed."""
+    lines = f"A person is needed: {text}".splitlines()
+    return [f"{lines[0]} (see above)"] if work.progress.instructed == text and len(lines) > 1 else lines
+
+
+def _refused(because: str) -> list[str]:
+    end = "What visitors get was not changed."
+    lines = listed("Refused", because)
+    return [*lines, end] if len(lines) > 1 else [f"{lines[0]} {end}"]
 
 
 def _after_rollback(work: Work, result: Result, plan: Plan | None) -> list[str]:

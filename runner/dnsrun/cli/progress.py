@@ -28,10 +28,10 @@ from dnsrun.model.text import shorten
 from dnsrun.model.times import clock_time, full_time
 
 from .console import Console, Part, Style
+from .findings import LONGEST, fitted, parts_of
 from .handing import names_of, switch_of
 
 WIDTH = 61  # where the outcome of a line stands
-LONGEST = 89  # beside the time, at 100 columns
 QUIET = frozenset({"untouched"})  # gates that are worth a word only when they do not pass
 
 
@@ -52,6 +52,7 @@ class Progress:
         self.tally = Tally()
         self.back_at: datetime | None = None
         self.back_changes: tuple[Change, ...] = ()
+        self.instructed: str = ""
         self._console = console
         self._apex = apex
         self._cron = cron
@@ -169,6 +170,7 @@ class Progress:
         self.tally.failed += 1
 
     def _asked(self, at: datetime, event: AskedPerson) -> None:
+        self.instructed = event.text
         self._line(at, f"for {shorten(event.operator)}, by hand:")
         for line in event.text.splitlines():
             self._console.err(f"          {line}")
@@ -249,27 +251,6 @@ class Progress:
         else:
             self._console.begin(f"{clock_time(at)}  {text}")
         self._glue = glue
-
-
-def parts_of(because: str) -> list[str]:
-    """Return the findings of a gate one by one; a semicolon within a quoted text does not part them."""
-    parts, quoted, start = [], False, 0
-    for index, char in enumerate(because):
-        if char == '"' and because[index - 1 : index] != "\\":
-            quoted = not quoted
-        elif char == "…":  # a text that was cut has lost its closing quote
-            quoted = False
-        elif because.startswith("; ", index) and not quoted:
-            parts.append(because[start:index])
-            start = index + 2
-    return [*parts, because[start:]]
-
-
-def fitted(text: str, width: int) -> list[str]:
-    """Return a text in lines of at most `width` characters where words allow it, the later ones indented."""
-    import textwrap
-
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _target(act: Act) -> str:

@@ -17,6 +17,7 @@ from dnsrun.report.opening import clean_at, opens_at
 from dnsrun.wiring.runs import reread
 from dnsrun.wiring.world import World
 
+from .findings import summed_up
 from .moved import moved
 from .stage import Moved
 
@@ -104,7 +105,7 @@ def _says_open(state: RunState, active: Active, resume: str, domain: str) -> tup
     if active.planned.direction == "back":
         what = f"rolling back {what}"
     if active.paused is not None:
-        return "act", f"{what} is paused: {active.paused}", f"{resume}, or dnsrun rollback {domain}"
+        return "act", f"{what} is paused: {summed_up(active.paused)}", f"{resume}, or dnsrun rollback {domain}"
     asked = [m.asked for m in active.moves.values() if m.asked and not m.done and not m.answer]
     if asked:
         return "act", f"{what} waits for {asked[0].operator}: {asked[0].text.splitlines()[0]}", resume
@@ -124,7 +125,7 @@ def _says_idle(state: RunState, domain: str) -> tuple[Urgency, str, str]:
     words = {"done": "done", "rolled-back": "rolled back", "refused": "refused", "paused": "paused"}
     says = f"{phase_words(state, last)} {words.get(phase.outcome or '', phase.outcome or '')}"
     if phase.outcome != "done" and phase.because:
-        says += f": {phase.because}"
+        says += f": {summed_up(phase.because)}"
     following = next((number for number in numbers if state.phase(number).outcome != "done"), None)
     return "idle", says, f"dnsrun apply {domain} --phase next" if following is not None else ""
 

@@ -1,0 +1,164 @@
+"""What the person sees while the name servers move: before, meanwhile, after, and on the way back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from cli.conftest import Project
+from switchworld import NS_ONLY, PLAYBOOK, SwitchWorld, switch_world
+from worlds import APEX, World
+
+BY_HAND = NS_ONLY.replace("new: {use: rfc2136, server: 203.0.113.53, ", "new: {use: manual, panel: other, ").replace(
+    "{use: parent-rfc2136, zone: example., server: 198.51.100.2}", "{use: manual-registrar}"
+)
+DAY_S = 86_400
+
+
+@pytest.fixture
+def moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    folder = tmp_path / "clients"
+    (folder / "playbooks").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "XDG_STATE_HOME": str(tmp_path / "state")}
+    with switch_world(tmp_path / "servers") as world:
+        # The command needs no more of a world than its clock and its net, which this one has too.
+        project = Project(folder, cast("World", world), environment)
+        project.write(PLAYBOOK)
+        yield project
+
+
+def world_of(project: Project) -> SwitchWorld:
+    return cast("SwitchWorld", project.world)
+
+
+def applied(project: Project, *phases: int) -> None:
+    for number in phases:
+        done = project("apply", "--phase", str(number), "--yes")
+        assert done.code == 0, done.all
+        project.world.clock.advance(DAY_S + 3600)
+
+
+def without(zone: str, owner: str) -> str:
+    return "\n".join(line for line in zone.splitlines() if not line.startswith(f"{owner}.client.example.")) + "\n"
+
+
+def test_plan_tells_what_moves_by_whom_and_how_long_caches_ask_whom(moving: Project) -> None:
+    shown = moving("plan")
+    assert shown.code == 0, shown.all
+    assert "copies 8 record sets to new (8 new)        by API" in shown.out
+    assert "  name servers   ns1.old.example, ns2.old.example\n" in shown.out
+    assert "→ ns1.new.example, ns2.new.example        at registry, by API" in shown.out
+    assert "First all 4 old and new name servers are asked for every record (parity): " in shown.out
+    assert "After it caches may ask the old name servers for 15 min" in shown.out
+    assert "leave both sides as they are for 48 min." in shown.out
+    assert "back by itself, on both sides, last visitor well again after 10 min at most." in shown.out
+    assert "the delegation: caches may ask the old name servers until then" in shown.out
+    assert "a name that nobody knew waits until caches drop the new name servers, 900 s at worst" in shown.out
+
+
+def test_plan_foresees_each_side_by_itself(moving: Project) -> None:
+    """What is copied to the new host must not pass for done at the old one."""
+    shown = moving("plan").out
+    assert "@, www   A   192.0.2.10 → 203.0.113.20        at old, by API" in shown
+    assert shown.count("copies") == 1
+    assert "shop                      CNAME   TTL 600 s → 1800 s        at new, by API" in shown
+
+
+def test_plan_names_the_cheaper_way_only_where_there_is_one(moving: Project) -> None:
+    assert "Cheaper: all `records` of this playbook can be changed at old" in moving("plan").out
+    moving.write(NS_ONLY)
+    assert "Cheaper" not in moving("plan").out
+
+
+def test_the_rate_decides_how_long_the_check_takes(moving: Project) -> None:
+    assert "questions, about 3 s each time." in moving("plan").out
+    assert "questions, about 114 s each time." in moving("plan", "--rate", "2").out
+    moving.environment["DNSRUN_RATE"] = "2"
+    assert "questions, about 114 s each time." in moving("plan").out
+    moving.environment["DNSRUN_RATE"] = "fast"
+    refused = moving("plan")
+    assert refused.code == 2
+    assert "DNSRUN_RATE is to be a number of questions a second from 1 to 10000" in refused.err
+
+
+def test_status_says_how_far_the_move_is_and_which_side_stays_until_when(moving: Project) -> None:
+    assert "not begun" in moving("status").out
+    applied(moving, 1)
+    assert "the zone is copied to new; the name servers are those of old" in moving("status").out
+    applied(moving, 2, 3, 4)
+    done = moving("status").out
+    assert "name servers switched 2026-03-05 " in done
+    assert "no cache asks old any more" in done
+    back = moving("rollback", "--yes")
+    assert back.code == 3, back.all
+    assert "name servers → ns1.old.example, ns2.old.example, once both sides hold the right records" in back.err
+    assert "A name that only old holds and that nobody knew of may be missing for 15 min at most." in back.err
+    assert "ROLLING BACK  name servers → ns1.old.example, ns2.old.example" in back.err
+    assert "Leave the zone at new in place until " in back.out
+    assert "some visitors may still see what the new name servers said" in back.out
+    rolled_back = moving("status").out
+    assert "name servers rolled back" in rolled_back
+    assert ": leave the zone at new in place" in rolled_back
+    moving.world.clock.advance(3600)
+    assert "no cache asks new any more" in moving("status").out
+
+
+def test_taking_back_everything_leaves_the_copied_zone_in_place(moving: Project) -> None:
+    """D10: caches may still ask the new host; a record that is gone there would be an outage."""
+    applied(moving, 1, 2)
+    assert moving("rollback", "--all", "--yes").code == 3
+    world = world_of(moving)
+    assert world.held(world.new, "mail.client.example.", "A") == ["600 192.0.2.25"]
+    assert world.held(world.new, "shop.client.example.", "CNAME") == ["600 www.client.example."]
+
+
+def test_what_is_typed_by_hand_comes_with_sheets_and_their_paths(moving: Project) -> None:
+    world = world_of(moving)
+    more = "".join(f"n{number}.client.example. 3600 A 192.0.2.{number}\n" for number in range(6))
+    world.old.set_zone(APEX, world.old.zone_text(APEX) + more)
+    moving.write(BY_HAND)
+    asked = moving("apply", "--phase", "1", "--yes", "--accept", "manual-rollback=fine")
+    assert asked.code == 6, asked.all
+    sheet = ".dnsrun/client.example/sheets/phase-1-new/client.example.csv"
+    assert sheet in asked.err
+    path = moving.folder / sheet
+    assert "n5.client.example.,A,600,192.0.2.5\n" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert asked.all.count("n5 ") == 1, "the table is printed once"
+    assert "(see above)" in asked.out
+    told_again = moving("resume", "client.example")
+    assert told_again.code == 6
+    assert sheet in told_again.all
+    assert "To go back by hand" not in asked.err, "what is only copied stays where it is"
+
+
+def test_differences_are_a_list_that_is_read_at_100_columns(moving: Project) -> None:
+    moving.write(BY_HAND)
+    world = world_of(moving)
+    moving("apply", "--phase", "1", "--yes", "--accept", "manual-rollback=fine")
+    world.new.set_zone(APEX, _typed(world.old.zone_text(APEX)))
+    assert moving("resume", "client.example").code == 0
+    moving.world.clock.advance(2 * DAY_S)
+    wrong = without(without(_typed(world.old.zone_text(APEX)), "imap-7f3a"), "mail").replace("p=abc", "p=abd")
+    world.new.set_zone(APEX, wrong)
+    paused = moving("apply", "--phase", "3", "--yes")
+    assert paused.code == 6, paused.all
+    assert "          imap-7f3a A should be 192.0.2.25, is no such name at all 2 servers\n" in paused.err
+    assert '          k9q._domainkey TXT should be "v=DKIM1; p=abc", is "v=DKIM1; p=abd"' in paused.err
+    assert "Paused:\n  " in paused.out
+    assert max(len(line) for line in paused.all.splitlines() if "should be" in line) <= 100
+    assert "more, `dnsrun verify` lists them" in moving("status").out
+
+
+def _typed(zone: str) -> str:
+    """Return the old zone as a person types it at the new host."""
+    lines = [line.split(None, 4) for line in zone.splitlines() if line]
+    for line in lines:
+        line[1] = "600" if line[3] != "SOA" else line[1]
+        line[4] = line[4].replace(".old.example.", ".new.example.")
+    return "\n".join(" ".join(line) for line in lines) + "\n"
