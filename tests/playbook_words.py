@@ -27,10 +27,13 @@ _NAMES: Mapping[str, Any] = {
 _TEXT: Mapping[str, Any] = {"type": "string", "description": "A text"}
 _ARGV: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "Program"}
 _DURATION: Mapping[str, Any] = {"type": "string", "format": "duration", "description": "How long"}
+_PANEL: Mapping[str, Any] = {"type": "string", "enum": ["other", "onamae"], "description": "Which panel"}
+_DS: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "The DS"}
 
 PROVIDERS: Mapping[str, Fragment] = {
     "public": Fragment("Nobody of us can write there"),
-    "manual": Fragment("By hand", {"panel": {"type": "string", "enum": ["other"], "description": "Which panel"}}),
+    "manual": Fragment("By hand", {"panel": _PANEL}),
+    "manual-registrar": Fragment("A registrar's panel", {"panel": _PANEL}),
     "powerdns": Fragment(
         "PowerDNS by its API",
         {
@@ -45,6 +48,8 @@ PROVIDERS: Mapping[str, Fragment] = {
             "server": {"type": "string", "format": "address", "description": "The primary"},
             "port": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "Its port"},
             "tsig_secret": {"type": "string", "format": "secret", "description": "The key"},
+            "key_name": {"type": "string", "description": "The key's name"},
+            "key_secret": {"type": "string", "format": "secret", "description": "The key's secret"},
         },
         ("server",),
     ),
@@ -85,6 +90,13 @@ STEPS: Mapping[str, Fragment] = {
         ("operator", "text"),
     ),
     "command": Fragment("Run a program", {"run": _ARGV, "undo": _ARGV, "irreversible": _TEXT}, ("run",)),
+    "copy-zone": Fragment(
+        "Copy the zone",
+        {"ttl": {"type": "integer", "minimum": 60, "maximum": 86400, "description": "Seconds"}},
+    ),
+    "switch-ns": Fragment("Switch the name servers"),
+    "remove-ds": Fragment("Take the DS away"),
+    "add-ds": Fragment("Publish the DS", {"ds": _DS}, ("ds",)),
     "restore-ttl": Fragment("Raise TTLs again"),
     "finish": Fragment("Close the run"),
 }
@@ -108,7 +120,7 @@ GATES: Mapping[str, Fragment] = {
     "command": Fragment("A program", {"run": _ARGV}, ("run",)),
     "confirm": Fragment("A person says go", {"text": _TEXT}, ("text",)),
 }
-KINDS = Kinds(PROVIDERS, STEPS, GATES)
+KINDS = Kinds(PROVIDERS, STEPS, GATES, frozenset({"manual-registrar"}))
 
 
 def read(text: str, path: str = "client.yaml") -> Playbook:

@@ -35,6 +35,26 @@ phases:
 """
 )
 
+MOVING = """\
+dnsrun: 1
+domain: client.example.jp
+providers:
+  old: {use: manual}
+  new: {use: manual, name_servers: [ns1.new.example, ns2.new.example]}
+  registrar: {use: manual-registrar}
+zone: {from: old, to: new, registrar: registrar}
+"""
+MOVING_FIRST = (
+    MOVING
+    + """\
+phases:
+  - {name: copy, steps: [{kind: lower-ttl}, {kind: copy-zone}]}
+  - {name: name servers, steps: [{kind: switch-ns}]}
+  - {name: look, steps: [{kind: watch, for: 2h}]}
+  - {name: close, steps: [{kind: finish}]}
+"""
+)
+
 
 def test_left_out_phases_are_the_five_usual_ones() -> None:
     phases = read(HEAD).phases
@@ -53,6 +73,30 @@ def test_left_out_phases_are_the_five_usual_ones() -> None:
         ["restore-ttl", "finish"],
     ]
     assert phases[2].steps[0].options == {"for": "all-caches"}
+
+
+def test_left_out_phases_of_a_zone_that_moves_copy_it_in_1_and_switch_in_4() -> None:
+    phases = read(MOVING).phases
+    assert [[step.kind for step in phase.steps] for phase in phases] == [
+        ["lower-ttl", "copy-zone"],
+        ["switch-records"],
+        ["watch"],
+        ["switch-ns", "watch"],
+        ["restore-ttl", "finish"],
+    ]
+    assert phases[3].steps[1].options == {"for": "all-caches"}
+    assert phase_named(read(MOVING), "4").name == "switch NS"
+
+
+@pytest.mark.parametrize(("word", "name"), [("1", "copy"), ("3", "look")])
+def test_a_number_means_the_same_where_the_zone_moves(word: str, name: str) -> None:
+    assert phase_named(read(MOVING_FIRST), word).name == name
+
+
+@pytest.mark.parametrize("word", ["2", "4"])
+def test_name_servers_are_never_switched_by_a_number_that_means_something_else(word: str) -> None:
+    with pytest.raises(UsageError, match=f"number {word} usually means"):
+        phase_named(read(MOVING_FIRST), word)
 
 
 @pytest.mark.parametrize(("word", "name"), [("1", "lower TTLs"), ("4", "switch NS"), ("Verify", "verify")])
@@ -85,6 +129,11 @@ def test_a_number_that_means_something_else_is_answered_with_the_name(text: str,
 def test_gates_of_the_top_level_hold_where_records_change_and_in_the_watch_after() -> None:
     playbook = read(HEAD + "gates: [{kind: http, url: 'https://www.client.example.jp/'}]\n")
     assert [[gate.name for gate in phase.gates] for phase in playbook.phases] == [[], ["http"], ["http"], [], []]
+
+
+def test_gates_of_the_top_level_hold_where_name_servers_change() -> None:
+    playbook = read(MOVING + "gates: [{kind: http, url: 'https://www.client.example.jp/'}]\n")
+    assert [[gate.name for gate in phase.gates] for phase in playbook.phases] == [[], ["http"], ["http"], ["http"], []]
 
 
 def test_a_gate_that_is_off_is_off_in_every_phase() -> None:

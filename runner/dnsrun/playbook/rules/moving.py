@@ -71,7 +71,7 @@ def _steps(facts: Facts) -> Iterator[Finding]:
         for step in phase.steps:
             if step.kind in {COPY, SWITCH_NS} and facts.zone.to is None:
                 yield Finding(step.mark, f"{called(phase)}: '{step.kind}' needs 'to' in 'zone': where the zone moves")
-            elif step.kind in _DELEGATING and facts.zone.registrar is None:
+            elif step.kind in _DELEGATING and facts.zone.to is None and facts.zone.registrar is None:
                 yield Finding(step.mark, f"{called(phase)}: '{step.kind}' needs 'registrar' in 'zone'")
     if facts.zone.to is None:
         return
