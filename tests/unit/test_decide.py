@@ -547,7 +547,7 @@ def test_what_could_not_be_taken_back_is_listed_in_the_end() -> None:
     """P9."""
     decision = back_told(*refused(0), *all_done(1, 2), (50, judged("pass", 3, "records")))
 
-    assert decision == End("rollback-incomplete", "not taken back: www.client.example A at host")
+    assert decision == End("rollback-incomplete", "not taken back: www.client.example A at host (the host says no)")
 
 
 def test_a_check_that_fails_after_the_way_back_says_incomplete() -> None:
@@ -749,3 +749,12 @@ def answers(data: st.DataObject, decision: Decision) -> tuple[Entry, ...]:
         result = data.draw(st.sampled_from(ends))
         return (Intended(move, attempt), result) if isinstance(decision, Call) else (result,)
     return ()
+
+
+def test_a_server_that_falls_back_during_a_hold_moves_its_end() -> None:
+    """T5: t_all is when every server shows it, again where one had fallen back meanwhile."""
+    plan = a_plan(Do(0), check(RECORDS), Hold("wait", 900, (RECORDS,), (0,)))
+    entries = (*SHOWN, (31, DueSet(2, at(930), "wait")), *in_hold("pfp", 60, gate="records"))
+    decision = next_of(plan, *entries, now=200)
+    assert isinstance(decision, SetDue)
+    assert decision.until == at(180 + 900)

@@ -307,3 +307,10 @@ def _made(owner: str, before: str | None, after: str | None) -> Change:
 
 def _data(held: RRset | None) -> tuple[str, ...]:
     return held.texts() if held else ()
+
+
+def test_a_ttl_that_somebody_else_has_set_is_left_and_named() -> None:
+    """P3 holds for TTLs, too: only a TTL of ours is raised again."""
+    plan = back(zone(f"www 120 A {OLD}"), undone(1, write(LOWERED)), raise_ttls=True)
+    assert not plan.changes()
+    assert any("TTL 120" in left for left in plan.left)

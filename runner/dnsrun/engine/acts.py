@@ -14,7 +14,7 @@ from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun.errors import OutsideError, WriteConflict
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
-from dnsrun.model.entry import Done, Failed, Intended, PersonAsked
+from dnsrun.model.entry import Accepted, Done, Failed, Intended, PersonAsked
 from dnsrun.model.observation import Answer, Endpoint, Observation
 from dnsrun.model.plan import Do, Plan
 from dnsrun.model.rrset import Change, RRset, RRsetKey
@@ -68,8 +68,8 @@ def call(run: Run, plan: Plan, index: int, attempt: int, hold: Hold) -> None:
         _journal_failure(run, index, act, attempt, err)
         return
     run.called.add(index)
-    if receipt.operation:
-        run.operations[index] = receipt.operation
+    if isinstance(act, SetDelegation) and not receipt.ask_person:
+        run.append(Accepted(index, receipt.operation or ""))
     if receipt.ask_person:
         operator = act.operator if isinstance(act, Instruct) else getattr(act, "provider", "")
         text = with_sheets(run, receipt, plan, operator)
@@ -234,7 +234,7 @@ def _settle_write(run: Run, plan: Plan, index: int, act: WriteZone) -> bool:
 def _again_when_lost(run: Run, index: int, act: Act) -> None:
     """An intent of another process that does not show was not applied: say so, so that the call is made again."""
     known = run.state.active.move(index) if run.state.active else None
-    if known and not known.asked and not known.failed and index not in run.called:
+    if known and not (known.asked or known.accepted or known.failed) and index not in run.called:
         lost = OutsideError("begun and not finished; it does not show", retryable=True, certainty="not-applied")
         _journal_failure(run, index, act, known.attempts, lost)
 

@@ -19,6 +19,7 @@ from .words import in_words
 MAX_TRIES = 10
 BACK_CALLS = 3  # a rollback asks again when the host took a write and never shows it
 SETTLE_AT_LEAST_S = 60
+SHOWN_EVERYWHERE = frozenset({"records", "delegation"})  # gates whose first pass is t_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class _Walk:
     def _not_taken_back(self) -> str:
         """Return what a person would have to take back, in words; empty when all is."""
         open_acts = [
-            in_words(self.plan.acts[move.act])
+            in_words(self.plan.acts[move.act]) + _last_said(self.active.move(index))
             for index, move in enumerate(self.plan.moves)
             if isinstance(move, Do) and not self.active.move(index).done
         ]
@@ -154,7 +155,7 @@ class _Walk:
             return Call(index, known.attempts + 1)  # an instruction that nobody was given takes no effect by itself
         if known.asked:
             return Settle(index)
-        if index in self.case.called:
+        if index in self.case.called or known.accepted:
             return self._awaited(index, act, known)
         if isinstance(act, RunCommand):
             unseen = AskPerson(index, f"was {in_words(act)} run to its end? Nobody saw it")
@@ -309,11 +310,33 @@ class _Walk:
     def _hold(self, index: int, move: Hold, known: MoveState) -> Decision | None:
         if known.due is None:
             return self._begin_hold(index, move)
+        if later := self._fell_back(index, move, known, known.due.until):
+            return later
         for gate in move.gates:
             rounds = known.rounds.get(gate.name)
             if rounds and not gate.advisory and self._fails_in_hold(move, gate, rounds, known.due.until):
                 return self._gate_failed(move, rounds, gate)
         return self._next_in_hold(index, move, known, known.due.until)
+
+    def _fell_back(self, index: int, move: Hold, known: MoveState, until: datetime) -> SetDue | None:
+        """Begin to count anew when a server fell back meanwhile: t_all is when all of them show it again.
+
+        Not for ever: what never settles does not keep a hold open for more than its length once more.
+        """
+        for gate in move.gates:
+            rounds = known.rounds.get(gate.name)
+            if gate.kind not in SHOWN_EVERYWHERE or rounds is None or rounds.passed_at is None:
+                continue
+            due = self._due(move, rounds.passed_at)
+            once_more = due <= self._due(move, known.first_due or until)
+            if rounds.total > rounds.successes and due > until and once_more:
+                return SetDue(index, due, f"{gate.name} failed meanwhile, so it counts anew from when it passed again")
+        return None
+
+    def _due(self, move: Hold, t_all: datetime) -> datetime:
+        if move.for_s is not None:
+            return t_all + timedelta(seconds=move.for_s)
+        return caches_clean_at(t_all, [self.plan.stale_life_s])
 
     def _fails_in_hold(self, move: Hold, gate: GateSpec, rounds: Rounds, until: datetime) -> bool:
         late = rounds.last_at >= until + timedelta(seconds=2 * gate.within_s)  # it never showed enough equal rounds
@@ -340,23 +363,22 @@ class _Walk:
         return Until(when, known.due.because if known.due else "")
 
     def _suffices(self, move: Hold, gate: GateSpec, rounds: Rounds) -> bool:
-        needed = EQUAL_ROUNDS if gate.kind in {"records", "delegation"} else 1
+        needed = EQUAL_ROUNDS if gate.kind in SHOWN_EVERYWHERE else 1
         return gate.advisory or rounds.successes >= needed or self._excused(move, rounds, gate)
 
     def _begin_hold(self, index: int, move: Hold) -> Decision:
         wrote = any(isinstance(earlier, Do) for earlier in self.plan.moves[:index])
         t_all = self._t_all(index) or (None if wrote else self.case.settled_at) or self.now
-        if move.for_s is not None:
-            return SetDue(index, t_all + timedelta(seconds=move.for_s), f"{move.kind} for {move.for_s} s")
-        clean_at = caches_clean_at(t_all, [self.plan.stale_life_s])
-        return SetDue(index, clean_at, "until no cache can hold the old records")
+        for_s = move.for_s
+        because = f"{move.kind} for {for_s} s" if for_s is not None else "until no cache can hold the old records"
+        return SetDue(index, self._due(move, t_all), because)
 
     def _t_all(self, index: int) -> datetime | None:
         """Return when every server first showed what this plan wrote: the first of the equal rounds."""
         times = [
             self.active.move(number).rounds[move.gate.name].passed_at
             for number, move in enumerate(self.plan.moves[:index])
-            if isinstance(move, Check) and move.when == "after" and move.gate.kind in {"records", "delegation"}
+            if isinstance(move, Check) and move.when == "after" and move.gate.kind in SHOWN_EVERYWHERE
             if move.gate.name in self.active.move(number).rounds
         ]
         return max((time for time in times if time), default=None)
@@ -370,6 +392,10 @@ def _goes_meanwhile(plan: Plan, move: Move) -> bool:
     if isinstance(move, Check):
         return move.when == "safe"
     return isinstance(move, Do) and isinstance(plan.acts[move.act], (WriteZone, SetDelegation))
+
+
+def _last_said(move: MoveState) -> str:
+    return f" ({move.failed.because})" if move.failed else ""
 
 
 def _may_have_written(move: MoveState) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dnsrun.dnsio.parent import find_delegation
-from dnsrun.errors import OutsideError
+from dnsrun.errors import OutsideError, Refused
 from dnsrun.model.act import SetDelegation, WriteZone
 from dnsrun.model.handover import Handover, handover
 from dnsrun.model.plan import Plan
@@ -12,6 +12,24 @@ from dnsrun.ports.provider import Rejected
 
 from .run import Run
 from .shown import Stranger
+
+
+def refuse_when_locked(run: Run, plan: Plan) -> None:
+    """Raise `Refused` when a registrar that the plan needs does not let the domain be changed (fault 53).
+
+    A registrar that cannot be asked now is no reason: it is tried again when its turn comes. Touches the network.
+    """
+    for act in plan.acts:
+        if not isinstance(act, SetDelegation):
+            continue
+        try:
+            run.ports.registrars[act.provider].read_delegation(act.domain)
+        except OutsideError as err:
+            if err.retryable:
+                continue
+            raise Refused(
+                f"{act.provider} does not let the name servers be changed: {err}; nothing was changed"
+            ) from err
 
 
 def seen_at_parent(run: Run, act: SetDelegation) -> tuple[Handover, Delegation]:
@@ -57,10 +75,10 @@ def switched_by_saving(run: Run, plan: Plan, act: WriteZone) -> OutsideError | N
 
 def refused_by_registrar(run: Run, act: SetDelegation, index: int) -> OutsideError | None:
     """Return why the registrar, or the registry behind it, refused the change, None when it did not (fault 52)."""
-    operation = run.operations.get(index)
-    if operation is None:
+    known = run.state.active.move(index) if run.state.active else None
+    if known is None or known.accepted is None or not known.accepted.operation:
         return None
-    answer = run.ports.registrars[act.provider].poll(operation)
+    answer = run.ports.registrars[act.provider].poll(known.accepted.operation)
     if isinstance(answer, Rejected):
         return OutsideError(f"refused: {answer.because}", retryable=False, certainty="not-applied")
     return None

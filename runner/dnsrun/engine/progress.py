@@ -24,6 +24,13 @@ class Judging:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """A round that compares many answers has got so many more as expected."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Calling:
     """An act is about to be performed."""
 
@@ -83,5 +90,5 @@ class AskedPerson:
     text: str
 
 
-Event = Judging | Calling | CallFailed | Shown | Staying | GoingBack | AskedPerson | AtParent
+Event = Judging | Compared | Calling | CallFailed | Shown | Staying | GoingBack | AskedPerson | AtParent
 Listener = Callable[[datetime, Event], None]

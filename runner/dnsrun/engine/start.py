@@ -18,6 +18,7 @@ from dnsrun.plan.situation import Situation
 from dnsrun.plan.steps.lower_ttl import lowered_keys
 
 from .checkpoint import expected_zone, read_checkpoint
+from .delegation import refuse_when_locked
 from .eyes import ask_at
 from .moving import read_moving
 from .run import Run
@@ -89,6 +90,7 @@ def prepare(run: Run, number: int) -> Prepared:
     )
     plan = plan_phase(number, situation)
     _refuse_to_write_twice(run, plan)
+    refuse_when_locked(run, plan)
     foreign = foreign_edits(run, zone)
     sheet, files = undone_by_hand(run, plan)
     content, _ = content_of(situation)

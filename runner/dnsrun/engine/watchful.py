@@ -12,6 +12,7 @@ from dnsrun.model.expected import Expected, Matched
 from dnsrun.model.observation import Endpoint, Observation, Question, Transport
 from dnsrun.ports.net import Rate
 
+from .progress import Compared
 from .run import Run
 
 HEAD_LOOK_S = 1.0
@@ -34,9 +35,11 @@ class WatchfulNet:
     def compare(
         self, expected: Mapping[Endpoint, Iterable[Expected]], *, limit: Rate | None = None
     ) -> Iterator[Observation | Matched]:
-        """Compare as the net does."""
+        """Compare as the net does, and tell how far it is."""
         for each in self._net.compare(expected, limit=limit):
             self._look()
+            if isinstance(each, Matched):
+                self._run.tell(Compared(each.count))
             yield each
 
     def exchange(

@@ -14,5 +14,6 @@ def in_words(act: Act) -> str:
     if isinstance(act, Instruct):
         return f'"{act.text}" by {act.operator}'
     if isinstance(act, SetDelegation):
-        return f"the delegation of {act.domain.to_text(omit_final_dot=True)} at {act.provider}"
+        names = ", ".join(sorted(name.to_text(omit_final_dot=True) for name in act.after.ns))
+        return f"the delegation of {act.domain.to_text(omit_final_dot=True)} to {names} at {act.provider}"
     return f"{', '.join(str(change.key) for change in act.changes[:5])} at {act.provider}"

@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Any, Literal
 
 from dnsrun.model.entry import (
+    Accepted,
     Captured,
     Done,
     DueSet,
@@ -60,17 +61,20 @@ class Rounds:
 class MoveState:
     """How far one move of the active plan has come.
 
-    `attempts` counts intended calls, `tries` calls and looks that came back with an error.
+    `attempts` counts intended calls, `tries` calls and looks that came back with an error. `accepted`: a registrar has
+    taken the newest call, and has not refused it since.
     """
 
     attempts: int = 0
     tries: int = 0
     intended_at: datetime | None = None
+    accepted: Accepted | None = None
     failed: Failed | None = None
     done: Done | None = None
     done_at: datetime | None = None
     rounds: Mapping[str, Rounds] = field(default_factory=dict)
     due: DueSet | None = None
+    first_due: datetime | None = None
     asked: PersonAsked | None = None
     answer: PersonAnswered | None = None
 
@@ -187,11 +191,18 @@ def _move(state: RunState, index: int, change: Callable[[MoveState], MoveState])
 
 
 def _intended(state: RunState, entry: Intended, at: datetime) -> RunState:
-    return _move(state, entry.move, lambda move: replace(move, attempts=entry.attempt, intended_at=at, failed=None))
+    def begin(move: MoveState) -> MoveState:
+        return replace(move, attempts=entry.attempt, intended_at=at, accepted=None, failed=None)
+
+    return _move(state, entry.move, begin)
+
+
+def _accepted(state: RunState, entry: Accepted, _at: datetime) -> RunState:
+    return _move(state, entry.move, lambda move: replace(move, accepted=entry))
 
 
 def _failed(state: RunState, entry: Failed, _at: datetime) -> RunState:
-    return _move(state, entry.move, lambda move: replace(move, failed=entry, tries=move.tries + 1))
+    return _move(state, entry.move, lambda move: replace(move, failed=entry, accepted=None, tries=move.tries + 1))
 
 
 def _done(state: RunState, entry: Done, at: datetime) -> RunState:
@@ -201,7 +212,7 @@ def _done(state: RunState, entry: Done, at: datetime) -> RunState:
 
 
 def _due(state: RunState, entry: DueSet, _at: datetime) -> RunState:
-    return _move(state, entry.move, lambda move: replace(move, due=entry))
+    return _move(state, entry.move, lambda move: replace(move, due=entry, first_due=move.first_due or entry.until))
 
 
 def _asked(state: RunState, entry: PersonAsked, _at: datetime) -> RunState:
@@ -306,6 +317,7 @@ _STEPS: Mapping[type, Callable[[RunState, Any, datetime], RunState]] = {
     Captured: _captured,
     Planned: _planned,
     Intended: _intended,
+    Accepted: _accepted,
     Failed: _failed,
     Done: _done,
     DueSet: _due,

@@ -76,6 +76,14 @@ class Intended:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A registrar has taken the request of this move; `operation` is its name for it, empty when it gave none."""
+
+    move: int
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
 class TtlSample:
     """A server gave an RRset with this TTL; `value` is a digest of the RDATA, `-` when the RRset is absent."""
 
@@ -215,6 +223,7 @@ Entry = (
     | HazardAccepted
     | GateOff
     | Intended
+    | Accepted
     | Observed
     | Failed
     | Done

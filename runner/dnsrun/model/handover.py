@@ -37,7 +37,8 @@ class Handover:
         server, served = next(iter(self.odd.items()))
         names = ", ".join(sorted(name.to_text(omit_final_dot=True) for name in served.ns))
         what = "neither the old nor the new name servers" if self.state == "wrong" else "not exactly the new ones"
-        return f"{server} serves {what}: {names}" + (f" (DS {', '.join(sorted(served.ds))})" if served.ds else "")
+        shown = f"{server} serves {what}: {names}" + (f" (DS {', '.join(sorted(served.ds))})" if served.ds else "")
+        return f"{shown}; caches keep that up to {served.ttl_s} s" if self.state == "wrong" else shown
 
 
 def handover(

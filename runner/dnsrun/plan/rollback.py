@@ -180,9 +180,17 @@ def _way(chains: Mapping[RRsetKey, list[Change]], held: ZoneSnapshot, *, raise_t
             data.append(Change(key, live, now))
         else:
             there.append(Change(key, *(_at_any_ttl(value, chain) for value in (chain[-1].after, live))))
-        if raise_ttls and now and target and now.ttl_s < target.ttl_s:
+        if not (raise_ttls and now and target and now.ttl_s < target.ttl_s):
+            continue
+        if live and live.ttl_s not in _ttls_s(chain):
+            left.append(f"{key} has the TTL {live.ttl_s} now, set by somebody else; it was left alone")
+        else:
             ttls.append(Change(key, now, replace(now, ttl_s=target.ttl_s)))
     return _Way(tuple(data), tuple(ttls), tuple(there), tuple(left))
+
+
+def _ttls_s(chain: list[Change]) -> set[int]:
+    return {value.ttl_s for change in chain for value in (change.before, change.after) if value}
 
 
 def _low_ttl_s(chain: list[Change], target: RRset) -> int:
