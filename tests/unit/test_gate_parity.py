@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsrun.dnsio.probing import usual_names
-from dnsrun.gates.parity import Parity
+from dnsrun.gates.parity import Parity, questions
 from dnsrun.gates.parity_names import Served, is_made_up, made_up_below, owners_to_ask
 from dnsrun.gates.parity_round import OF_TALLY
 from dnsrun.model.observation import Answer, Observation, Verdict, Words
@@ -336,3 +336,20 @@ def test_ten_thousand_questions_leave_no_answer_behind() -> None:
     with move_world() as world:
         seen = [one for one in observed(world) if isinstance(one.got, Answer)]
         assert len(seen) == len(NEW) + len(OLD)  # one SOA each
+
+
+def test_fault_41_a_server_that_has_nothing_is_not_asked_to_the_end(world: MoveWorld) -> None:
+    hosts = "".join(f"h{number} 3600 A 192.0.2.{number % 250}\n" for number in range(400))
+    world.case = move_case(zone_text(hosts))
+    world.new[0].set_zone(APEX, zone_text(hosts, ns=NEW_NS, ttl_s=300))
+    world.new[1].set_zone(APEX, zone_text("", ns=NEW_NS, ttl_s=300))
+    for one in world.old:
+        one.set_zone(APEX, zone_text(hosts))
+    verdict = judged(world)
+    assert verdict.outcome == "fail"
+    assert all(one.endswith(" at ns2.new.example") for one in verdict.because.split("; ")[:10])
+    assert verdict.because.split("; ")[10].startswith("and ")
+    assert len(world.new[1].log) < len(world.new[0].log) / 2
+    asked = questions(world.case, NEW)
+    assert asked[NEW[0]] <= len(world.new[0].log)
+    assert asked[OLD[0]] == asked[NEW[0]] - 1  # the NS RRset at the apex is each host's own

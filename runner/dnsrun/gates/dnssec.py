@@ -34,7 +34,6 @@ from .silence import Path, answered, ask_controls, is_silence, no_reply, not_ask
 
 _ASKED = (RdataType.DNSKEY, RdataType.SOA, RdataType.CDS, RdataType.CDNSKEY)
 _DIGESTS = frozenset({2, 4})  # SHA-256 and SHA-384; RFC 8624 section 3.3
-_TRIES = 5
 _TIMEOUT_S = 3.0
 _WAY_ON = "add a step remove-ds before switch-ns, or have the new host sign with a key that the DS points to"
 

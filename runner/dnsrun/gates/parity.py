@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from dns.rdatatype import RdataType
+
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Verdict, Words
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import RRsetKey
@@ -21,7 +23,7 @@ from .findings import first
 from .outside import Outside
 from .parity_mail import ask_mail_hosts, defects
 from .parity_round import OF_TALLY, ParityRound, serves_zone
-from .parity_sides import SOA, Side, Sides, State, Tally, from_facts
+from .parity_sides import Side, Sides, State, Tally, from_facts
 from .parity_words import Difference, in_lines, says_soa
 from .silence import answered, ask_controls, is_silence, not_asked, path, unchecked
 from .survey import label_servers
@@ -92,6 +94,8 @@ class _Judgement:
         self._new = [one for one in heard if one.side == "new"]
         self._old = [one for one in heard if one.side == "old" and one.soa.got != NoReply("unreachable")]
         self._hidden = [one for one in heard if one.side == "old" and one.soa.got == NoReply("unreachable")]
+        # What differs at each old server that serves the zone.
+        self._at_old = [{each.key: each for each in one.differences} for one in self._old if serves_zone(one.soa)]
         self._labels = label_servers([one.end for one in heard])
         self._alive = answered(_answers(seen))
 
@@ -127,7 +131,7 @@ class _Judgement:
         return Verdict("pass", self._good(judged), not_checked=not_checked, warnings=warnings)
 
     def _heard(self) -> list[_Heard]:
-        soa = RRsetKey(self._case.apex, SOA)
+        soa = RRsetKey(self._case.apex, RdataType.SOA)
         mine = [one for one in self._seen if not one.control]
         found: dict[Endpoint, _Heard] = {}
         for one in mine:
@@ -164,13 +168,10 @@ class _Judgement:
 
     def _is_shared(self, difference: Difference) -> bool:
         """Tell whether every old server that answers gives the same answer, and the playbook wants no other."""
-        answering = [one for one in self._old if serves_zone(one.soa)]
-        if difference.key in self._changed or difference.state == "ttl" or not answering:
+        if difference.key in self._changed or difference.state == "ttl" or not self._at_old:
             return False
-        return all(
-            any(other.key == difference.key and _same(other.seen, difference.seen) for other in one.differences)
-            for one in answering
-        )
+        others = [held.get(difference.key) for held in self._at_old]
+        return all(other is not None and _same(other.seen, difference.seen) for other in others)
 
     def _old_side_moved(self, failing: Iterable[Difference]) -> list[Difference]:
         """Return what every old server answers otherwise than at the checkpoint: the new side is stale then."""

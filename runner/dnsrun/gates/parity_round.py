@@ -6,7 +6,7 @@ fails now and then has not failed the round (fault 46). A server that differs ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from dnsrun.ports.net import Net
 from .parity_sides import Side, Sides, Tally, as_facts, questions_of
 
 OF_TALLY = "parity"
-_OWNERS_AT_ONCE = 2000
+_OWNERS_AT_FIRST, _OWNERS_AT_ONCE = 100, 2000
 _ENOUGH = 200  # differences of one server that are kept and shown
 _EMPTY = 1000  # names of one server that hold nothing, of which every type is asked
 _CONFIRMED_OVER_TCP = 200
@@ -64,8 +64,8 @@ class ParityRound:
         if not self._servers:
             return []
         soas = self._ask_soa()
-        for start in range(0, len(self._sides.owners), _OWNERS_AT_ONCE):
-            self._compare(self._sides.owners[start : start + _OWNERS_AT_ONCE])
+        for owners in _in_parts(self._sides.owners):
+            self._compare(owners)
         self._confirm()
         self._look_behind_empty_names()
         at = soas[0].at
@@ -89,6 +89,8 @@ class ParityRound:
 
     def _compare(self, owners: Sequence[Name]) -> None:
         asked = {end: one for end, one in self._servers.items() if one.is_asked_on}
+        if not any(one.side == "new" for one in asked.values()):
+            return  # every new server has failed already
         sides: set[Side] = {one.side for one in asked.values()}
         expected = {side: [each for name in owners for each in self._sides.served(side).at(name)] for side in sides}
         doubts: dict[Endpoint, list[Observation]] = {end: [] for end in asked}
@@ -186,6 +188,13 @@ class ParityRound:
 def serves_zone(one: Observation) -> bool:
     """Tell whether an answer for the SOA comes from a server of the zone."""
     return isinstance(one.got, Answer) and one.got.kind == "data" and one.got.aa
+
+
+def _in_parts(owners: Sequence[Name]) -> Iterator[Sequence[Name]]:
+    """Yield a small part first, since a server that has nothing is known by it, then large ones."""
+    yield owners[:_OWNERS_AT_FIRST]
+    for start in range(_OWNERS_AT_FIRST, len(owners), _OWNERS_AT_ONCE):
+        yield owners[start : start + _OWNERS_AT_ONCE]
 
 
 def _spread(every: Sequence[T], most: int) -> Sequence[T]:

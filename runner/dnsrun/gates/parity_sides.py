@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Literal
 
 from dns.name import Name
-from dns.rdatatype import RdataType
 
 from dnsrun.model.expected import Expected
 from dnsrun.model.observation import Answer, NoReply, Observation
@@ -165,6 +164,3 @@ def from_facts(facts: Iterable[tuple[str, str]]) -> Tally:
 def questions_of(expected: Iterable[Expected]) -> int:
     """Return how many questions these expectations ask."""
     return sum(len(one.types) for one in expected)
-
-
-SOA = RdataType.SOA
