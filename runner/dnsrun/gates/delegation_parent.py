@@ -65,8 +65,7 @@ def judge_parent(seen: Sequence[Observation], move: ZoneMove, alive: frozenset[P
     wanted, other = (move.target, move.delegation) if move.switched else (move.delegation, move.target)
     state = handover(parent.served, (), move.delegation, move.target)
     if state.state == "wrong":
-        server, odd = next(iter(state.odd.items()))
-        return [*found, failing(f"INCIDENT: {state}; caches keep that up to {odd.ttl_s} s", server)]
+        return [*found, failing(f"INCIDENT: {state}", next(iter(state.odd)))]
     wrong = [server for server, one in parent.served.items() if not one.same(wanted)]
     if not wrong:
         return found
