@@ -46,7 +46,7 @@ class SystemClock:
     """The machine's own clock, read once: from then on time passes as the machine counts it (rule T9).
 
     A wall clock that somebody sets meanwhile, forward or back, is not believed: no wait becomes shorter or longer
-    (faults 18, 19). What it says counts again for the next process; deadlines in the journal are absolute UTC.
+    (faults 18, 19). Deadlines in the journal are absolute UTC.
     `wall` and `passed_s` are where time comes from; other sources are for tests.
     """
 

@@ -63,6 +63,8 @@ class Session:
             self.console.err(
                 "This folder is a lab: every server is on this machine, nothing leaves it, and waits are jumped over."
             )
+        if world.clock_note:
+            self.console.err(world.clock_note)
         return world
 
 

@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnsrun.clock import Clock, SystemClock
+from dnsrun.clock import Clock, SystemClock, now_utc
 
+from .believed import MARK, believed_now
 from .pace import polite_rate
 from .project import STATE
 from .redaction import RedactedJournal, Redactor
@@ -29,6 +30,9 @@ class Network:
 
     net: Net
     roots: Roots
+
+
+CLOCK_SET_S = 60
 
 
 class World:
@@ -57,6 +61,17 @@ class World:
         return self._open_network()
 
     @property
+    def clock_note(self) -> str:
+        """Say that the wall clock was set and is not believed; empty when it was not."""
+        ahead_s = 0 if self.is_lab else (now_utc() - self.clock.now()).total_seconds()
+        if ahead_s < CLOCK_SET_S:
+            return ""
+        return (
+            f"This machine's clock was set forward by about {ahead_s / 60:.0f} min since dnsrun first looked at it; waits "
+            f"count without that (T9). If it is right now, remove {self.project / STATE / MARK}"
+        )
+
+    @property
     def polite(self) -> Rate:
         """How hard a server that is not ours is asked; raises `UsageError`. Servers of a lab are all ours."""
         from dnsrun.ports.net import UNLIMITED
@@ -68,7 +83,7 @@ def open_world(project: Path, redactor: Redactor, environment: Mapping[str, str]
     """Return the world of a project folder; a lab when it holds `.dnsrun/lab.json`. Touches the disk."""
     if (project / STATE / "lab.json").exists():
         return _lab(project, redactor, environment)
-    clock = SystemClock()
+    clock = SystemClock(lambda: believed_now(project / STATE))
     return World(
         project,
         clock=clock,
