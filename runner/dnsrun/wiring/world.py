@@ -67,8 +67,8 @@ class World:
         if ahead_s < CLOCK_SET_S:
             return ""
         return (
-            f"This machine's clock was set forward by about {ahead_s / 60:.0f} min since dnsrun first looked at it; waits "
-            f"count without that (T9). If it is right now, remove {self.project / STATE / MARK}"
+            f"This machine's clock was set forward by about {ahead_s / 60:.0f} min since dnsrun first looked at it; "
+            f"waits count without that (T9). If it is right now, remove {self.project / STATE / MARK}"
         )
 
     @property
