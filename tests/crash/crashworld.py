@@ -14,34 +14,44 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from shutil import rmtree
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from dns.name import Name
 
 from crash.disk import DurableDisk, Tree, watching_fsync, write
+from crash.watched import JOURNAL, RecordedJournal, Watched, WatchedRegistrar
 from crash.words import ZONE, playbook_text
 from dnsrun.clock import VirtualClock
 from dnsrun.engine.advance import Busy, DueAt, Ended, NeedsPerson, advance
 from dnsrun.engine.run import Run
 from dnsrun.engine.start import begin, prepare, resume
-from dnsrun.errors import OutsideError
-from dnsrun.journal.store import FileJournal
 from dnsrun.model.act import Instruct, RunCommand
-from dnsrun.model.entry import Entry, PersonAnswered, Record
-from dnsrun.model.observation import Endpoint
+from dnsrun.model.entry import PersonAnswered, RollbackAsked
 from dnsrun.model.plan import Do
 from dnsrun.model.playbook import Playbook
-from dnsrun.model.rrset import Change
-from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.ports.journal import Head
-from dnsrun.ports.provider import Capabilities, Receipt, SecondaryHost, ZoneProvider
+from dnsrun.ports.provider import ZoneProvider
 from dnsrun.rehearse.authority import Authority, RRsetChange
 from servers.waiting import eventually
+from switchworld import SwitchWorld
 from worlds import APEX, START, World, world
 
 Variant = Literal["resume", "rollback"]
-JOURNAL = "client.example/journal.jsonl"
+AskedWhen = Literal["", "before the call", "after the call"]
 STALE_LOCK = b'{"pid": 4194301, "since": "2026-03-02T09:00:00Z", "doing": "phase 2, going forward"}'
+
+
+class Kept(NamedTuple):
+    """A zone at a server: what it holds is part of every point."""
+
+    server: Authority
+    apex: Name
+
+
+class Commit(NamedTuple):
+    """A write that took effect at a kept zone, by its number."""
+
+    at: int
+    change: RRsetChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +62,10 @@ class Point:
     phase: int
     disk: Tree
     now: datetime
-    zones: tuple[str, str]
+    zones: tuple[str, ...]
     outside: Tree
     web: tuple[int, int]
-    commits: tuple[RRsetChange, ...]
+    commits: tuple[Commit, ...]
 
     @property
     def left(self) -> tuple[object, ...]:
@@ -63,26 +73,32 @@ class Point:
         return self.disk.get(JOURNAL, b""), self.zones, tuple(sorted(self.outside.items())), self.web
 
 
-class CrashWorld:
-    """A small world that keeps book of its points."""
+class PointWorld:
+    """A small world that keeps book of its points. `keeps` are the zones that it holds to account."""
 
-    def __init__(self, small: World, base: Path) -> None:
+    small: World | SwitchWorld
+
+    def __init__(self, small: World | SwitchWorld, base: Path, keeps: tuple[Kept, ...], text: str) -> None:
         self.small = small
         self.base = base
+        self.keeps = keeps
         self.outside = base / "outside"
         self.outside.mkdir()
-        self.text = playbook_text(str(self.outside))
+        self.text = text
         self.points: list[Point] = []
         self.recording = False
         self.phase = 0
+        self.asks: AskedWhen = ""
         self.declines = 0
         self.stumbles = 0
         self.waits = 0
         self.calls = 0
         self._folders = 0
-        self._since = 0
-        self._earlier: tuple[RRsetChange, ...] = ()
-        self.start_at(Point("", 0, {}, START, (ZONE, ZONE), {}, (200, 200), ()))
+        self._since: tuple[int, ...] = ()
+        self._earlier: tuple[Commit, ...] = ()
+        zones = tuple(server.zone_text(apex) for server, apex in keeps)
+        self.untouched = Point("", 0, {}, START, zones, {}, (200, 200), ())
+        self.start_at(self.untouched)
 
     # Being somewhere
 
@@ -100,21 +116,21 @@ class CrashWorld:
             path.unlink()
         for name, content in point.outside.items():
             (self.outside / name).write_bytes(content)
-        for server, text in zip((self.small.ns1, self.small.ns2), point.zones, strict=True):
-            server.set_zone(APEX, text)
+        for (server, apex), text in zip(self.keeps, point.zones, strict=True):
+            server.set_zone(apex, text)
         self.small.web_old.status, self.small.web_new.status = point.web
         self.small.folder = folder
         self.small.clock = VirtualClock(point.now + timedelta(seconds=after_s))
         self.small.events.clear()
         self.phase, self.declines, self.stumbles, self.waits, self.calls = point.phase, 0, 0, 0, 0
         self._texts: dict[tuple[int, int], str] = {}
-        self._since, self._earlier = len(self.small.ns1.log), point.commits
+        self._since, self._earlier = tuple(len(server.log) for server, _ in self.keeps), point.commits
 
     def synced(self, handle: int) -> None:
         """Note an fsync of this process."""
         self.disk.synced(handle)
 
-    def here(self, where: str, *, zones: tuple[str, str] | None = None, torn: bytes = b"") -> Point:
+    def here(self, where: str, *, zones: tuple[str, ...] | None = None, torn: bytes = b"") -> Point:
         """Return what a process would leave that died now."""
         disk = dict(self.disk.tree())
         if torn:
@@ -124,34 +140,35 @@ class CrashWorld:
         zones = zones or self.zones
         return Point(where, self.phase, disk, self.small.clock.now(), zones, outside, web, self.commits)
 
-    def note(self, where: str, *, zones: tuple[str, str] | None = None, torn: bytes = b"") -> None:
+    def note(self, where: str, *, zones: tuple[str, ...] | None = None, torn: bytes = b"") -> None:
         """Record this point, while recording."""
         if self.recording:
             self.points.append(self.here(f"{where}, phase {self.phase}", zones=zones, torn=torn))
 
     @property
-    def zones(self) -> tuple[str, str]:
-        return self._text(self.small.ns1), self._text(self.small.ns2)
+    def zones(self) -> tuple[str, ...]:
+        return tuple(self._text(kept) for kept in self.keeps)
 
-    def _text(self, server: Authority) -> str:
+    def _text(self, kept: Kept) -> str:
         """Return a zone's text, made once for each version."""
-        version = (server.port, server.serial(APEX))
+        version = (kept.server.port, kept.server.serial(kept.apex))
         if version not in self._texts:
-            self._texts[version] = server.zone_text(APEX)
+            self._texts[version] = kept.server.zone_text(kept.apex)
         return self._texts[version]
 
     @property
-    def commits(self) -> tuple[RRsetChange, ...]:
-        """What took effect at the primary, oldest first."""
-        return (*self._earlier, *(change for record in self._updates() for change in record))
+    def commits(self) -> tuple[Commit, ...]:
+        """What updates changed, oldest first at each zone."""
+        return (*self._earlier, *(Commit(at, change) for at, changes in self._updates() for change in changes))
 
     @property
     def vain_updates(self) -> int:
         """How many updates since the last point changed nothing: somebody wrote what was there already."""
-        return sum(not record for record in self._updates())
+        return sum(not changes for _, changes in self._updates())
 
-    def _updates(self) -> Iterator[tuple[RRsetChange, ...]]:
-        yield from (record.changes for record in self.small.ns1.log[self._since :] if record.kind == "update")
+    def _updates(self) -> Iterator[tuple[int, tuple[RRsetChange, ...]]]:
+        for at, (kept, since) in enumerate(zip(self.keeps, self._since, strict=True)):
+            yield from ((at, record.changes) for record in kept.server.log[since:] if record.kind == "update")
 
     # Runs
 
@@ -164,7 +181,9 @@ class CrashWorld:
         journal = RecordedJournal(self.small.folder / "client.example", self.small.clock, self)
         ports = self.small.ports(self.playbook, journal)
         providers = {name: cast("ZoneProvider", Watched(each, self)) for name, each in ports.providers.items()}
-        run = Run(self.playbook, journal, replace(ports, providers=providers, commands_allowed=True))
+        registrars = {name: WatchedRegistrar(each, self) for name, each in ports.registrars.items()}
+        ports = replace(ports, providers=providers, registrars=registrars, commands_allowed=True)
+        run = Run(self.playbook, journal, ports)
         run.catch_up()
         return run
 
@@ -177,14 +196,15 @@ class CrashWorld:
 
     def _begin(self, run: Run, number: int) -> None:
         prepared = prepare(run, number)
-        if prepared.plan.earliest:
+        if prepared.plan.earliest and prepared.plan.earliest > self.small.clock.now():
             self.small.clock.wait_until(prepared.plan.earliest)
+            prepared = prepare(run, number)
         begin(run, prepared, {hazard.name: "known" for hazard in prepared.plan.hazards})
 
     def go(self, run: Run, *, until: str = "") -> str:
         """Advance to the end of the phase, persons doing their part; a phase that never began is begun."""
         for _ in range(600):
-            if until and until in self.zones[0]:
+            if until and any(until in zone for zone in self.zones):
                 return "reached"
             after = advance(run)
             if isinstance(after, (DueAt, Busy)):
@@ -252,74 +272,28 @@ class CrashWorld:
         line = self.disk.tree()[JOURNAL].splitlines()[-1]
         assert json.loads(line)["entry"]["is"] == "Intended", f"{name} without a durable intent"
 
+    def somebody_asks(self, when: AskedWhen) -> None:
+        """Have a rollback asked for from a second terminal, when that is the moment for it."""
+        if self.asks == when:
+            self.asks = ""
+            self.open().append(RollbackAsked("newest", None, "a second terminal"))
+
+    def follow(self) -> None:
+        """Wait until the secondaries have fetched; there are none."""
+
+
+class CrashWorld(PointWorld):
+    """The world of a zone that stays: a primary and its secondary."""
+
+    small: World
+
+    def __init__(self, small: World, base: Path) -> None:
+        keeps = (Kept(small.ns1, APEX), Kept(small.ns2, APEX))
+        super().__init__(small, base, keeps, playbook_text(str(base / "outside")))
+
     def follow(self) -> None:
         """Wait until the secondary has fetched."""
         eventually(lambda: self.small.ns1.serial(APEX) == self.small.ns2.serial(APEX), 10, "the secondary follows")
-
-
-class Watched:
-    """A provider whose calls are points: before, and after the effect but before the caller knows."""
-
-    def __init__(self, inner: ZoneProvider, world: CrashWorld) -> None:
-        self._inner = inner
-        self._world = world
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._inner.capabilities
-
-    @property
-    def own_servers(self) -> object:
-        return self._inner.own_servers
-
-    def read_zone(self, apex: Name) -> ZoneSnapshot:
-        return self._inner.read_zone(apex)
-
-    def apply(self, apex: Name, changes: tuple[Change, ...]) -> Receipt:
-        self._world.called("a write")
-        self._world.note("before a write")
-        receipt = self._inner.apply(apex, changes)
-        self._world.note("after a write")
-        if self._world.stumbles:
-            self._world.stumbles -= 1
-            raise OutsideError("no answer", retryable=True, certainty="in-doubt")
-        return receipt
-
-    def refresh(self, apex: Name, servers: tuple[Endpoint, ...] = ()) -> Receipt:
-        self._world.called("a refresh")
-        self._world.note("before a refresh")
-        before = self._world.zones
-        receipt = cast("SecondaryHost", self._inner).refresh(apex, servers)
-        self._world.note("after a refresh that is not carried out", zones=before)
-        self._world.follow()
-        self._world.note("after a refresh")
-        return receipt
-
-
-class RecordedJournal(FileJournal):
-    """A journal whose appends are points: before, in the middle of the line, and after it before the caller knows."""
-
-    def __init__(self, folder: Path, clock: VirtualClock, world: CrashWorld) -> None:
-        super().__init__(folder, clock)
-        self._world = world
-
-    def append(self, entry: Entry, *, head: Head) -> Record:
-        world, kind = self._world, type(entry).__name__
-        world.note(f"before {kind}")
-        before = world.here("")
-        record = super().append(entry, head=head)
-        if world.recording:
-            line = world.disk.tree()[JOURNAL][len(before.disk.get(JOURNAL, b"")) :]
-            cut = (1, len(line) // 2, len(line) - 1)[record.seq % 3]
-            world.points.append(
-                replace(
-                    before,
-                    where=f"in the middle of {kind}, phase {world.phase}",
-                    disk={**before.disk, JOURNAL: before.disk.get(JOURNAL, b"") + line[:cut]},
-                )
-            )
-        world.note(f"after {kind}")
-        return record
 
 
 @contextmanager

@@ -6,10 +6,10 @@ The default run takes every k-th point; `-m long` takes all points, every second
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import cycle
 
-from crash.crashworld import STALE_LOCK, CrashWorld, Point, Variant, content
+from crash.crashworld import STALE_LOCK, CrashWorld, Point, PointWorld, Variant, content
 from crash.words import AT_THE_END_OF, LAST_PHASE, LOWERED, ORIGINAL
 from dnsrun.engine.advance import Ended, advance
 from dnsrun.engine.run import Run
@@ -24,8 +24,13 @@ AT_ONCE_S, HOURS_LATER_S = 5, 7 * 3600
 
 def recover_all(world: CrashWorld, points: Sequence[Point], variant: Variant) -> None:
     """Crash at each of these points and go on, at once and hours later in turn."""
-    for point, after_s in zip(points, cycle((AT_ONCE_S, HOURS_LATER_S)), strict=False):
+    for point, after_s in in_turn(points):
         recover(world, point, variant, after_s=after_s)
+
+
+def in_turn(points: Iterable[Point]) -> Iterable[tuple[Point, int]]:
+    """Pair points with how much later, in seconds, somebody goes on."""
+    return zip(points, cycle((AT_ONCE_S, HOURS_LATER_S)), strict=False)
 
 
 def recover(world: CrashWorld, point: Point, variant: Variant, *, after_s: int) -> None:
@@ -40,8 +45,8 @@ def recover(world: CrashWorld, point: Point, variant: Variant, *, after_s: int) 
         expected = _resumed(world, run, point)
     for zone in world.zones:
         assert content(zone) == expected, point.where
-    _one_effect_each(world, point)
-    _nothing_is_open(world, point)
+    one_effect_each(world, point)
+    nothing_is_open(world, point)
 
 
 def can_go_back(state: RunState) -> bool:
@@ -51,20 +56,20 @@ def can_go_back(state: RunState) -> bool:
 
 def _resumed(world: CrashWorld, run: Run, point: Point) -> frozenset[str]:
     state = run.state
-    goes_back = _goes_back(state) or 503 in point.web
+    back = goes_back(state) or 503 in point.web
     scope = state.asked_back.scope if state.asked_back else None
     raises = scope == "all" or (state.going_back is not None and state.going_back.raise_ttls)
     raised = content(point.zones[0]) == ORIGINAL and point.phase == LAST_PHASE - 1
     outcome = world.go(run)
-    assert outcome == ("rolled-back" if goes_back else "done"), point.where
-    if goes_back:
+    assert outcome == ("rolled-back" if back else "done"), point.where
+    if back:
         return ORIGINAL if raises or raised else LOWERED
     if point.phase == LAST_PHASE:
         assert run.state.ended, f"{point.where}: the run was not closed"
     return AT_THE_END_OF[point.phase]
 
 
-def _goes_back(state: RunState) -> bool:
+def goes_back(state: RunState) -> bool:
     """Tell whether the journal says that something is being taken back, or was last."""
     if state.asked_back or state.going_back:
         return True
@@ -72,7 +77,8 @@ def _goes_back(state: RunState) -> bool:
     return state.active is None and last is not None and last.outcome == "rolled-back"
 
 
-def _one_effect_each(world: CrashWorld, point: Point) -> None:
+def one_effect_each(world: PointWorld, point: Point) -> None:
+    """Nothing took effect twice, and nothing was written that was there."""
     twice = [change for change, times in Counter(world.commits).items() if times > 1]
     assert not twice, f"{point.where}: committed twice"
     assert not world.vain_updates, f"{point.where}: written although it was there"
@@ -80,7 +86,7 @@ def _one_effect_each(world: CrashWorld, point: Point) -> None:
     assert done["run"] <= 1, f"{point.where}: the program was run twice"
 
 
-def _nothing_is_open(world: CrashWorld, point: Point) -> None:
+def nothing_is_open(world: PointWorld, point: Point) -> None:
     """A process that comes later finds nothing left to do, and nobody else's lock."""
     run = world.open()
     assert run.state.active is None, point.where

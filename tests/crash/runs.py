@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from crash.crashworld import CrashWorld, Point, content
+from crash.crashworld import CrashWorld, Point, PointWorld, content
 from crash.words import AT_THE_END_OF, LAST_PHASE, LATE, LOWERED, ORIGINAL
 from dnsrun.model.entry import Planned, Record, RollbackAsked
 from worlds import NEW
+
+W = TypeVar("W", bound=PointWorld)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,19 @@ class Recording:
 
 
 def record(world: CrashWorld) -> Recording:
-    """Make every run once and record its points."""
+    """Make every run of a zone that stays, and record its points."""
+    return record_runs(world, _to_the_end, _MORE_RUNS)
+
+
+def record_runs(
+    world: W, to_the_end: Callable[[W], dict[int, Point]], more_runs: Sequence[tuple[Callable[[W], None], int]]
+) -> Recording:
+    """Make every run once and record its points: one to the end, then those from one of the places it came by."""
     world.recording = True
-    ends = _to_the_end(world)
+    ends = to_the_end(world)
     records, acts = _journaled(world, 0)
     calls = world.calls
-    for make, start in _MORE_RUNS:
+    for make, start in more_runs:
         world.start_at(ends[start])
         seq = world.open().state.head[0]
         make(world)
@@ -49,7 +59,7 @@ def record(world: CrashWorld) -> Recording:
     return Recording(tuple(different.values()), records, acts, ends, calls, len(world.points))
 
 
-def _journaled(world: CrashWorld, after: int) -> tuple[tuple[Record, ...], frozenset[type]]:
+def _journaled(world: PointWorld, after: int) -> tuple[tuple[Record, ...], frozenset[type]]:
     """Return the records after a seq, and the kinds of act in their plans."""
     run = world.open()
     records = tuple(run.journal.read(after))
