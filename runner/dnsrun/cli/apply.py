@@ -214,6 +214,7 @@ def _show(work: Work, phase: Phase, prepared: Prepared) -> None:
     console, playbook = work.session.console, work.run.playbook
     console.err((f'{work.domain} · phase {phase.number} of {playbook.phases[-1].number} "{phase.name}"', "strong"))
     known = handing(work.run, prepared.plan, prepared.situation, work.polite)
+    work.progress.questions = known.questions if known else 0
     for line in details(prepared.plan, work.run.apex, work.run.ports.capabilities, known=known):
         console.err(line)
     for edit in prepared.foreign:

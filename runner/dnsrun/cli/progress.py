@@ -13,6 +13,7 @@ from dnsrun.engine.progress import (
     AtParent,
     CallFailed,
     Calling,
+    Compared,
     Event,
     GoingBack,
     Judging,
@@ -53,6 +54,8 @@ class Progress:
         self.back_at: datetime | None = None
         self.back_changes: tuple[Change, ...] = ()
         self.instructed: str = ""
+        self.questions: int = 0  # asked in one round of parity, where that is known
+        self._answers = 0
         self._console = console
         self._apex = apex
         self._cron = cron
@@ -66,8 +69,15 @@ class Progress:
 
     def tell(self, at: datetime, event: Event) -> None:
         """Print one event; the engine's listener."""
+        if isinstance(event, Compared):
+            self._compared(event)
+            return
+        self._answers = 0
         if not isinstance(event, Judging):
             self._flush()
+        self._told(at, event)
+
+    def _told(self, at: datetime, event: Event) -> None:
         match event:
             case Judging():
                 self._judged(at, event)
@@ -86,6 +96,12 @@ class Progress:
             case AtParent():
                 self._at_parent(at, event)
 
+    def _compared(self, event: Compared) -> None:
+        """Show how far a long comparison is, on a terminal."""
+        self._answers += event.count
+        of = f" of {self.questions:,}" if self.questions >= self._answers else ""
+        self._console.passing(f"the same answers everywhere? {self._answers:,}{of} answers are as they should be")
+
     def finish(self) -> None:
         """Print what is still held back, and end the open line."""
         self._flush()
@@ -96,7 +112,10 @@ class Progress:
         said = str(event.handover)
         if said != self._parent_said:
             self._parent_said = said
-            self._line(at, said, ("INCIDENT", "failed") if event.handover.state == "wrong" else None)
+            if event.handover.state == "wrong":
+                self._paragraph(at, f"INCIDENT: {said}", "failed")
+            else:
+                self._paragraph(at, said)
 
     # One gate, one round
 
@@ -166,7 +185,11 @@ class Progress:
 
     def _call_failed(self, at: datetime, event: CallFailed) -> None:
         again = f"; next try at {clock_time(event.again_at)}" if event.again_at else ""
-        self._line(at, f"{_target(event.act)}: {shorten(event.because, 400)}{again}", ("failed", "failed"))
+        text = f"{_target(event.act)}: {shorten(event.because, 400)}{again}"
+        if len(text) < WIDTH:
+            self._line(at, text, ("failed", "failed"))
+        else:
+            self._paragraph(at, text, "failed")
         self.tally.failed += 1
 
     def _asked(self, at: datetime, event: AskedPerson) -> None:
@@ -227,12 +250,12 @@ class Progress:
             for line in fitted(finding, LONGEST):
                 self._console.err(f"          {line}")
 
-    def _paragraph(self, at: datetime, text: str) -> None:
+    def _paragraph(self, at: datetime, text: str, style: Style = "plain") -> None:
         """Print a text that may be long."""
         first, *rest = fitted(text, LONGEST)
-        self._line(at, first)
+        self._console.err(f"{clock_time(at)}  ", (first, style))
         for line in rest:
-            self._console.err(f"          {line}")
+            self._console.err("          ", (line, style))
 
     def _line(self, at: datetime, text: str, outcome: tuple[str, Style] | None = None) -> None:
         parts: list[Part] = [f"{clock_time(at)}  "]
