@@ -155,6 +155,37 @@ def test_differences_are_a_list_that_is_read_at_100_columns(moving: Project) -> 
     assert "more, `dnsrun verify` lists them" in moving("status").out
 
 
+def test_capture_and_diff_show_what_the_other_host_holds(moving: Project) -> None:
+    assert "  at new: 0 are the same, 0 differ, 8 are missing there\n" in moving("capture").out
+    applied(moving, 1)
+    assert "  at new: 6 are the same, 2 differ, 0 are missing there\n" in moving("capture").out
+    shown = moving("diff").out
+    assert shown.splitlines()[0].split() == ["captured", "expected", "live", "at", "new"]
+    (www,) = (line for line in shown.splitlines() if line.startswith("www.client.example A"))
+    assert www.split("  ")[-1].strip() == "203.0.113.20 (TTL 600)"
+    assert "k9q._domainkey" not in shown, "the same on both sides"
+    world = world_of(moving)
+    world.new.set_zone(APEX, without(world.new.zone_text(APEX), "k9q._domainkey"))
+    (lost,) = (line for line in moving("diff").out.splitlines() if line.startswith("k9q._domainkey"))
+    assert lost.endswith("  -")
+
+
+def test_export_gives_what_the_new_host_is_to_hold(moving: Project) -> None:
+    text = moving("export", "--new").out
+    assert "www.client.example. 600 IN A 203.0.113.20\n" in text
+    assert "client.example. 600 IN NS ns1.new.example.\n" in text
+    assert "ns1.old.example.\n" not in text
+    assert " IN SOA " in text, "name servers load no zone without one"
+    assert "imap-7f3a.client.example. 600 IN A 192.0.2.25\n" in text
+    assert moving("export", "--new", "--captured").code == 2
+
+
+def test_export_for_a_new_host_needs_one(project: Project) -> None:
+    refused = project("export", "--new")
+    assert refused.code == 2
+    assert "the zone stays where it is, so there is no new host" in refused.err
+
+
 def _typed(zone: str) -> str:
     """Return the old zone as a person types it at the new host."""
     lines = [line.split(None, 4) for line in zone.splitlines() if line]

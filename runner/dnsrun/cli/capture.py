@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+
 import click
+from dns.rdatatype import RdataType
 
 from dnsrun.engine.checkpoint import Checkpoint, read_checkpoint
 from dnsrun.engine.eyes import ask_at
+from dnsrun.engine.moving import read_other
 from dnsrun.engine.run import Run
 from dnsrun.engine.samples import new_samples
 from dnsrun.errors import Exit
 from dnsrun.model.entry import Captured, Observed
-from dnsrun.model.rrset import RRsetKey
+from dnsrun.model.rrset import RRset, RRsetKey
+from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.plan.content import is_content
 from dnsrun.plan.steps.lower_ttl import lowered_keys
 from dnsrun.wiring.project import state_folder
 
@@ -38,6 +44,7 @@ def _capture(session: Session, target: Target) -> Exit:
     session.console.passing(f"{work.domain}: asking the servers")
     checkpoint = read_checkpoint(work.run)
     digest = _keep(work.run, checkpoint)
+    other = other_side(work.run, checkpoint)
     zone, path = checkpoint.zone, state_folder(session.project, work.run.apex) / "captures" / f"{digest}.zone"
     if session.as_json:
         session.console.json(
@@ -50,11 +57,48 @@ def _capture(session: Session, target: Target) -> Exit:
                 "name_servers": sorted(name.to_text() for name in checkpoint.delegation.ns),
                 "warnings": list(checkpoint.warnings),
                 "file": str(path),
+                "other": asdict(other) if other else None,
             }
         )
         return Exit.DONE
-    _tell(work, checkpoint, str(path))
+    _tell(work, checkpoint, str(path), other)
     return Exit.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class OtherSide:
+    """What the host that is not delegated to holds of a zone that moves, compared with the one that is."""
+
+    host: str
+    same: int
+    different: int
+    missing: int
+    more: int
+    unreadable: str = ""
+
+
+def other_side(run: Run, checkpoint: Checkpoint) -> OtherSide | None:
+    """Return how the other host compares, None where the zone stays. Touches the network."""
+    if run.playbook.zone.to is None:
+        return None
+    held, _, unreadable = read_other(run, checkpoint.view, checkpoint.zone)
+    mine, theirs = (_records(zone) for zone in (checkpoint.zone, held))
+    same = sum(key in theirs and theirs[key].same_data(rrset) for key, rrset in mine.items())
+    missing = len(mine.keys() - theirs.keys())
+    return OtherSide(
+        run.playbook.zone.provider if run.switched else run.playbook.zone.to,
+        same,
+        len(mine) - same - missing,
+        missing,
+        len(theirs.keys() - mine.keys()),
+        unreadable,
+    )
+
+
+def _records(zone: ZoneSnapshot) -> dict[RRsetKey, RRset]:
+    """Return what both hosts are to hold alike; each has its own name servers at the apex."""
+    apex_ns = RRsetKey(zone.apex, RdataType.NS)
+    return {key: rrset for key, rrset in zone.rrsets.items() if is_content(key.rdtype) and key != apex_ns}
 
 
 def _keep(run: Run, checkpoint: Checkpoint) -> str:
@@ -63,14 +107,13 @@ def _keep(run: Run, checkpoint: Checkpoint) -> str:
     wanted = {key for spec in run.playbook.records for key in spec.rrset_keys()} | lowered_keys(run.playbook, zone)
     samples = new_samples(ask_at(run, sorted(wanted, key=RRsetKey.order), checkpoint.servers), run.state.samples)
     digest = run.store_zone(zone)
-    provider = run.playbook.zone.provider
-    run.append(Captured(0, "capture", provider, digest, zone.completeness, zone.serial, checkpoint.delegation))
+    run.append(Captured(0, "capture", run.live, digest, zone.completeness, zone.serial, checkpoint.delegation))
     if samples:
         run.append(Observed(samples))
     return digest
 
 
-def _tell(work: Work, checkpoint: Checkpoint, path: str) -> None:
+def _tell(work: Work, checkpoint: Checkpoint, path: str, other: OtherSide | None) -> None:
     console, zone = work.session.console, checkpoint.zone
     serial = f", serial {zone.serial}" if zone.serial is not None else ""
     console.out(
@@ -82,4 +125,8 @@ def _tell(work: Work, checkpoint: Checkpoint, path: str) -> None:
         console.out((f"  kept as it came, not understood: {raw}", "changed"))
     for warning in checkpoint.warnings:
         console.out((f"  Warning: {warning}", "changed"))
+    if other:
+        numbers = f"{other.same} are the same, {other.different} differ, {other.missing} are missing there"
+        more = f", {other.more} are only there" if other.more else ""
+        console.out(f"  at {other.host}: {other.unreadable or numbers + more}")
     console.out(f"  kept in {path}")
