@@ -68,7 +68,7 @@ def _low_ttls(plan: Plan, situation: Situation, step: Step, low_s: int) -> Itera
     taken: dict[RRsetKey, list[TtlSample]] = {}
     for (key, _), series in situation.samples.items():
         taken.setdefault(key, []).extend(series)
-    for change in plan.changes():
+    for change in plan.changes(provider=situation.live):
         if change.ttl_only or change.before is None:
             continue
         samples = taken.get(change.key, [])
@@ -96,10 +96,11 @@ def _unseen(high: datetime, situation: Situation) -> Held:
 
 
 def _new_names(plan: Plan, situation: Situation) -> Iterator[tuple[str, Held]]:
-    """T8: a record may point to a name of an earlier phase once no cache holds that the name does not exist."""
+    """T8: a record may be made to point to a name of an earlier phase once no cache holds that it does not exist."""
     created = {change.key.owner for change in situation.standing if change.before is None and change.after}
     settled = situation.settled_at
-    for change in plan.changes():
+    changes = [change for change in plan.changes(provider=situation.live) if not change.ttl_only]
+    for change in changes:
         for name in sorted(_targets(change.after) & created if settled else ()):
             negative = negative_ttl_s(situation.zone)
             until = settled + timedelta(seconds=negative + margin_s(negative)) if settled else situation.now

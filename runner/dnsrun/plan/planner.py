@@ -17,6 +17,7 @@ from dnsrun.model.zone import ZoneSnapshot
 from .content import expected_content
 from .draft import Draft
 from .earliest import earliest, negative_ttl_s, stale_life_s
+from .lacking import lacking
 from .mail import mail_names
 from .moving import apex_ns_ttl_s, delegation_life_s, live_before_switch, longest_ttl_s, restored_ttls
 from .records import ADDRESSES
@@ -49,10 +50,18 @@ def has_work(phase: Phase, situation: Situation) -> bool:
 def _require_earlier(phase: Phase, situation: Situation) -> None:
     for earlier in situation.playbook.phases:
         if earlier.number < phase.number and earlier.number not in situation.done and has_work(earlier, situation):
-            raise Refused(
+            first = (
                 f'phase {phase.number} "{phase.name}" comes after phase {earlier.number} "{earlier.name}", which has '
                 f"not been done; nothing was changed. Run `dnsrun apply --phase {earlier.number}` first"
             )
+            raise Refused("\n".join((first, *_not_copied(phase, situation))))
+
+
+def _not_copied(phase: Phase, situation: Situation) -> tuple[str, ...]:
+    """Return what a switch of the name servers would lose now; nothing where the phase does not switch them."""
+    if not any(step.kind == "switch-ns" for step in phase.steps):
+        return ()
+    return lacking(situation, content_of(situation)[0])
 
 
 def _compile(step: Step, situation: Situation) -> Compiled:
