@@ -35,7 +35,7 @@ TRUNCATED, SPELLING, OUTSIDE = "a small EDNS size", "the spelling of names", "a 
 RESOLVES = "addresses of "
 
 _TIMEOUT_S = 3.0
-_TRIES = 4
+_TRIES = 9
 _ADDRESSES = (RdataType.A, RdataType.AAAA)
 _UNKNOWN_OPTION = 65001  # RFC 6891 section 9: 65001 to 65534 are for local and experimental use
 _UNKNOWN_FLAG = 0x0040

@@ -25,10 +25,11 @@ _OWNERS_AT_FIRST, _OWNERS_AT_ONCE = 100, 2000
 _ENOUGH = 200  # differences of one server that are kept and shown
 _EMPTY = 1000  # names of one server that hold nothing, of which every type is asked
 _CONFIRMED_OVER_TCP = 200
-_TRIES_OVER_TCP = 8
-_TRIES_AT_LEAST = 3
+# A server that fails one question in five fails ten in a row once in ten million times.
+_TRIES_OVER_TCP = 9
+_TRIES_OF_SILENCE = 2
 _PASSING = frozenset({"broken", "silent"})  # what may be another answer the next time
-_TRIES_FOR_SOA = 4
+_TRIES_FOR_SOA = 9
 
 T = TypeVar("T")
 
@@ -127,13 +128,13 @@ class ParityRound:
         server.wrong += wrong[: max(0, _ENOUGH - len(server.wrong))]
 
     def _tried(self, wrong: list[Observation]) -> list[Observation]:
-        """Return what differs, errors and silence after some more tries, more of them while these help."""
+        """Return what differs, errors after many more tries, silence after a few."""
         settled: list[Observation] = []
         for attempt in range(_TRIES_OVER_TCP):
             settled += [one for one in wrong if self._state(one) not in _PASSING]
             passing = [one for one in wrong if self._state(one) in _PASSING]
             wrong = self._again(passing) if passing else []
-            if not wrong or (attempt >= _TRIES_AT_LEAST and len(wrong) == len(passing)):
+            if not wrong or (attempt >= _TRIES_OF_SILENCE and all(self._state(one) == "silent" for one in wrong)):
                 break
         return settled + wrong
 
