@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +34,10 @@ from .findings import LONGEST, fitted, parts_of
 from .handing import names_of, switch_of
 
 WIDTH = 61  # where the outcome of a line stands
+_GOING_BACK: Mapping[str, str] = {
+    "not-started": "every parent server still serves the new name servers",
+    "propagating": "some parent servers serve the old name servers again, some still the new ones",
+}
 QUIET = frozenset({"untouched"})  # gates that are worth a word only when they do not pass
 
 
@@ -109,7 +114,7 @@ class Progress:
 
     def _at_parent(self, at: datetime, event: AtParent) -> None:
         """Say each state of the delegation once."""
-        said = str(event.handover)
+        said = (_GOING_BACK if event.back else {}).get(event.handover.state) or str(event.handover)
         if said != self._parent_said:
             self._parent_said = said
             if event.handover.state == "wrong":

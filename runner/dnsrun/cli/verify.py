@@ -14,6 +14,7 @@ from .apply import prepare_next
 from .batch import each
 from .console import Style
 from .drive import Work, open_work
+from .findings import LONGEST, fitted, parts_of
 from .session import Session, asking, common, pass_session
 from .targets import Target, named, playbook_of
 
@@ -66,9 +67,11 @@ def _tell(work: Work, one: Verified) -> None:
     console = work.session.console
     outcome = one.verdict.outcome
     side = f"phase {one.phase}" if one.side == "current" else f"phase {one.phase}, before it runs"
-    console.out(
-        f"{work.domain}  {one.gate.name} ({side}): {one.verdict.because}  ", (_WORDS[outcome], _STYLES[outcome])
-    )
+    findings = parts_of(one.verdict.because)
+    said = f": {findings[0]}" if len(findings) == 1 else ""
+    console.out(f"{work.domain}  {one.gate.name} ({side}){said}  ", (_WORDS[outcome], _STYLES[outcome]))
+    for line in (line for finding in findings if not said for line in fitted(finding, LONGEST)):
+        console.out(f"  {line}")
     for warning in (*one.verdict.warnings, *(f"not checked: {what}" for what in one.verdict.not_checked)):
         console.out((f"  {warning}", "skipped"))
 

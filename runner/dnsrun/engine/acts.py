@@ -260,7 +260,7 @@ def _settle_delegation(run: Run, plan: Plan, index: int, act: SetDelegation) -> 
     if refused := refused_by_registrar(run, act, index):
         _journal_failure(run, index, act, 0, refused)
         return False
-    run.tell(AtParent(found))
+    run.tell(AtParent(found, back=plan.direction == "back"))
     if found.state == "not-started":
         _again_when_lost(run, index, act)
     return False

@@ -60,9 +60,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class AtParent:
-    """How far a change of the delegation has come at the parent's servers."""
+    """How far a change of the delegation has come at the parent's servers; `back`: it is being taken back."""
 
     handover: Handover
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

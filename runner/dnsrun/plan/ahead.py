@@ -26,12 +26,14 @@ def after(situation: Situation, plan: Plan) -> Situation:
     if not act.moves_servers:
         target = target_delegation(situation.playbook, now)
         return replace(there, delegation=now, moving=replace(moving, delegation=now, target=target))
+    clean = _clean_at(there, moving, act)
     return replace(
         there,
+        now=clean if any(isinstance(move, Hold) and move.for_s is None for move in plan.moves) else there.now,
         zone=moving.other,
         standing=(),
         delegation=now,
-        moving=replace(moving, switched=True, other=there.zone, delegation=now, clean_at=_clean_at(there, act)),
+        moving=replace(moving, switched=True, other=there.zone, delegation=now, clean_at=clean),
     )
 
 
@@ -51,10 +53,7 @@ def _done(situation: Situation, plan: Plan) -> Situation:
     return replace(there, moving=_copied(situation.moving, plan, situation)) if situation.moving else there
 
 
-def _clean_at(there: Situation, act: SetDelegation) -> datetime | None:
-    moving = there.moving
-    if moving is None:
-        return None
+def _clean_at(there: Situation, moving: Moving, act: SetDelegation) -> datetime:
     zones = (there.zone, moving.other, moving.captured)
     life_s = max(delegation_life_s(act.before, zones), delegation_life_s(act.after, zones))
     return clean_at(there.now, life_s, max(longest_ttl_s(zone) for zone in zones))
