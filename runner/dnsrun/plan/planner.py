@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from dns.name import Name
+from dns.rdatatype import RdataType
 
 from dnsrun.errors import Conflict, Refused
 from dnsrun.model.act import Act, Refresh, SetDelegation, WriteZone
@@ -203,5 +204,7 @@ def _worst_recovery_s(plan: Plan, situation: Situation) -> int:
     held = [change.after.ttl_s if change.after else negative_s for change in changes if not change.ttl_only]
     content, _ = content_of(situation) if _switches(plan) else (None, ())
     if content is not None:
-        held += [longest_ttl_s(content), negative_ttl_s(situation.moving.other) if situation.moving else 0]
+        apex_ns = RRsetKey(content.apex, RdataType.NS)  # caches that hold it ask the side that gets the right data, too
+        held += [rrset.ttl_s for key, rrset in content.rrsets.items() if key != apex_ns]
+        held += [negative_ttl_s(situation.moving.other)] if situation.moving else []
     return max(held, default=0)

@@ -13,6 +13,7 @@ from dnsrun.ports.kinds import Fragment
 from .kind import Compiled, Scene, StepKind
 
 _SHOWN = 10
+LOW_NEGATIVE_S = 300  # T8: it bounds how long a forgotten record hurts
 
 
 def compile_step(_step: Step, scene: Scene) -> Compiled:
@@ -44,7 +45,14 @@ def copy_conflicts(scene: Scene) -> tuple[str, ...]:
 def copy_notes(scene: Scene) -> tuple[str, ...]:
     """Return what the person should know of the new host."""
     kept = sorted(name.to_text(omit_final_dot=True) for name in scene.playbook.zone.keep)
-    return (f"stays at the new host though the old zone does not hold it: {', '.join(kept)}",) if kept else ()
+    notes = (f"stays at the new host though the old zone does not hold it: {', '.join(kept)}",) if kept else ()
+    negative_s = scene.moving.other.negative_ttl_s if scene.moving else None
+    if negative_s is not None and negative_s > LOW_NEGATIVE_S:
+        notes += (
+            f"{scene.playbook.zone.to} lets caches keep for {negative_s} s that a name does not exist; a forgotten name "
+            f"hurts for as long. Lower the SOA's minimum there to {LOW_NEGATIVE_S} if you can",
+        )
+    return notes
 
 
 def _unfit_capture(scene: Scene) -> Iterator[str]:
