@@ -44,15 +44,17 @@ def copy_conflicts(scene: Scene) -> tuple[str, ...]:
 
 def copy_notes(scene: Scene) -> tuple[str, ...]:
     """Return what the person should know of the new host."""
-    kept = sorted(name.to_text(omit_final_dot=True) for name in scene.playbook.zone.keep)
-    notes = (f"stays at the new host though the old zone does not hold it: {', '.join(kept)}",) if kept else ()
+    to = scene.playbook.zone.to
+    notes = []
+    if kept := sorted(name.to_text(omit_final_dot=True) for name in scene.playbook.zone.keep):
+        notes.append(f"stays at the new host though the old zone does not hold it: {', '.join(kept)}")
     negative_s = scene.moving.other.negative_ttl_s if scene.moving else None
     if negative_s is not None and negative_s > LOW_NEGATIVE_S:
-        notes += (
-            f"{scene.playbook.zone.to} lets caches keep for {negative_s} s that a name does not exist; a forgotten name "
-            f"hurts for as long. Lower the SOA's minimum there to {LOW_NEGATIVE_S} if you can",
+        notes.append(
+            f"{to} lets caches keep for {negative_s} s that a name does not exist, so a forgotten one hurts for as long; "
+            f"lower the SOA minimum there to {LOW_NEGATIVE_S} if you can"
         )
-    return notes
+    return tuple(notes)
 
 
 def _unfit_capture(scene: Scene) -> Iterator[str]:
