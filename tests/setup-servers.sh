@@ -14,6 +14,8 @@ missing_packages() {
     command -v pdns_server >/dev/null || echo pdns-server
     has_sqlite_schema || echo pdns-backend-sqlite3
     command -v unbound >/dev/null || echo unbound
+    command -v pdns_recursor >/dev/null || echo pdns-recursor
+    command -v ip >/dev/null || echo iproute2
 }
 
 has_sqlite_schema() {

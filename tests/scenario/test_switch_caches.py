@@ -1,0 +1,91 @@
+"""D4 before real caches: going back on both sides takes a record's TTL, name servers alone take the delegation's.
+
+BIND, Unbound and PowerDNS Recursor hold the new delegation when things go wrong. One of the rare tests about time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cachestage
+from cachestage import CACHES, NEGATIVE_S, NS_TTL_S, TTL_S
+from servers import is_ci, need_program
+
+TESTS = Path(cachestage.__file__).parent
+NEEDED = (
+    ("named", "BIND", "bind9"),
+    ("knotd", "Knot DNS", "knot"),
+    ("unbound", "Unbound", "unbound"),
+    ("pdns_recursor", "PowerDNS Recursor", "pdns-recursor"),
+    ("ip", "The tool for addresses", "iproute2"),
+    ("unshare", "The tool for namespaces", "util-linux"),
+)
+
+
+def own_network() -> list[str]:
+    """Return the words before a command that give it a network of its own, which ends with it."""
+    ends = ["--net", "--pid", "--fork", "--kill-child"]
+    for rights in (["--user", "--map-root-user"], []):
+        words = ["unshare", *rights, *ends]
+        if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0:
+            return words
+    closed = "no network namespace can be made here (unshare --user --map-root-user --net true fails); run as root"
+    if is_ci():
+        pytest.fail(closed, pytrace=False)
+    pytest.skip(closed)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the stage printed: seconds."""
+    for program, server, package in NEEDED:
+        need_program(program, server=server, package=package)
+    path = os.pathsep.join((str(TESTS), "/usr/sbin", os.environ["PATH"]))
+    environment = {**os.environ, "PYTHONPATH": str(TESTS), "PATH": path}
+    command = [*own_network(), sys.executable, str(TESTS / "cachestage.py"), str(tmp_path_factory.mktemp("stage"))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.long
+def test_both_sides_are_right_within_a_record_ttl_where_name_servers_alone_take_the_delegations(
+    measured: dict[str, Any], record_property: Callable[[str, object], None]
+) -> None:
+    """D4: a wrong value and a missing name, beside a domain of which only the name servers are put back."""
+    assert measured["ended"] == "rolled-back"
+    assert "192.0.2.99" in measured["because"]
+    assert "no such name" in measured["because"]
+    record_property("summary", f"name servers live {NS_TTL_S} s, records {TTL_S} s, negative answers {NEGATIVE_S} s:")
+    for cache in CACHES:
+        both, alone = (max(0.0, *measured[way][cache].values()) for way in ("both", "servers_only"))
+        went = f"{both:.1f} s after both sides went back, {alone:.1f} s after the name servers alone"
+        record_property("summary", f"  {cache}: last bad answer {went}")
+    for cache in CACHES:
+        assert measured["asked"][cache] > 500
+        assert measured["lost"][cache] < 5
+        for what in ("wrong", "missing"):
+            assert measured["both"][cache][what] <= max(TTL_S, NEGATIVE_S) + 2, (cache, what)
+            alone = measured["servers_only"][cache][what]
+            assert NS_TTL_S / 2 <= alone <= NS_TTL_S + max(TTL_S, NEGATIVE_S) + 2, (cache, what)
+
+
+@pytest.mark.long
+def test_a_name_that_nobody_knew_waits_for_the_delegation_as_was_said_before(
+    measured: dict[str, Any], record_property: Callable[[str, object], None]
+) -> None:
+    """D4: added at the old side after the switch, in no list and no dictionary."""
+    said = f"a name that nobody knew waits until caches drop the new name servers, {NS_TTL_S} s at worst"
+    assert any(said in note for note in measured["notes"]), measured["notes"]
+    for cache, waited in measured["unknown"].items():
+        record_property("summary", f"  {cache}: a name that nobody knew is there after {waited:.1f} s")
+        assert NS_TTL_S / 2 <= waited <= NS_TTL_S + NEGATIVE_S + 2, cache
