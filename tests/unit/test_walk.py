@@ -149,6 +149,7 @@ def test_the_delegation_is_read_at_every_server_of_the_parent(world: DnsWorld) -
         glue={dns.name.from_text("ns1.client.example"): ("192.0.2.31",)},
         ds=frozenset({"12345 8 2 " + "ab" * 32}),
         ttl_s=86400,
+        ds_ttl_s=3600,
     )
     assert set(parent.served) == set(PARENTS[:2])
     assert list(parent.silent.values()) == ["ns2.nic.example (2001:db8::12) gives no answer (unreachable)"]

@@ -51,7 +51,7 @@ def copy_notes(scene: Scene) -> tuple[str, ...]:
     negative_s = scene.moving.other.negative_ttl_s if scene.moving else None
     if negative_s is not None and negative_s > LOW_NEGATIVE_S:
         notes.append(
-            f"{to} lets caches keep for {negative_s} s that a name does not exist, so a forgotten one hurts for as long; "
+            f"{to} lets caches keep for {negative_s} s that a name does not exist, so a forgotten one hurts so long; "
             f"lower the SOA minimum there to {LOW_NEGATIVE_S} if you can"
         )
     return tuple(notes)
