@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -10,11 +11,19 @@ from typing import cast
 import pytest
 
 from cli.conftest import Project
-from switchworld import NS_ONLY, PLAYBOOK, SwitchWorld, switch_world
+from switchworld import NS_ONLY, PARENT, PLAYBOOK, SwitchWorld, switch_world
 from worlds import APEX, World
 
 BY_HAND = NS_ONLY.replace("new: {use: rfc2136, server: 203.0.113.53, ", "new: {use: manual, panel: other, ").replace(
     "{use: parent-rfc2136, zone: example., server: 198.51.100.2}", "{use: manual-registrar}"
+)
+TURNED = (
+    PLAYBOOK
+    + """phases:
+  - {name: copy, steps: [{kind: copy-zone}]}
+  - {name: the name servers, steps: [{kind: switch-ns}, {kind: watch, for: all-caches}]}
+  - {name: the records, steps: [{kind: switch-records}]}
+"""
 )
 DAY_S = 86_400
 
@@ -57,7 +66,7 @@ def test_plan_tells_what_moves_by_whom_and_how_long_caches_ask_whom(moving: Proj
     assert "After it caches may ask the old name servers for 15 min" in shown.out
     assert "leave both sides as they are for 48 min." in shown.out
     assert "back by itself, on both sides, last visitor well again after 10 min at most." in shown.out
-    assert "the delegation: caches may ask the old name servers until then" in shown.out
+    assert re.search(r'phase 5 "finish"   not before .*, in 24 h 48 min', shown.out)
     assert "a name that nobody knew waits until caches drop the new name servers, 900 s at worst" in shown.out
 
 
@@ -73,6 +82,39 @@ def test_plan_names_the_cheaper_way_only_where_there_is_one(moving: Project) -> 
     assert "Cheaper: all `records` of this playbook can be changed at old" in moving("plan").out
     moving.write(NS_ONLY)
     assert "Cheaper" not in moving("plan").out
+
+
+def test_plan_foresees_records_that_follow_the_name_servers(moving: Project) -> None:
+    """The watch in between lasts until no cache asks the old host, so nobody gets mixed answers."""
+    moving.write(TURNED)
+    shown = moving("plan").out
+    assert re.search(r"@, www   A   192\.0\.2\.10 → 203\.0\.113\.20 +at new, by API", shown)
+    assert "mixed-answers" not in shown
+    copied = moving("apply", "--phase", "copy", "--yes")
+    assert "Next: `dnsrun apply client.example --phase 'the name servers'` (\"the name servers\")" in copied.out
+
+
+def test_going_back_by_hand_says_which_servers_the_parent_still_names(moving: Project) -> None:
+    moving.write(BY_HAND)
+    world = world_of(moving)
+    world.new.set_zone(APEX, _typed(world.old.zone_text(APEX)))
+    applied(moving, 1, 3)
+    asked = moving("apply", "--phase", "4", "--yes", "--accept", "manual-rollback=fine")
+    assert "every parent server still serves the old name servers" in asked.err
+    assert "sheets/phase-4-undo/undo.txt" in asked.err
+    assert "ns1.old.example" in (moving.state / "sheets" / "phase-4-undo" / "undo.txt").read_text()
+    status = moving("status").out
+    assert "you must act: " in status
+    assert 'phase 4 "switch NS" waits for registry' in status
+    text = world.parent.zone_text(PARENT)
+    world.parent.set_zone(PARENT, text.replace("NS ns1.old", "NS ns1.new").replace("NS ns2.old", "NS ns2.new"))
+    switched = moving("resume", "client.example")
+    assert switched.code == 0, switched.all
+    assert "every server of the parent delegates to ns1.new.example, ns2.new.example" in switched.err
+    assert "Name servers switched " in switched.out
+    back = moving("rollback", "--yes")
+    assert back.code == 4, back.all
+    assert "every parent server still serves the new name servers" in back.err
 
 
 def test_the_rate_decides_how_long_the_check_takes(moving: Project) -> None:

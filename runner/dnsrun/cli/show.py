@@ -149,7 +149,10 @@ def recovery_by_step(plan: Plan, apex: Name) -> list[str]:
     ]
     if len(steps) < 2 or not plan.worst_recovery_s:
         return []
-    return [f"    at {_written(act, apex)}: {_worst(worst_s)}" for act, worst_s in steps]
+    is_both = len({act.provider for act, _ in steps if isinstance(act, WriteZone)}) > 1
+    where = [f" ({act.provider})" if is_both and isinstance(act, WriteZone) else "" for act, _ in steps]
+    lines = [f"    at {_written(act, apex)}" for act, _ in steps]
+    return [f"{line}{at}: {_worst(step[1])}" for line, at, step in zip(lines, where, steps, strict=True)]
 
 
 def _written(act: WriteZone | SetDelegation, apex: Name) -> str:
