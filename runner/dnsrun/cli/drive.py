@@ -247,6 +247,9 @@ def _after_rollback(work: Work, result: Result, plan: Plan | None) -> list[str]:
     lines += _both_sides_after_rollback(work, now)
     if work.asked_back:
         return lines
+    if plan and switch_of(plan):
+        lines.append("Next: repair what failed, then run the same command again; it asks everything anew.")
+        return lines
     thing = "the new server" if changed_things(back) == "the new server" else "what failed"
     lines.append(f"Next: repair {thing}, then run the same command again (no waiting needed).")
     return lines
