@@ -65,6 +65,7 @@ def test_both_sides_are_right_within_a_record_ttl_where_name_servers_alone_take_
     assert measured["ended"] == "rolled-back"
     assert "192.0.2.99" in measured["because"]
     assert "no such name" in measured["because"]
+    assert measured["shown_after_s"] <= measured["rolled_back_after_s"] < 10, "said only when every new server shows it"
     record_property("summary", f"name servers live {NS_TTL_S} s, records {TTL_S} s, negative answers {NEGATIVE_S} s:")
     for cache in CACHES:
         both, alone = (max(0.0, *measured[way][cache].values()) for way in ("both", "servers_only"))
