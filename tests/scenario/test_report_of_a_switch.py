@@ -69,7 +69,7 @@ def test_a_switch_of_the_name_servers_is_told_with_its_way_back(here: SwitchWorl
     assert cause.affected.until is not None
     lock = next(lock for lock in after.locks if "name server" in lock.says)
     assert lock.until is not None
-    assert lock.until - here.clock.now() > timedelta(seconds=7200 + 3600), "D10: the delegation's TTL, then the data's"
+    assert lock.until - here.clock.now() > timedelta(seconds=900 + 1800), "D10: the delegation's TTL, then the data's"
     assert {phase.number: phase.state for phase in after.phases} == (
         {1: "done", 2: "no work", 3: "done", 4: "rolled back", 5: "later"}
     )

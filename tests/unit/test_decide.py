@@ -27,6 +27,7 @@ from dnsrun.engine.decisions import (
 from dnsrun.journal.fold import RunState, fold, fold_all
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
 from dnsrun.model.entry import (
+    Accepted,
     Done,
     DueSet,
     Entry,
@@ -300,6 +301,13 @@ def test_an_act_is_called_once_and_then_its_servers_are_asked() -> None:
     assert next_of(ACT, now=0) == Call(0, 1)
     assert next_of(ACT, INTENDED, now=1, called=frozenset({0})) == Settle(0)
     assert next_of(ACT, INTENDED, (2, Done(0, "applied")), now=2) == End("done", "done")
+
+
+def test_what_a_registrar_took_is_waited_for_by_every_process() -> None:
+    """Fault 25: no second request, however often another process goes on, within the declared delay and some more."""
+    taken: tuple[tuple[float, Entry], ...] = (INTENDED, (1, Accepted(0, "req-7")))
+    assert next_of(ACT, *taken, now=3000, delays_s={"host": 3600}) == Settle(0)
+    assert isinstance(next_of(ACT, *taken, now=3841, delays_s={"host": 3600}), BeginBack)
 
 
 def test_an_act_whose_end_nobody_saw_is_settled_by_asking_not_by_calling() -> None:

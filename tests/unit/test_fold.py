@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dnsrun.journal.fold import _STEPS, RunState, fold, fold_all
 from dnsrun.model.entry import (
+    Accepted,
     Captured,
     Done,
     DueSet,
@@ -281,6 +282,15 @@ def test_a_call_that_failed_is_counted_and_forgotten_by_the_next() -> None:
     after = told(*FORWARD, failed, Intended(0, 2)).active
     assert after is not None
     assert after.move(0).failed is None
+
+
+def test_a_request_that_a_registrar_took_is_known_until_it_is_refused_or_made_anew() -> None:
+    """Fault 52: whichever process goes on asks what became of it."""
+    accepted, refused = Accepted(0, "req-7"), Failed(0, 0, "refused", retryable=False, in_doubt=False)
+    for further, known in ((), accepted), ((refused,), None), ((Intended(0, 2),), None):
+        state = told(*FORWARD, Intended(0, 1), accepted, *further)
+        assert state.active is not None
+        assert state.active.move(0).accepted == known
 
 
 def test_deadlines_questions_and_answers_belong_to_their_move() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from dnsrun.journal.fold import RunState
 from dnsrun.model.act import Act
 from dnsrun.model.entry import (
+    Accepted,
     Captured,
     Done,
     DueSet,
@@ -165,6 +166,11 @@ def _intended(story: _Story, entry: Intended, at: datetime) -> Rows:
     return (Happening(at, "change", f"{act_headline(act)}{back}{again}.", lines),)
 
 
+def _accepted(_story: _Story, entry: Accepted, at: datetime) -> Rows:
+    """One that named the request may take its time; what the others took shows at once."""
+    return (Happening(at, "change", "The registrar took the request."),) if entry.operation else ()
+
+
 def _failed(story: _Story, entry: Failed, at: datetime) -> Rows:
     why = story.discreet(entry.because)
     doubt = "; whether it took effect is asked of the servers" if entry.in_doubt else ""
@@ -266,6 +272,7 @@ TELLERS: Mapping[type, Callable[[_Story, Any, datetime], Rows]] = {
     HazardAccepted: _hazard,
     GateOff: _gate_off,
     Intended: _intended,
+    Accepted: _accepted,
     Observed: _observed,
     Failed: _failed,
     Done: _done,

@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
 from dnsrun.model.entry import (
+    Accepted,
     Captured,
     Done,
     DueSet,
@@ -94,6 +95,7 @@ EXAMPLES: tuple[Entry, ...] = (
     HazardAccepted(1, "manual-rollback", "the client is there"),
     GateOff(1, "spf", "no mail here"),
     Intended(1, 1),
+    Accepted(1, "req-7"),
     Observed((SAMPLE,)),
     Failed(1, 1, "timed out at the host", retryable=True, in_doubt=True),
     Done(1, "applied", ("www A is served with TTL 900",)),
