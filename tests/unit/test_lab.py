@@ -22,13 +22,28 @@ from dnsrun.errors import OutsideError, UsageError
 from dnsrun.model.observation import Answer, Endpoint, Question
 from dnsrun.model.rrset import Change, RRsetKey, rrset
 from dnsrun.rehearse.lab import LAB_FILE, Lab, open_lab, tell_world
-from dnsrun.rehearse.scenery import NEW_SITE_PAGES, OLD_TTL_S, PRIMARY, SECONDARY, WEB_NEW, WEB_OLD
+from dnsrun.rehearse.scenery import (
+    APEX,
+    IMAP,
+    MAIL,
+    NEW_PRIMARY,
+    NEW_SITE_PAGES,
+    NS_TTL_S,
+    OLD_TTL_S,
+    OUTDATED,
+    PARENT,
+    PARENT_SERVER,
+    PRIMARY,
+    SECONDARY,
+    WEB_NEW,
+    WEB_OLD,
+    WWW,
+)
 from dnsrun.rehearse.users import Users
 from dnsrun.rehearse.website import Site
 from dnsrun.rehearse.world import World
 from servers.waiting import eventually
 
-APEX, WWW = dns.name.from_text("client.example"), dns.name.from_text("www.client.example")
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 WWW_A = RRsetKey(WWW, RdataType.A)
 
@@ -215,7 +230,7 @@ def test_what_the_world_does_not_know_is_refused(lab: Lab) -> None:
 
 def test_users_follow_a_change_when_their_cache_lets_go_and_not_before(lab: Lab) -> None:
     met = lab.tell("visits")
-    assert (met["address"], met["broken"]) == (WEB_OLD, 0)
+    assert (met["address"], met["broken"], met["mail"]["broken"]) == (WEB_OLD, 0, 0)
     point_www_at(lab, WEB_NEW, 600, was=WEB_OLD, was_ttl_s=OLD_TTL_S)
     lab.clock.wait_until(lab.clock.now() + timedelta(seconds=OLD_TTL_S - 60))
     assert lab.tell("visits")["address"] == WEB_OLD
@@ -232,6 +247,38 @@ def test_the_new_server_survives_tests_and_breaks_down_under_visitors(lab: Lab) 
     assert outage["address"] == WEB_NEW
     lab.tell("repair")
     assert "200 OK" in page(lab, WEB_NEW)
+
+
+def test_switching_by_hand_costs_mail_as_long_as_caches_keep_the_delegation(lab: Lab) -> None:
+    counted = {ttl: lab.tell("by-hand", ns_ttl_s=ttl) for ttl in ("1800", "7200")}
+    assert {ttl: met["broken"] for ttl, met in counted.items()} == {"1800": 1800, "7200": 7200}
+    met = counted["7200"]
+    assert met["switched_at"] < met["outages"][0]["first_at"] < met["put_back_at"] < met["outages"][-1]["last_at"]
+    assert lab.tell("visits")["mail"]["broken"] == 0, "only on a copy"
+
+
+def test_switching_by_hand_costs_nothing_once_the_new_host_holds_the_mail_host(lab: Lab) -> None:
+    imap = RRsetKey(IMAP, RdataType.A)
+    wire.update(lab.net, server(NEW_PRIMARY), APEX, (Change(imap, None, rrset(IMAP, 60, "A", MAIL)),))
+    met = lab.tell("by-hand", ns_ttl_s="1800")
+    assert (met["broken"], met["put_back_at"]) == (0, None)
+
+
+def test_somebody_meddles_once_when_the_name_servers_are_switched_and_caches_ask_the_new_ones(world: World) -> None:
+    lab = opened(world.folder)
+    imap, ns = RRsetKey(IMAP, RdataType.A), RRsetKey(APEX, RdataType.NS)
+    wire.update(lab.net, server(NEW_PRIMARY), APEX, (Change(imap, None, rrset(IMAP, 60, "A", MAIL)),))
+    lab.tell("meddle")
+    lab.clock.wait_until(lab.clock.now() + timedelta(hours=3))
+    assert lab.tell("visits")["mail"]["broken"] == 0, "not before the switch"
+    sets = [[f"ns{n}.{host}-host.example." for n in (1, 2)] for host in ("old", "new")]
+    before, after = (rrset(APEX, NS_TTL_S, "NS", *names) for names in sets)
+    wire.update(lab.net, server(PARENT_SERVER), PARENT, (Change(ns, before, after),))
+    lab.clock.wait_until(lab.clock.now() + timedelta(seconds=NS_TTL_S))
+    assert lab.tell("visits")["mail"]["broken"] == 0
+    lab.clock.wait_until(lab.clock.now() + timedelta(seconds=300))
+    (outage,) = lab.tell("visits")["mail"]["outages"]
+    assert outage["address"] == OUTDATED[MAIL]
 
 
 def users_of(replies: dict[str, str | None], ttl_s: int, sites: dict[str, Site]) -> Users:

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from dnsrun.rehearse.lab import Lab
     from dnsrun.rehearse.world import World
 
-LOWEST_TTL_S, HIGHEST_TTL_S = 60, 1800
+    from .console import Style
+
+LOWEST_TTL_S, HIGHEST_TTL_S, USUAL_TTL_S = 60, 900, 60
 _LONGEST_JUMP_S = 31 * 86_400
+_MODES = ("world", "jump", "visitors", "by_hand", "repair", "meddle")
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -52,36 +55,45 @@ class Span(click.ParamType):  # type: ignore[type-arg] # generic since click 8.4
 @click.option(
     "--ttl",
     type=click.IntRange(LOWEST_TTL_S, HIGHEST_TTL_S),
-    default=600,
+    default=USUAL_TTL_S,
     show_default=True,
-    help="The TTL in seconds that the demo's playbook lowers to; see how the count changes.",
+    help="The TTL in seconds that the demo's playbook lowers to; see how the counts change.",
 )
 @click.option("--world", type=_FOLDER, help="Play the servers and visitors of a demo's folder until Ctrl-C.")
 @click.option("--jump", type=Span(), help="In a demo's folder: jump over some time, such as 25h.")
 @click.option("--visitors", is_flag=True, help="In a demo's folder: say what its visitors have met so far.")
+@click.option("--by-hand", is_flag=True, help="In a demo's folder: switch the name servers of a copy by hand; count.")
+@click.option("--ns-ttl", type=Span(), help="With --by-hand: how long caches keep a delegation; else 24h.")
 @click.option("--repair", is_flag=True, help="In a demo's folder: repair the new web server.")
+@click.option("--meddle", is_flag=True, help="In a demo's folder: somebody spoils the new host after the next switch.")
 @click.option("--until-eof", is_flag=True, hidden=True, help="With --world: end with the standard input.")
 @common
 @pass_session
 def command(session: Session, /, **given: Any) -> Exit:
     """See a migration and its automatic rollback on this machine.
 
-    Without options it plays a move of a web site to a server that breaks down under its visitors. Servers and
-    visitors are on 127.0.0.1; nothing leaves this machine. The options below go on in the folder that it leaves.
+    Without options it plays a move of a web site and its name servers, in three acts, with two accidents. Servers
+    and visitors are on 127.0.0.1; nothing leaves this machine. The options below go on in the folder that it leaves.
     """
-    asked = [mode for mode in ("world", "jump", "visitors", "repair") if given[mode] not in (None, False)]
+    asked = [mode for mode in _MODES if given[mode] not in (None, False)]
     if len(asked) > 1 or (asked and given["folder"]):
-        raise UsageError(f"--{asked[0]} stands alone; run one after the other")
+        raise UsageError(f"--{asked[0].replace('_', '-')} stands alone; run one after the other")
+    if given["ns_ttl"] is not None and not given["by_hand"]:
+        raise UsageError("--ns-ttl goes with --by-hand")
     if given["world"]:
         return play_world(session, given["world"].absolute(), until_eof=given["until_eof"])
     if given["jump"] is not None:
         return jump(session, _lab(session), given["jump"])
     if given["visitors"]:
         return tell_visitors(session, _lab(session))
+    if given["by_hand"]:
+        return tell_by_hand(session, _lab(session), given["ns_ttl"])
     if given["repair"]:
         return repair(session, _lab(session))
+    if given["meddle"]:
+        return meddle(session, _lab(session))
     if session.as_json:
-        raise UsageError("the demo is made for reading; --json goes with --jump, --visitors and --repair")
+        raise UsageError("the demo is made for reading; --json goes with --jump, --visitors and --by-hand")
     from .demoscript import play
 
     return play(session, given["folder"], ttl_s=given["ttl"])
@@ -147,32 +159,86 @@ def repair(session: Session, lab: Lab) -> Exit:
     return Exit.DONE
 
 
+def meddle(session: Session, lab: Lab) -> Exit:
+    """Have somebody import an outdated zone at the new host, some time after the next switch to it."""
+    lab.tell("meddle")
+    if session.as_json:
+        session.console.json({"meddles": True})
+    else:
+        session.console.out(
+            "A colleague has found last year's zone file. Once all caches ask the new name servers, it will"
+        )
+        session.console.out("be imported there, with the addresses that www and the mail host had last year.")
+    return Exit.DONE
+
+
 def tell_visitors(session: Session, lab: Lab) -> Exit:
-    """Print what the visitors of a lab have met, as counted."""
+    """Print what visitors and mail programs of a lab have met, as counted."""
     met = lab.tell("visits")
     if session.as_json:
         session.console.json({name: value for name, value in met.items() if name != "token"})
         return Exit.DONE
     since = full_time(datetime.fromisoformat(met["since"]))
-    session.console.out(
-        f"Visitors opened http://{met['host']}/ once in every second since {since}: {met['visits']:,} visits,"
+    out = session.console.out
+    mail = met["mail"]
+    out(f"Since {since} a visitor and a mail program called in every second, where a caching")
+    out(
+        f"resolver led them: {met['visits']:,} times http://{met['host']}/ and {mail['visits']:,} times {mail['host']}."
     )
-    session.console.out("each at the address that one caching resolver gave them.")
-    for outage in met["outages"]:
-        session.console.out(_outage(outage))
-    total = f"{met['broken']:,} visits failed: {exact(met['broken'])} without the page."
-    session.console.out((total, "failed" if met["broken"] else "ok"))
-    session.console.out(f"Now the resolver leads them to {met['address'] or 'nowhere'}.")
+    for what, found in (("visits", met), ("mail", mail)):
+        for outage in found["outages"]:
+            out(_outage(outage, what))
+    out(*_total(met["broken"], "visits failed", "without the page"))
+    out(*_total(mail["broken"], "calls for mail failed", "without mail"))
+    out(f"Now visitors are led to {met['address'] or 'nowhere'}, and mail programs to {mail['address'] or 'nowhere'}.")
     return Exit.DONE
 
 
-def _outage(outage: dict[str, Any]) -> str:
+def _total(broken: int, what: str, meaning: str) -> tuple[tuple[str, Style], ...]:
+    text = f"{broken:,} {what}: {exact(broken)} {meaning}." if broken else f"No {what.replace(' failed', '')} failed."
+    return ((text, "failed" if broken else "ok"),)
+
+
+def _outage(outage: dict[str, Any], what: str) -> str:
     first, last = (datetime.fromisoformat(outage[key]).astimezone() for key in ("first_at", "last_at"))
-    what = f"error pages from {outage['address']}" if outage["address"] else "no answer from any name server"
-    return f"  {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S}   {what}"
+    failure = "error pages from" if what == "visits" else "no mail server at"
+    met = f"{failure} {outage['address']}" if outage["address"] else "no such name, or no answer"
+    return f"  {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S}   {what + ':':<8}{met}"
+
+
+def tell_by_hand(session: Session, lab: Lab, ns_ttl_s: int | None) -> Exit:
+    """Have the name servers switched by hand on a copy of the lab and print what its mail programs met, as counted."""
+    met = lab.tell("by-hand", **({"ns_ttl_s": str(ns_ttl_s)} if ns_ttl_s else {}))
+    if session.as_json:
+        session.console.json({name: value for name, value in met.items() if name != "token"})
+        return Exit.DONE
+    for line in by_hand_lines(met):
+        session.console.out(line)
+    broken = met["broken"]
+    total = f"Your client's mail would have been down for {exact(broken)}: {broken:,} failures, one a second."
+    session.console.out((total, "failed") if broken else ("No call for mail failed.", "ok"))
+    return Exit.DONE
+
+
+def by_hand_lines(met: dict[str, Any]) -> list[str]:
+    """Return what happened on the copy, event by event, in local time."""
+    keeps = duration(met["ns_ttl_s"])
+    events = [(met["switched_at"], "by hand: the registry delegates to the new name servers; all seems well")]
+    if met["put_back_at"]:
+        first, last = met["outages"][0]["first_at"], met["outages"][-1]["last_at"]
+        events += [
+            (first, f"the cache asks there, and mail programs hear: no such name {met['host']}"),
+            (met["put_back_at"], "the client has called; the old name servers are put back at once"),
+            (last, f"last failure: so long the cache held on to the new name servers ({keeps})"),
+        ]
+    head = f"On a copy of these servers, with a delegation that caches keep for {keeps}:"
+    return [head, *(f"  {datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S}  {what}" for at, what in events)]
 
 
 def exact(seconds: int) -> str:
-    """Return a count of seconds as minutes and seconds, not rounded."""
+    """Return a count of seconds in hours, minutes and seconds, not rounded."""
     minutes, rest = divmod(seconds, 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    words = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    first = next((place for place, (number, _) in enumerate(words) if number), 2)
+    return " ".join(f"{number} {unit}" for number, unit in words[first:])

@@ -20,11 +20,15 @@ from .session import LAB_IS_KNOWN, Session
 
 _WORLD_ENDS_WITHIN_S = 10.0
 _OPENING = (
-    "Name servers, web servers, a caching resolver and visitors run on 127.0.0.1 for this demo; nothing leaves",
-    "this machine. What follows are ordinary commands in an ordinary folder, except that waits are jumped over:",
-    "caches and visitors live through every second of them.",
+    "A client's web site moves to a new server, and the domain to new name servers. Mail stays.",
+    "",
+    "The registry, the old and the new DNS host, web servers, a caching resolver, visitors and mail",
+    "programs are played on 127.0.0.1; nothing leaves this machine. What follows are ordinary commands",
+    "in an ordinary folder, except that waits are jumped over: the cache and the people live through",
+    "every second of them, and what they meet is counted.",
 )
 _MEANING = {
+    Exit.REFUSED: "refused, nothing was changed",
     Exit.NOT_YET: "not yet",
     Exit.ROLLED_BACK: "rolled back and verified",
 }
@@ -34,35 +38,104 @@ _MEANING = {
 class Line:
     """One command of the show, what is said before it, and the exit code with which it must end."""
 
-    remark: str
+    remark: tuple[str, ...]
     arguments: str
     ends_with: Exit = Exit.DONE
 
 
-def script(ttl_s: int) -> tuple[Line, ...]:
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An act of the show."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+def script(ttl_s: int) -> tuple[Scene, ...]:
     """Return the show. Pure."""
     letting_go = f"{ttl_s // 60}m" if ttl_s % 60 == 0 else f"{ttl_s}s"
     return (
-        Line("The playbook moves www to a new server, 203.0.113.20, and leaves the mail alone.", "check"),
-        Line("What would happen, and when? This only reads.", "plan"),
-        Line("First the TTLs, so that caches will follow quickly.", "apply --phase 1 --yes"),
+        Scene("ACT 1   By hand", _by_hand()),
+        Scene("ACT 2   The web site moves", _web()),
+        Scene("ACT 3   The name servers move", _name_servers(letting_go)),
+    )
+
+
+def _by_hand() -> tuple[Line, ...]:
+    return (
         Line(
-            "Now the switch? Too early: caches may still hold what they were told before.",
+            (
+                "At the new DNS host somebody has typed what everybody can look up: A, MX, NS and TXT.",
+                "The playbook says where everything is to go, in five phases.",
+            ),
+            "check",
+        ),
+        Line(
+            ("Phase 4 switches the name servers. Why not now? Every record that one sees is there.",),
+            "apply --phase 4 --yes",
+            Exit.REFUSED,
+        ),
+        Line(
+            (
+                "Six are missing, and no dictionary has imap-k7 or s2026b._domainkey: public look-ups would never",
+                "have shown them. dnsrun took the whole zone from the old host (zone transfer) and compared.",
+                "By hand nobody compares. What would that have cost? Played on a copy of these servers, with a",
+                "delegation that lives for a day, as under .jp (in this lab: 10 minutes, so that you need not wait):",
+            ),
+            "demo --by-hand",
+        ),
+    )
+
+
+def _web() -> tuple[Line, ...]:
+    return (
+        Line(("And now with dnsrun. What will happen, and when? This only reads.",), "plan"),
+        Line(
+            ("TTLs go down, so that caches will follow quickly, and the zone is copied: all of it.",),
+            "apply --phase 1 --yes",
+        ),
+        Line(
+            ("The web site next? Too early: caches may still hold what they were told before.",),
             "apply --phase 2 --yes",
             Exit.NOT_YET,
         ),
-        Line("So a day is jumped over.", "demo --jump 25h"),
+        Line(("So a day is jumped over.",), "demo --jump 25h"),
         Line(
-            "The new server is fine when it is tested, and breaks down when visitors come. Nobody is watching.",
+            ("First accident: the new web server is fine when tested, and breaks down when visitors come.",),
             "apply --phase 2 --yes",
             Exit.ROLLED_BACK,
         ),
-        Line("It went back by itself.", "status"),
+        Line(("It went back by itself; nobody had to watch. The web server is repaired ...",), "demo --repair"),
+        Line(("... and the same command goes through.",), "apply --phase 2 --yes"),
+        Line(("Phase 3 writes nothing. It watches until no cache holds the old address.",), "apply --phase 3 --yes"),
+    )
+
+
+def _name_servers(letting_go: str) -> tuple[Line, ...]:
+    return (
+        Line(("The second accident is arranged beforehand.",), "demo --meddle"),
         Line(
-            "A cache that holds the new address keeps it until its TTL is over. That is jumped over, too.",
+            (
+                "All old and new name servers are asked for every name and type; only then the registry is told.",
+                "Minutes later that file is imported at the new host. Web site and mail are gone.",
+            ),
+            "apply --phase 4 --yes",
+            Exit.ROLLED_BACK,
+        ),
+        Line(
+            (
+                "Most caches ask the NEW name servers for some time yet, whatever the registry says. So the right",
+                "data went there at once, and the delegation back: everybody is well after a record's TTL.",
+            ),
             f"demo --jump {letting_go}",
         ),
-        Line("How long did visitors suffer? Their visits were counted.", "demo --visitors"),
+        Line(("For how long were people affected by both accidents? Every call was counted.",), "demo --visitors"),
+        Line(
+            ("Minutes, instead of a day in act 1. That file is locked away now; once more.",),
+            "apply --phase 4 --yes",
+        ),
+        Line(("Nothing is closed while a cache could hold old records.",), "demo --jump 1h"),
+        Line(("The last phase raises the TTLs again, and says what may be switched off.",), "apply --phase 5 --yes"),
     )
 
 
@@ -79,7 +152,7 @@ def play(session: Session, folder: Path | None, *, ttl_s: int) -> Exit:
     console.out((f"$ cd {quote(str(place))}", "strong"))
     try:
         with _world(place):
-            if not all(_run(session, place, line) for line in script(ttl_s)):
+            if not all(_play(session, place, scene) for scene in script(ttl_s)):
                 return Exit.BUG
     except KeyboardInterrupt as err:
         raise Interrupted(f"interrupted; the demo's servers have ended, everything else is in {place}") from err
@@ -87,8 +160,14 @@ def play(session: Session, folder: Path | None, *, ttl_s: int) -> Exit:
     return Exit.DONE
 
 
+def _play(session: Session, place: Path, scene: Scene) -> bool:
+    session.console.out()
+    session.console.out((f"# {scene.title}", "strong"))
+    return all(_run(session, place, line) for line in scene.lines)
+
+
 def _remark(text: str) -> tuple[str, Style]:
-    return f"# {text}", "skipped"
+    return f"# {text}".rstrip(), "skipped"
 
 
 def _new_folder(folder: Path | None) -> Path:
@@ -112,7 +191,8 @@ def _furnish(place: Path, ttl_s: int) -> None:
 def _run(session: Session, place: Path, line: Line) -> bool:
     """Say, echo and run one command; return whether it ended as it must, and say so when it did not."""
     session.console.out()
-    session.console.out(_remark(line.remark))
+    for text in line.remark:
+        session.console.out(_remark(text))
     session.console.out((f"$ dnsrun {line.arguments}", "strong"))
     done = subprocess.run(  # noqa: S603 - our own command
         [*_dnsrun(), *line.arguments.split()],
@@ -169,14 +249,15 @@ def _world(place: Path) -> Iterator[None]:
 
 
 def _say_how_to_go_on(session: Session, place: Path, ttl_s: int) -> None:
-    from .demo import LOWEST_TTL_S
+    from .demo import USUAL_TTL_S
 
-    other_s = LOWEST_TTL_S if ttl_s != LOWEST_TTL_S else 600
+    other_s = 300 if ttl_s == USUAL_TTL_S else USUAL_TTL_S
     out = session.console.out
     out()
-    out(_remark(f"That is a count of visits, no formula: `dnsrun demo --ttl {other_s}` counts another one."))
-    out(_remark("Playbook, journal, captures and zone stay in that folder. To go on there, or to repeat a command:"))
+    out(_remark(f"These are counts of calls, no formulas: `dnsrun demo --ttl {other_s}` gives other numbers."))
+    out(_remark("Playbook, journal, captures and zones stay in that folder. To look around, or to play yourself:"))
     out(f"    cd {quote(str(place))}")
-    out("    dnsrun demo --world . &            the servers run again, until `kill %1`")
-    out("    dnsrun demo --repair               the new server is repaired")
-    out("    dnsrun apply --phase 2 --yes       and the switch succeeds")
+    out("    dnsrun report                        the whole story, in the words for the client")
+    out("    dnsrun demo --world . &              the servers run again, until `kill %1`")
+    out("    dnsrun demo --by-hand --ns-ttl 1h    ... if caches kept the delegation for one hour")
+    out("To begin anew, end the servers and `rm -r .dnsrun lab/*`; with them each command above can be repeated.")

@@ -26,7 +26,7 @@ def lacking(situation: Situation, content: ZoneSnapshot | None) -> tuple[str, ..
     different = tuple(_key(change, content) for change in changes if change.before is not None)
     lines = list(_missing(missing, content, str(host)))
     if different:
-        lines.append(f"  other values at {host}: {names_text(different)}")
+        lines.append(f"  at {host} otherwise than planned: {names_text(different)}")
     return tuple(lines)
 
 

@@ -1,14 +1,9 @@
-"""What the demo's lab shows: a domain, the hosts it moves between, their zones, its web sites and its playbooks.
-
-Pure texts, but for the playbooks, which are package data.
-"""
+"""What the demo's lab shows: a domain, the hosts it moves between, their zones, its web sites, its playbook. Texts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib.resources import files
-from typing import Literal
 
 import dns.name
 from dns.name import Name
@@ -24,15 +19,16 @@ NEW_SECONDARY = "203.0.113.54"
 WEB_OLD = "192.0.2.10"
 WEB_NEW = "203.0.113.20"
 MAIL = "192.0.2.25"
-MISTYPED = "192.0.2.52"
-"""What somebody makes of the mail host's address at the new host: two digits change places."""
+WEB_RETIRED = "192.0.2.99"
+OUTDATED = {WEB_NEW: WEB_RETIRED, MAIL: "192.0.2.98"}
+"""Which addresses web site and mail host had last year, in the zone file that somebody finds."""
 DOMAIN = "client.example"
-OLD_TTL_S = 3600
-NS_TTL_S = 7200
-NEW_SITE_PAGES = 60
+OLD_TTL_S = 900
+NS_TTL_S = 600
+"""TTL of the delegation, in seconds. It is a day or two elsewhere; here the demo must not take long."""
+REAL_NS_TTL_S = 86_400
+NEW_SITE_PAGES = 30
 """How many pages the new web server serves before it breaks down: enough for every test, not for visitors."""
-
-Act = Literal["by-hand", "with-copy"]
 
 _ROOT = f"""\
 .                 86400 SOA a.root. hostmaster.root. 1 1800 900 604800 86400
@@ -42,7 +38,7 @@ example.          86400 NS  a.nic.example.
 a.nic.example.    86400 A   {PARENT_SERVER}
 """
 FIRST_PARENT_ZONE = f"""\
-example.                {NS_TTL_S} SOA a.nic.example. hostmaster.nic.example. 1 1800 900 604800 900
+example.                86400 SOA a.nic.example. hostmaster.nic.example. 1 1800 900 604800 900
 example.                86400 NS  a.nic.example.
 a.nic.example.          86400 A   {PARENT_SERVER}
 ns1.old-host.example.   86400 A   {PRIMARY}
@@ -86,19 +82,58 @@ $TTL {OLD_TTL_S}
 {_PUBLIC}"""
 """The zone at the new host: typed by hand, from what everybody can look up."""
 
+_PLAYBOOK = """\
+dnsrun: 1
+domain: client.example
+goal: The web site moves to a new server and the zone to a new DNS host. Mail stays as it is.
+vars: {{web_old: 192.0.2.10, web_new: 203.0.113.20}}
+
+providers:
+  old_host: {{use: rfc2136, server: 192.0.2.53, name_servers: [ns1.old-host.example, ns2.old-host.example]}}
+  new_host: {{use: rfc2136, server: 203.0.113.53, name_servers: [ns1.new-host.example, ns2.new-host.example]}}
+  registrar: {{use: parent-rfc2136, zone: example., server: 198.51.100.2}}
+
+zone: {{from: old_host, to: new_host, registrar: registrar}}
+ttl: {low_ttl_s}
+
+mail:
+  mailboxes: [imap-k7.client.example]
+  submission: [smtp-k7.client.example]
+  front: [mx1.relay.example, mx2.relay.example]
+
+records:
+  - {{names: ["@", www], type: A, was: "${{web_old}}", value: "${{web_new}}"}}
+
+phases:
+  - name: lower TTLs
+    steps: [{{kind: lower-ttl}}, {{kind: copy-zone}}]
+  - name: switch A
+    steps: [{{kind: switch-records}}, {{kind: watch, for: {watch}}}]
+    gates: [{{kind: http, url: "http://www.client.example/", status: 200, contains: "Client"}}]
+  - name: verify
+    steps: [{{kind: watch, for: all-caches}}]
+  - name: switch NS
+    steps: [{{kind: switch-ns}}, {{kind: watch, for: all-caches}}]
+    gates: [{{kind: http, url: "http://www.client.example/", status: 200, contains: "Client"}}]
+  - name: finish
+    steps: [{{kind: restore-ttl}}, {{kind: finish}}]
+"""
+
 APEX = dns.name.from_text(DOMAIN)
 PARENT = dns.name.from_text("example")
 WWW = dns.name.from_text(f"www.{DOMAIN}")
 IMAP = dns.name.from_text(f"imap-k7.{DOMAIN}")
 ROOT_ZONES: Mapping[Name, str] = {dns.name.root: _ROOT}
 
-_NS_OF_DOMAIN = re.compile(rf"(?m)^({re.escape(DOMAIN)}\.\s+)\d+(\s+(?:IN\s+)?NS\s)")
+_NS_LINE = re.compile(rf"(?m)^{re.escape(DOMAIN)}\. \d+ IN NS .*$")
+_TTL = re.compile(r" \d+ IN ")
 _SERIAL = re.compile(r"(?m)^(\S+\s+\d+\s+IN\s+SOA\s+\S+\s+\S+\s+)(\d+)")
 
 
 def sites() -> dict[str, Site]:
-    """Return new web sites by address: the old one, and the new one, which breaks down under visitors."""
-    return {WEB_OLD: Site("Client Co."), WEB_NEW: Site("Client Co.", pages=NEW_SITE_PAGES)}
+    """Return new web sites by address: the old one, the new one, which breaks down under visitors, a retired one."""
+    new = Site("Client Co.", pages=NEW_SITE_PAGES)
+    return {WEB_OLD: Site("Client Co."), WEB_NEW: new, WEB_RETIRED: Site("", pages=0)}
 
 
 def mailboxes() -> dict[str, Site]:
@@ -106,32 +141,34 @@ def mailboxes() -> dict[str, Site]:
     return {MAIL: Site("mail")}
 
 
-def playbook_text(act: Act = "with-copy", low_ttl_s: int = 60) -> str:
-    """Return a playbook of the demo; it lowers TTLs to `low_ttl_s` seconds. Touches the disk."""
-    text = files("dnsrun_playbooks").joinpath("demo", f"{act}.yaml").read_text(encoding="utf-8")
-    return text.replace("ttl: 60\n", f"ttl: {low_ttl_s}\n")
+def playbook_text(low_ttl_s: int = 60) -> str:
+    """Return the playbook of the demo; it lowers TTLs to `low_ttl_s` seconds. Pure."""
+    # The watch outlasts every cache, so that it sees what visitors do to the new server.
+    watch = f"{max(5, 3 + low_ttl_s // 60)}m"
+    return _PLAYBOOK.format(low_ttl_s=low_ttl_s, watch=watch)
 
 
 def with_ns_ttl(zone_text: str, ttl_s: int) -> str:
-    """Return a zone, as a server writes it, with another TTL (seconds) of the domain's NS RRset. Pure."""
-    return _NS_OF_DOMAIN.sub(rf"\g<1>{ttl_s}\g<2>", zone_text)
+    """Return a zone, as a host writes it, with another TTL (seconds) of the domain's NS RRset. Pure."""
+    return _NS_LINE.sub(lambda found: _TTL.sub(f" {ttl_s} IN ", found[0], count=1), zone_text)
 
 
 def delegated_to_new(parent_text: str) -> str:
     """Return a parent zone that delegates the domain to the new host, as somebody does it by hand. Pure."""
-    lines = [line.replace("old-host", "new-host") if _NS_OF_DOMAIN.match(line) else line for line in _lines(parent_text)]
-    return _next_serial("\n".join(lines) + "\n")
+    moved = _NS_LINE.sub(lambda found: found[0].replace("old-host", "new-host"), parent_text)
+    return _next_serial(moved)
 
 
-def mistyped(zone_text: str) -> str:
-    """Return a zone in which somebody has mistyped the address of the mail host. Pure."""
-    start = f"{IMAP.to_text()} "
-    lines = [line.replace(MAIL, MISTYPED) if line.startswith(start) else line for line in _lines(zone_text)]
-    return _next_serial("\n".join(lines) + "\n")
+def is_delegated_to_new(parent_text: str) -> bool:
+    """Tell whether a parent zone delegates the domain to the new host. Pure."""
+    return any("new-host" in line for line in _NS_LINE.findall(parent_text))
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line]
+def outdated(zone_text: str) -> str:
+    """Return a zone into which somebody has imported last year's file. Pure."""
+    for now, then in OUTDATED.items():
+        zone_text = re.sub(rf"(?m)( IN A ){re.escape(now)}$", rf"\g<1>{then}", zone_text)
+    return _next_serial(zone_text)
 
 
 def _next_serial(text: str) -> str:

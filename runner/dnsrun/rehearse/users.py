@@ -7,13 +7,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import dns.flags
+import dns.name
+from dns.message import Message
 from dns.name import Name
 from dns.rdatatype import RdataType
+
+from dnsrun.dnsio.net import MappedNet
+from dnsrun.errors import OutsideError
+from dnsrun.model.observation import Endpoint
 
 from .cache import CachingResolver, Send
 from .website import GOOD, Site
 
 _STEP = timedelta(seconds=1)
+_SEND_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +100,23 @@ class Users:
     def live_until(self, when: datetime) -> None:
         """Make every visit that is due before `when` (UTC). Touches the network when the cache has to ask."""
         while self._now < when:
-            self._visit()
-            self._now += _STEP
+            if self._now >= self._ask_again_at:
+                self._ask()
+            self._visit_until(min(when, max(self._ask_again_at, self._now + _STEP)))
 
-    def _visit(self) -> None:
-        if self._now >= self._ask_again_at:
-            answer = self._resolver.resolve(self._host, RdataType.A)
-            self._address = answer.rrset[0].to_text() if answer.rrset is not None else ""
-            self._ask_again_at = self._now + timedelta(seconds=answer.remaining_ttl_s)
-        site = self._sites.get(self._address)
-        self._total += 1
-        if site is None or site.get() != GOOD:
-            self._outages = _longer(self._outages, self._now, self._address)
+    def _ask(self) -> None:
+        answer = self._resolver.resolve(self._host, RdataType.A)
+        self._address = answer.rrset[0].to_text() if answer.rrset is not None else ""
+        self._ask_again_at = self._now + timedelta(seconds=answer.remaining_ttl_s)
+
+    def _visit_until(self, end: datetime) -> None:
+        site, now, total = self._sites.get(self._address), self._now, self._total
+        while now < end:
+            total += 1
+            if site is None or site.get() != GOOD:
+                self._outages = _longer(self._outages, now, self._address)
+            now += _STEP
+        self._now, self._total = now, total
 
 
 def _longer(outages: tuple[Outage, ...], at: datetime, address: str) -> tuple[Outage, ...]:
@@ -111,3 +124,19 @@ def _longer(outages: tuple[Outage, ...], at: datetime, address: str) -> tuple[Ou
     if newest and newest.last_at == at - _STEP and newest.address == address:
         return (*outages[:-1], replace(newest, last_at=at, seconds=newest.seconds + 1))
     return (*outages, Outage(at, at, 1, address))
+
+
+def through(net: MappedNet) -> Send:
+    """Return how a caching resolver asks the servers of `net`: over UDP, what is truncated again over TCP."""
+
+    def send(address: str, query: Message) -> Message | None:
+        server = Endpoint(dns.name.root, address)
+        try:
+            answer = next(net.exchange(server, query, timeout_s=_SEND_TIMEOUT_S, transport="udp"))
+            if answer.flags & dns.flags.TC:
+                answer = next(net.exchange(server, query, timeout_s=_SEND_TIMEOUT_S))
+        except OutsideError:
+            return None
+        return answer
+
+    return send

@@ -1,6 +1,6 @@
 """The world of a lab: name servers, web servers and users on loopback, and a time that jumps.
 
-Everything listens on 127.0.0.1 only. The content of the zone and the clock are kept in the folder, so that a world
+Everything listens on 127.0.0.1 only. The content of the zones and the clock are kept in the folder, so that a world
 that is started again goes on where it ended; caches and counts begin anew.
 """
 
@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import Any
 
-import dns.flags
-import dns.name
-from dns.message import Message
+from dns.name import Name
 
 from dnsrun.clock import SystemClock
 from dnsrun.dnsio.net import MappedNet
-from dnsrun.errors import OutsideError
-from dnsrun.model.observation import Endpoint
 
 from . import scenery
-from .authority import Authority, TransferSource
+from .authority import Authority
+from .byhand import Zones, by_hand_to_json, switch_by_hand
 from .control import Control
+from .host import Host
 from .lab import CLOCK_FILE, LabFile, Place, jumped, replace_file
-from .users import Users, Visits, visits_to_json
+from .users import Users, Visits, through, visits_to_json
 from .website import WebServer
 
-_KEPT = CLOCK_FILE.parent
-_ZONE_NAME = f"{scenery.DOMAIN}.zone"
 _LONGEST_JUMP = timedelta(days=1, minutes=1)
+_MEDDLES_AFTER = timedelta(seconds=scenery.NS_TTL_S + 60)  # by then every cache asks the new servers
 _TICK_S = 0.2
-_SEND_TIMEOUT_S = 2.0
 
 
 class World:
@@ -46,13 +42,18 @@ class World:
         self._lock = RLock()
         self._over = Event()
         self._places: dict[Place, Place] = {}
-        self._net = MappedNet(self._places, self._system)
         self._sites = scenery.sites()
         self._jumped = jumped(folder)
-        self._saved_serial: int | None = None
-        self._primary = Authority({scenery.APEX: self._first_zone()})
-        self._secondary: Authority | None = None
-        self._users = Users(scenery.WWW, self._sites, (scenery.ROOT_SERVER,), self._send, self.now())
+        kept = folder / CLOCK_FILE.parent
+        self._parent = Host(scenery.PARENT, scenery.FIRST_PARENT_ZONE, kept / "parent.zone")
+        self._old = Host(scenery.APEX, scenery.FIRST_ZONE, kept / "old-host.zone")
+        self._new = Host(scenery.APEX, scenery.FIRST_NEW_ZONE, kept / "new-host.zone")
+        send = through(MappedNet(self._places, self._system))
+        roots = (scenery.ROOT_SERVER,)
+        self._visitors = Users(scenery.WWW, self._sites, roots, send, self.now())
+        self._mail = Users(scenery.IMAP, scenery.mailboxes(), roots, send, self.now())
+        self._meddles = False
+        self._meddles_at: datetime | None = None
 
     @contextmanager
     def running(self) -> Iterator[LabFile]:
@@ -89,11 +90,11 @@ class World:
         """Return lab time, aware, UTC."""
         return self._system.now() + self._jumped
 
-    def visits(self) -> Visits:
-        """Return what the users have met up to now."""
+    def visits(self) -> tuple[Visits, Visits]:
+        """Return what visitors of the web site and mail programs have met up to now."""
         with self._lock:
-            self._users.live_until(self.now())
-            return self._users.visits
+            self._live_until(self.now())
+            return self._visitors.visits, self._mail.visits
 
     def jump(self, until: datetime) -> None:
         """Move lab time on to `until` (UTC) and let the users live through every second of it; never back.
@@ -105,26 +106,28 @@ class World:
             raise ValueError("more than a day at once")
         with self._lock:
             self._settle()
-            self._users.live_until(until)
+            self._live_until(until)
             self._jumped = max(self._jumped, until - self._system.now())
-            self._keep(CLOCK_FILE.name, f"{self._jumped.total_seconds():.6f}\n")
+            replace_file(self.folder / CLOCK_FILE, f"{self._jumped.total_seconds():.6f}\n")
 
     def repair(self) -> None:
-        """Make every web server serve any number of pages."""
-        for site in self._sites.values():
-            site.repair()
+        """Make the new web server serve any number of pages."""
+        self._sites[scenery.WEB_NEW].repair()
 
-    def _first_zone(self) -> str:
-        kept = self.folder / _KEPT / _ZONE_NAME
-        return kept.read_text(encoding="ascii") if kept.exists() else scenery.FIRST_ZONE
+    def meddle(self) -> None:
+        """Have somebody import an outdated zone at the new host, some time after the next switch to it."""
+        with self._lock:
+            self._meddles, self._meddles_at = True, None
 
     def _start_servers(self, stack: ExitStack) -> None:
-        fixed = {address: Authority(zones) for address, zones in scenery.FIXED_ZONES.items()}
-        for address, authority in {**fixed, scenery.PRIMARY: self._primary}.items():
-            self._start(stack, address, authority)
-        source = TransferSource(self._primary.endpoint)
-        self._secondary = Authority({}, secondaries={scenery.APEX: source})
-        self._start(stack, scenery.SECONDARY, self._secondary)
+        self._start(stack, scenery.ROOT_SERVER, Authority(scenery.ROOT_ZONES))
+        self._start(stack, scenery.PARENT_SERVER, self._parent.primary)
+        for host, first, second in (
+            (self._old, scenery.PRIMARY, scenery.SECONDARY),
+            (self._new, scenery.NEW_PRIMARY, scenery.NEW_SECONDARY),
+        ):
+            self._start(stack, first, host.primary)
+            self._start(stack, second, host.add_secondary())
         self._settle()
         for address, site in self._sites.items():
             self._places[address, 80] = stack.enter_context(WebServer(site)).place
@@ -138,42 +141,66 @@ class World:
             try:
                 with self._lock:
                     self._settle()
-                    self._users.live_until(self.now())
+                    self._live_until(self.now())
             except OSError:  # the folder is gone: so is the lab
                 self._over.set()
 
     def _settle(self) -> None:
-        """Have the secondary transfer what is new, as the primary's NOTIFY does elsewhere, and keep the zone."""
+        """Have the secondaries transfer what is new, as a primary's NOTIFY does elsewhere, and keep the zones."""
         with self._lock:
-            serial = self._primary.serial(scenery.APEX)
-            if serial != self._saved_serial and self._secondary is not None:
-                with suppress(OutsideError):  # the next tick tries again
-                    self._secondary.refresh(scenery.APEX)
-                    self._keep(_ZONE_NAME, self._primary.zone_text(scenery.APEX))
-                    self._saved_serial = serial
+            for host in (self._parent, self._old, self._new):
+                host.settle()
 
-    def _keep(self, name: str, text: str) -> None:
-        folder = self.folder / _KEPT
-        folder.mkdir(mode=0o700, exist_ok=True)
-        replace_file(folder / name, text)
+    def _live_until(self, when: datetime) -> None:
+        self._expect_meddler()
+        if self._meddles_at is not None and self._meddles_at <= when:
+            self._users_live_until(self._meddles_at)
+            self._new.edit(scenery.outdated)
+            self._meddles_at = None
+        self._users_live_until(when)
 
-    def _send(self, address: str, query: Message) -> Message | None:
-        server = Endpoint(dns.name.root, address)
-        try:
-            answer = next(self._net.exchange(server, query, timeout_s=_SEND_TIMEOUT_S, transport="udp"))
-            if answer.flags & dns.flags.TC:
-                answer = next(self._net.exchange(server, query, timeout_s=_SEND_TIMEOUT_S))
-        except OutsideError:
-            return None
-        return answer
+    def _expect_meddler(self) -> None:
+        if self._meddles and scenery.is_delegated_to_new(self._parent.text()):
+            self._meddles, self._meddles_at = False, self._visitors.visits.until + _MEDDLES_AFTER
+
+    def _users_live_until(self, when: datetime) -> None:
+        self._visitors.live_until(when)
+        self._mail.live_until(when)
+
+    def _by_hand(self, ns_ttl_s: int | None) -> Mapping[str, Any]:
+        with self._lock:
+            zones = Zones(self._parent.text(), self._old.text(), self._new.text())
+            start = self.now()
+        ttl_s = ns_ttl_s or scenery.REAL_NS_TTL_S
+        return {"ns_ttl_s": ttl_s, **by_hand_to_json(switch_by_hand(zones.with_ns_ttl(ttl_s), start))}
 
     def _do(self, what: str, details: Mapping[str, Any]) -> Mapping[str, Any]:
-        if what == "jump":
-            self.jump(datetime.fromisoformat(str(details.get("until"))).astimezone(UTC))
-        elif what == "visits":
-            return {"host": scenery.WWW.to_text(omit_final_dot=True), **visits_to_json(self.visits())}
-        elif what == "repair":
-            self.repair()
-        elif what != "nothing":
-            raise ValueError(f"it does not know {what!r}")
+        match what:
+            case "jump":
+                self.jump(datetime.fromisoformat(str(details.get("until"))).astimezone(UTC))
+            case "visits":
+                web, mail = self.visits()
+                return {"host": _text(scenery.WWW), **visits_to_json(web), "mail": _mail(mail)}
+            case "by-hand":
+                return {"host": _text(scenery.IMAP), **self._by_hand(_seconds(details.get("ns_ttl_s")))}
+            case "repair":
+                self.repair()
+            case "meddle":
+                self.meddle()
+            case "nothing":
+                pass
+            case _:
+                raise ValueError(f"it does not know {what!r}")
         return {}
+
+
+def _mail(met: Visits) -> dict[str, Any]:
+    return {"host": _text(scenery.IMAP), **visits_to_json(met)}
+
+
+def _text(name: Name) -> str:
+    return name.to_text(omit_final_dot=True)
+
+
+def _seconds(given: object) -> int | None:
+    return int(str(given)) if given else None
