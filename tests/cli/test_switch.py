@@ -25,6 +25,14 @@ TURNED = (
   - {name: the records, steps: [{kind: switch-records}]}
 """
 )
+SIGNED = (
+    NS_ONLY
+    + f"""phases:
+  - {{name: copy, steps: [{{kind: copy-zone}}, {{kind: remove-ds}}]}}
+  - {{name: the name servers, steps: [{{kind: switch-ns}}, {{kind: watch, for: all-caches}}]}}
+  - {{name: keys, steps: [{{kind: add-ds, ds: ["2 13 2 {"B" * 64}"]}}]}}
+"""
+)
 DAY_S = 86_400
 
 
@@ -92,6 +100,16 @@ def test_plan_foresees_records_that_follow_the_name_servers(moving: Project) -> 
     assert "mixed-answers" not in shown
     copied = moving("apply", "--phase", "copy", "--yes")
     assert "Next: `dnsrun apply client.example --phase 'the name servers'` (\"the name servers\")" in copied.out
+
+
+def test_plan_says_what_becomes_of_the_ds_and_what_a_wrong_one_costs(moving: Project) -> None:
+    world = world_of(moving)
+    world.parent.set_zone(PARENT, f"{world.parent.zone_text(PARENT)}client.example. 3600 DS 1 13 2 {'a' * 64}\n")
+    moving.write(SIGNED)
+    shown = moving("plan").out
+    assert f"DS 1 13 2 {'a' * 64} removed        at registry, by API\n  waits for 1 h 3 min" in shown
+    assert f"DS 2 13 2 {'B' * 64} published        at registry, by API" in shown
+    assert "resolvers that validate may refuse the domain until they forget the DS" in shown
 
 
 def test_going_back_by_hand_says_which_servers_the_parent_still_names(moving: Project) -> None:

@@ -134,6 +134,9 @@ def recovery(plan: Plan, capabilities: Mapping[str, Capabilities]) -> str:
     how = f"{who}; then" if who else "back by itself,"
     switches = switch_of(plan) is not None
     changes = [change for act in undone if isinstance(act, WriteZone) for change in act.changes]
+    if any(isinstance(act, SetDelegation) and act.after.ds - act.before.ds for act in undone):
+        end = "resolvers that validate may refuse the domain until they forget the DS (its TTL at the parent)"
+        return f"  If it fails: {who or 'back by itself'}; {end}."
     if not switches and all(change.ttl_only for change in changes):
         return f"  If it fails: {who or 'back by itself'}; no visitor notices."
     sides = " on both sides," * switches
