@@ -149,19 +149,24 @@ def future_view(view: View, changes: Iterable[Change]) -> View:
 
 
 def current_view(
-    net: Net, domain: Name, roots: Roots, *, extra_addresses: Mapping[Name, tuple[str, ...]] = _NONE
+    net: Net,
+    domain: Name,
+    roots: Roots,
+    *,
+    extra_addresses: Mapping[Name, tuple[str, ...]] = _NONE,
+    may_be_empty: bool = False,
 ) -> ServerView:
     """Return the view of the live delegation: NS of all parent servers and of the zone's apex, every address.
 
     `extra_addresses` serve where DNS tells no address of a server. IPv6 addresses without a route from here are
-    in `not_checked`. Touches the network; raises `OutsideError` when the delegation cannot be found or no server has
-    an address.
+    in `not_checked`. Touches the network; raises `OutsideError` when the delegation cannot be found, or when no server
+    has an address unless the view `may_be_empty`.
     """
     walk = Walk(net, roots)
     parent = find_delegation(net, domain, roots, walk=walk)
     finder = _ServerFinder(walk, domain, parent, extra_addresses)
     finder.find()
-    if not finder.endpoints:
+    if not finder.endpoints and not may_be_empty:
         raise _unknown(f"no name server of {domain} has an address")
     hidden = finder.hidden
     return ServerView(

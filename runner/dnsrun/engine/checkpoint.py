@@ -21,6 +21,7 @@ from dnsrun.model.rrset import RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 
 from .eyes import current
+from .moving import refuse_unplanned
 from .run import Run, merged
 
 
@@ -51,6 +52,7 @@ class Checkpoint:
 def read_checkpoint(run: Run) -> Checkpoint:
     """Read zone and delegation; raises `Refused` with all findings when the zone is not what its servers serve."""
     view = current(run)
+    refuse_unplanned(run, view)
     captured = read_capture(run, view).or_refuse()
     hidden = tuple(f"{server}: not asked, there is no IPv6 from here" for server in view.not_checked)
     return Checkpoint(captured.snapshot, view, (*captured.warnings, *hidden))

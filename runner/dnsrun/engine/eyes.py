@@ -15,9 +15,14 @@ from .run import Run
 
 
 def current(run: Run, net: Net | None = None) -> ServerView:
-    """Return the view of the live delegation: every address of every server. Raises `OutsideError`."""
+    """Return the view of the live delegation: every address of every server. Raises `OutsideError`.
+
+    A rollback goes on also where the parent delegates to servers that have no address (fault 54).
+    """
     extra = {server.name: server.addresses for spec in run.playbook.providers.values() for server in spec.name_servers}
-    return current_view(net or run.ports.net, run.apex, run.ports.roots, extra_addresses=extra)
+    back = run.state.going_back is not None
+    net = net or run.ports.net
+    return current_view(net, run.apex, run.ports.roots, extra_addresses=extra, may_be_empty=back)
 
 
 def recent(run: Run, *, at_most_s: float) -> ServerView:

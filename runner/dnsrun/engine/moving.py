@@ -20,13 +20,12 @@ from .run import Run
 def read_moving(run: Run, view: ServerView, zone: ZoneSnapshot) -> Moving | None:
     """Return where the move stands, None where the zone stays. `zone` is that of the host delegated to.
 
-    Raises `Refused` when the parent delegates to servers that this run does not expect there (D2), `OutsideError`.
+    Raises `OutsideError`.
     """
     if run.playbook.zone.to is None:
         return None
     now = view.parent.delegation
     target = target_delegation(run.playbook, now)
-    _refuse_unplanned(run, now, target)
     other, listed, unreadable = read_other(run, view, zone)
     captured = next((run.zone(entry.zone) for entry in run.state.captures if entry.zone), zone)
     return Moving(
@@ -42,7 +41,12 @@ def read_moving(run: Run, view: ServerView, zone: ZoneSnapshot) -> Moving | None
     )
 
 
-def _refuse_unplanned(run: Run, now: Delegation, target: Delegation) -> None:
+def refuse_unplanned(run: Run, view: ServerView) -> None:
+    """Raise `Refused` when the parent delegates to servers that this run does not expect there (D2). No network."""
+    if run.playbook.zone.to is None:
+        return
+    now = view.parent.delegation
+    target = target_delegation(run.playbook, now)
     expected = run.state.delegated[-1][1] if run.state.delegated else run.left_delegation
     if expected is not None and now.ns != expected.ns:
         raise Refused(

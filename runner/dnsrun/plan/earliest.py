@@ -98,6 +98,7 @@ def _unseen(high: datetime, situation: Situation) -> Held:
 def _new_names(plan: Plan, situation: Situation) -> Iterator[tuple[str, Held]]:
     """T8: a record may be made to point to a name of an earlier phase once no cache holds that it does not exist."""
     created = {change.key.owner for change in situation.standing if change.before is None and change.after}
+    created -= situation.moving.captured.owners() if situation.moving else frozenset()  # only copied
     settled = situation.settled_at
     changes = [change for change in plan.changes(provider=situation.live) if not change.ttl_only]
     for change in changes:

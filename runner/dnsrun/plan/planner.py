@@ -162,12 +162,15 @@ def _stale_life_s(plan: Plan, situation: Situation) -> int:
 
 
 def _by_hand(situation: Situation, acts: tuple[Act, ...]) -> tuple[Hazard, ...]:
-    """Going back needs a person wherever going forward does."""
-    hands = [
-        act.provider
+    """Going back needs a person wherever going forward does; a copy that nobody asks yet is not taken back."""
+    delegates = any(isinstance(act, SetDelegation) for act in acts)
+    taken_back = [
+        act
         for act in acts
-        if isinstance(act, (WriteZone, Refresh, SetDelegation)) and situation.capabilities[act.provider].needs_person
+        if isinstance(act, (Refresh, SetDelegation))
+        or (isinstance(act, WriteZone) and (delegates or act.provider == situation.live))
     ]
+    hands = [act.provider for act in taken_back if situation.capabilities[act.provider].needs_person]
     if not hands:
         return ()
     names = ", ".join(dict.fromkeys(hands))

@@ -50,7 +50,7 @@ def _one_sided(changes: tuple[Change, ...], scene: Scene) -> tuple[bool, tuple[H
     on_mail = mail_names(scene.playbook.mail, scene.zone).keys() & {change.key.owner for change in changes}
     if on_mail or any(change.key.rdtype == RdataType.MX for change in changes):
         return True, ()
-    until = moving.clean_at.isoformat(timespec="minutes") if moving.clean_at else ""
+    until = f"{moving.clean_at:%Y-%m-%d %H:%M} UTC" if moving.clean_at else ""
     return False, (Hazard("mixed-answers", f"caches that still ask {old} go on getting the old records until {until}"),)
 
 
