@@ -321,3 +321,32 @@ def test_going_on_in_another_process_does_not_ask_a_slow_registrar_again(here: O
     assert len(here.registrar.requests) == 1
     assert here.end(here.open(TEXT)).outcome == "done"
     assert len(here.registrar.requests) == 1
+
+
+def test_going_back_in_another_process_does_not_ask_a_slow_registrar_again(here: Office) -> None:
+    """Fault 51, from cron."""
+    run = here.switched()
+    here.has(Manners(delay_s=3000))
+    here.edit(here.new, IMAP, WRONG)
+    here.until(run, lambda: len(here.registrar.requests) == 2)
+    for _ in range(5):
+        run = here.open(TEXT)
+        for _ in range(6):
+            here.clock.wait_until(here.step(run))
+    assert here.serves(RIGHT)
+    assert here.end(here.open(TEXT)).outcome == "rolled-back"
+    assert len(here.registrar.requests) == 2
+    assert here.delegated() == set(OLD_SERVERS)
+
+
+def test_what_is_still_on_its_way_when_somebody_goes_back_never_arrives(here: Office) -> None:
+    """Fault 51: the registrar is told though the parent still shows the old name servers, and has the last word."""
+    here.has(Manners(delay_s=3000))
+    run = here.asks_to_switch()
+    asked = here.clock.now()
+    run.append(RollbackAsked("newest", None, "a test"))
+    assert here.end(run).outcome == "rolled-back"
+    assert here.clock.now() - asked >= timedelta(seconds=3000)
+    assert len(here.registrar.requests) == 2
+    here.clock.advance(7200)
+    assert here.delegated() == set(OLD_SERVERS)

@@ -23,7 +23,7 @@ from dnsrun.ports.journal import Hold
 from dnsrun.ports.provider import Receipt, SecondaryHost
 
 from .cases import gate_case, held_before
-from .delegation import left_to_delegate, refused_by_registrar, seen_at_parent, switched_by_saving
+from .delegation import is_overtaking, left_to_delegate, refused_by_registrar, seen_at_parent, switched_by_saving
 from .eyes import ask_at, current, own_servers, recent
 from .fresh import forget_when_changed
 from .progress import AskedPerson, AtParent, CallFailed, Calling, Shown
@@ -255,6 +255,8 @@ def _settle_refresh(run: Run, plan: Plan, index: int, act: Refresh) -> bool:
 def _settle_delegation(run: Run, plan: Plan, index: int, act: SetDelegation) -> bool:
     found, delegation = seen_at_parent(run, act)
     if found.state == "done":
+        if plan.direction == "back" and is_overtaking(run, act, index):
+            return False
         _journal_done(run, index, act, plan, _how(run, index), (), delegation)
         return True
     if refused := refused_by_registrar(run, act, index):

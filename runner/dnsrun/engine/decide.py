@@ -136,11 +136,12 @@ class _Walk:
     def _landed_by(self) -> datetime | None:
         """Return by when every unproved call of the phases taken back has had its effect, if it ever has (fault 26).
 
-        A registrar has been told anew by then, and what it serves in the end is proved at the parent.
+        A registrar that took a request has been told anew; its latest word is waited for where that is settled.
         """
         delay_s = max((s for name, s in self.case.delays_s.items() if name not in self.case.registrars), default=0)
         moves = [move for number in self.active.planned.covers for move in self.state.phase(number).moves.values()]
-        unproved = [move for move in moves if not move.done and (move.failed is None or move.failed.in_doubt)]
+        open_moves = [move for move in moves if not (move.done or move.accepted)]
+        unproved = [move for move in open_moves if move.failed is None or move.failed.in_doubt]
         times = [move.intended_at for move in unproved if move.intended_at]
         return max(times) + timedelta(seconds=delay_s) if times else None
 

@@ -8,7 +8,7 @@ from dnsrun.model.act import SetDelegation, WriteZone
 from dnsrun.model.handover import Handover, handover
 from dnsrun.model.plan import Plan
 from dnsrun.model.zone import Delegation
-from dnsrun.ports.provider import Rejected
+from dnsrun.ports.provider import Pending, Rejected, Settled
 
 from .run import Run
 from .shown import Stranger
@@ -73,12 +73,25 @@ def switched_by_saving(run: Run, plan: Plan, act: WriteZone) -> OutsideError | N
     )
 
 
+def is_overtaking(run: Run, act: SetDelegation, index: int) -> bool:
+    """Tell whether a registrar still works on taking back a request whose effect nobody has seen yet (fault 51).
+
+    Until it is done the parent shows the old name servers either way. Touches the network; raises `OutsideError`.
+    """
+    return not run.switched and isinstance(_outcome(run, act, index), Pending)
+
+
 def refused_by_registrar(run: Run, act: SetDelegation, index: int) -> OutsideError | None:
     """Return why the registrar, or the registry behind it, refused the change, None when it did not (fault 52)."""
-    known = run.state.active.move(index) if run.state.active else None
-    if known is None or known.accepted is None or not known.accepted.operation:
-        return None
-    answer = run.ports.registrars[act.provider].poll(known.accepted.operation)
+    answer = _outcome(run, act, index)
     if isinstance(answer, Rejected):
         return OutsideError(f"refused: {answer.because}", retryable=False, certainty="not-applied")
     return None
+
+
+def _outcome(run: Run, act: SetDelegation, index: int) -> Pending | Settled | Rejected | None:
+    """Return what the registrar says of the request that it took, None when it gave it no name."""
+    known = run.state.active.move(index) if run.state.active else None
+    if known is None or known.accepted is None or not known.accepted.operation:
+        return None
+    return run.ports.registrars[act.provider].poll(known.accepted.operation)
