@@ -55,8 +55,8 @@ class DelegationGate:
             found += judge_set(case.apex, move, seen, hidden)
         found += judge_servers(case.apex, move, seen, alive)
         parents, servers = len(at_parent(seen).served), len(by_server(seen))
-        which = "the new name servers" if move.switched else "what it did before"
-        good = f"{parents} parent servers delegate to {which}, {servers} new servers answer for the zone"
+        which = "to the new name servers" if move.switched else "as before"
+        good = f"the parent delegates {which} (asked {parents}), the new servers answer for the zone ({servers})"
         return conclude(found, seen, good, not_checked=unchecked(seen))
 
 
