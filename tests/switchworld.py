@@ -89,6 +89,10 @@ class SwitchWorld(Workshop):
         """Take a name away as somebody at a panel does."""
         self._rewrite(server, lambda line: "" if line.split()[0] == owner else line)
 
+    def add(self, server: Authority, line: str) -> None:
+        """Add a record as somebody at a panel does."""
+        self._rewrite(server, lambda known: f"{known}\n{line}" if " SOA " in known else known)
+
     def _rewrite(self, server: Authority, change: Callable[[str], str]) -> None:
         serial = server.serial(APEX)
         lines = [line for line in server.zone_text(APEX).splitlines() if line]

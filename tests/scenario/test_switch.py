@@ -95,6 +95,20 @@ def test_a_value_that_changes_at_the_new_host_takes_both_sides_back(here: Switch
     assert here.held(here.new, "imap-7f3a.client.example.", "A") == ["600 192.0.2.25"]
 
 
+def test_a_difference_at_the_new_host_is_confirmed_within_a_minute_of_the_first_look(here: SwitchWorld) -> None:
+    """Whole zones are asked every quarter of an hour; what looks wrong then does not wait for another one."""
+    run = switched(here)
+    watching_at = here.clock.now() + timedelta(minutes=2)
+    while here.clock.now() < watching_at:
+        here.clock.wait_until(here.step(run))
+    here.edit(here.new, "imap-7f3a.client.example.", "192.0.2.99")
+    edited_at = here.clock.now()
+    ended = here.drive(run)
+    assert isinstance(ended, Ended), ended
+    assert ended.outcome == "rolled-back"
+    assert here.clock.now() - edited_at < timedelta(minutes=15 + 1 + 1)
+
+
 def test_a_missing_name_comes_back_at_the_new_host_though_nobody_listed_it(here: SwitchWorld) -> None:
     """What the old servers answer now goes to the new side, the checkpoint's records with it."""
     run = switched(here)
@@ -266,3 +280,14 @@ def test_taking_all_four_phases_back_at_once_reaches_both_hosts(here: SwitchWorl
     assert here.delegated() == set(OLD_SERVERS)
     assert here.held(here.old, "www.client.example.", "A") == ["1800 192.0.2.10"]
     assert here.held(here.new, "www.client.example.", "A") == ["600 192.0.2.10"]
+
+
+def test_a_name_added_at_the_old_host_after_the_switch_comes_along_when_it_goes_back(here: SwitchWorld) -> None:
+    """D4: nobody knew the name beforehand, but the old host lists it."""
+    run = switched(here)
+    here.add(here.old, "late-x81.client.example. 600 A 192.0.2.88")
+    here.edit(here.new, "imap-7f3a.client.example.", "192.0.2.99")
+    ended = here.drive(run)
+    assert isinstance(ended, Ended)
+    assert ended.outcome == "rolled-back"
+    assert here.held(here.new, "late-x81.client.example.", "A") == ["600 192.0.2.88"]

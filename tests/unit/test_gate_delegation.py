@@ -76,7 +76,7 @@ def everywhere(world: MoveWorld, text: str) -> None:
 def test_a_good_set_passes_without_a_warning(world: MoveWorld) -> None:
     verdict = judged(world)
     assert (verdict.outcome, verdict.warnings) == ("pass", ())
-    assert verdict.because == "2 parent servers delegate to what it did before, 2 new servers answer for the zone"
+    assert verdict.because == "the parent delegates as before (asked 2), the new servers answer for the zone (2)"
 
 
 # Each server by itself (D8)

@@ -50,7 +50,7 @@ def plan_back(run: Run, phases: tuple[int, ...], *, raise_ttls: bool) -> Plan:
         delegation=delegation,
         moving=moving,
     )
-    refreshed = _refreshed(run, view, undone) if moving else None
+    refreshed = _refreshed(run, view, undone, zone) if moving else None
     plan = plan_rollback(undone, situation, raise_ttls=raise_ttls, refreshed=refreshed)
     if moving:
         content = run.store_zone(refreshed) if refreshed else ""
@@ -76,9 +76,10 @@ def _moving_now(run: Run, view: ServerView, undone: tuple[Undone, ...]) -> Movin
     )
 
 
-def _refreshed(run: Run, view: ServerView, undone: tuple[Undone, ...]) -> ZoneSnapshot | None:
+def _refreshed(run: Run, view: ServerView, undone: tuple[Undone, ...], listed: ZoneSnapshot) -> ZoneSnapshot | None:
     """Return what the new side is to answer: the checkpoint before the switch, renewed by what the old servers answer.
 
+    What the old host lists now is in it too, so that a name added there since is not missed.
     Only where the switch is undone. What the phase itself wrote on both sides counts as at the checkpoint. None of it
     comes from absence: what the old servers do not answer (any more) stays as it was captured.
     """
@@ -90,7 +91,7 @@ def _refreshed(run: Run, view: ServerView, undone: tuple[Undone, ...]) -> ZoneSn
     taken_back = _taken_back(undone)
     old = side_view(run, "old", base=view)
     known = asked_zone(run, old, before.rrsets.keys() | wanted.rrsets.keys()).rrsets
-    answered = {**found(probe(old, run.apex, _named(run)), run.apex).rrsets, **known}
+    answered = {**listed.rrsets, **found(probe(old, run.apex, _named(run)), run.apex).rrsets, **known}
     apex_ns = RRsetKey(run.apex, RdataType.NS)
     newer = {
         key: rrset.with_ttl(min(rrset.ttl_s, run.playbook.low_ttl_s))
