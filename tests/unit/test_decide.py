@@ -307,7 +307,10 @@ def test_what_a_registrar_took_is_waited_for_by_every_process() -> None:
     """Fault 25: no second request, however often another process goes on, within the declared delay and some more."""
     taken: tuple[tuple[float, Entry], ...] = (INTENDED, (1, Accepted(0, "req-7")))
     assert next_of(ACT, *taken, now=3000, delays_s={"host": 3600}) == Settle(0)
-    assert isinstance(next_of(ACT, *taken, now=3841, delays_s={"host": 3600}), BeginBack)
+    assert next_of(ACT, *taken, now=36000, delays_s={"host": 3600}) == Settle(0), (
+        "who comes back after hours looks first"
+    )
+    assert isinstance(next_of(ACT, *taken, now=3841, delays_s={"host": 3600}, looked={0: at(3841)}), BeginBack)
 
 
 def test_an_act_whose_end_nobody_saw_is_settled_by_asking_not_by_calling() -> None:
@@ -321,6 +324,8 @@ def test_servers_that_never_show_an_accepted_write_take_the_phase_back() -> None
 
     assert next_of(ACT, INTENDED, now=1139, **case) == Settle(0)
     because = "www.client.example A at host: accepted, but the servers do not show it"
+    assert next_of(ACT, INTENDED, now=9999, **case, looked={0: at(1139)}) == Settle(0), "a lid was closed meanwhile"
+    case["looked"] = {0: at(1140)}
     assert next_of(ACT, INTENDED, now=1140, **case) == BeginBack((2,), because, raise_ttls=False)
     low = WWW.before.with_ttl(60) if WWW.before else None
     only_ttls = replace(ACT, acts=(WriteZone("host", APEX, (replace(WWW, after=low),)),))

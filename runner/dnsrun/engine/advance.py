@@ -99,7 +99,15 @@ def _case(run: Run) -> Case:
     delays = {name: capability.declared_delay_s for name, capability in run.ports.capabilities.items()}
     settled_at = run.settled_at()
     registrars = frozenset(run.ports.registrars)
-    return Case(run.active_plan(), frozenset(run.called), delays, settled_at, still_fresh(run), registrars)
+    return Case(
+        plan=run.active_plan(),
+        called=frozenset(run.called),
+        looked=dict(run.looked),
+        delays_s=delays,
+        settled_at=settled_at,
+        fresh=still_fresh(run),
+        registrars=registrars,
+    )
 
 
 def _perform(run: Run, decision: Decision, hold: HoldOnDomain) -> Advance:
@@ -137,6 +145,7 @@ def _last_outcome(run: Run) -> Outcome | None:
 
 def _settle(run: Run, plan: Plan, decision: Settle) -> Advance:
     before = run.state.active.move(decision.move).failed if run.state.active else None
+    run.looked[decision.move] = run.ports.clock.now()
     try:
         shown = settle(run, plan, decision.move)
     except OutsideError as err:

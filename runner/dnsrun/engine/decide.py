@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -26,7 +26,8 @@ SHOWN_EVERYWHERE = frozenset({"records", "delegation"})  # gates whose first pas
 class Case:
     """What decide may know besides the state.
 
-    `called`: moves whose call this very process made and got an answer for. `delays_s`: a provider's declared delay.
+    `called`: moves whose call this very process made and got an answer for; `looked`: when (UTC) it last asked whether
+    the act of a move shows. `delays_s`: a provider's declared delay.
     `settled_at`: when what earlier phases wrote was seen everywhere (UTC). `fresh`: gates, by move and name, that
     passed in this very process not long ago: only these open a change of the delegation. `registrars` are the names of
     those that set delegations.
@@ -38,6 +39,7 @@ class Case:
     settled_at: datetime | None = None
     fresh: frozenset[tuple[int, str]] = frozenset()
     registrars: frozenset[str] = frozenset()
+    looked: Mapping[int, datetime] = field(default_factory=dict)
 
 
 def decide(state: RunState, case: Case, now: datetime) -> Decision:
@@ -156,17 +158,21 @@ class _Walk:
             return Call(index, known.attempts + 1)  # an instruction that nobody was given takes no effect by itself
         if known.asked:
             return Settle(index)
-        if index in self.case.called or known.accepted:
-            return self._awaited(index, act, known)
+        if index in self.case.called or known.accepted or isinstance(act, SetDelegation):
+            return self._awaited(index, act, known)  # an intent that left no trace at the parent becomes a failure
         if isinstance(act, RunCommand):
             unseen = AskPerson(index, f"was {in_words(act)} run to its end? Nobody saw it")
             return None if known.answer or self.back else unseen
         return Settle(index)
 
     def _awaited(self, index: int, act: Act, known: MoveState) -> Decision | None:
-        """The host took the write: its servers must show it within its declared delay."""
-        begun = known.intended_at or self.now
-        if self.now < begun + timedelta(seconds=self._patience_s(act)):
+        """The host took the write: its servers must show it within its declared delay.
+
+        Its time is up when somebody looked after it: who comes back after hours looks first.
+        """
+        until = (known.intended_at or self.now) + timedelta(seconds=self._patience_s(act))
+        looked = self.case.looked.get(index)
+        if self.now < until or looked is None or looked < until:
             return Settle(index)
         if self.back and known.attempts < BACK_CALLS:
             return Call(index, known.attempts + 1)
@@ -240,12 +246,19 @@ class _Walk:
         return self._later(index, gate, rounds, gate.every_s)
 
     def _is_stale(self, index: int, move: Check) -> bool:
-        """Tell whether a pass is not enough to move the delegation: of another process, too old, or of other data."""
+        """Tell whether a pass is not enough to move the delegation: of another process, too old, or of other data.
+
+        That matters straight before a call, the first one or one more: an intent without an effect is no licence.
+        """
         if move.when != "before" or move.gate.kind == "confirm" or (index, move.gate.name) in self.case.fresh:
             return False
         dos = {m.act: number for number, m in enumerate(self.plan.moves) if isinstance(m, Do)}
         guarded = [act for act in move.acts if isinstance(self.plan.acts[act], SetDelegation)]
-        return any(not self.active.move(dos[act]).attempts for act in guarded)
+        return any(self._is_called_next(dos[act], self.plan.acts[act]) for act in guarded)
+
+    def _is_called_next(self, index: int, act: Act) -> bool:
+        known = self.active.move(index)
+        return not known.done and isinstance(self._do(index, act, known), Call)
 
     def _later(self, index: int, gate: GateSpec, rounds: Rounds, every_s: int) -> Decision:
         due = rounds.last_at + timedelta(seconds=every_s)

@@ -66,9 +66,9 @@ class Fresh:
 class Run:
     """A cursor over one journal: folds what is new, appends at the head.
 
-    Keeps nothing that the journal does not say, but for which calls this process made (`called`), which gates passed in
-    it (`fresh`, by move and gate), and for a minute whom it asks: `seen` is the view of the delegation and when
-    (monotonic seconds) it was taken.
+    Keeps nothing that the journal does not say, but for which calls this process made (`called`), when it last asked
+    whether they show (`looked`), which gates passed in it (`fresh`, by move and gate), and for a minute whom it asks:
+    `seen` is the view of the delegation and when (monotonic seconds) it was taken.
     """
 
     def __init__(self, playbook: Playbook, journal: Journal, ports: Ports) -> None:
@@ -77,6 +77,7 @@ class Run:
         self.ports = ports
         self.state = RunState()
         self.called: set[int] = set()
+        self.looked: dict[int, datetime] = {}
         self.seen: tuple[float, ServerView] | None = None
         self.fresh: dict[tuple[int, str], Fresh] = {}
         self._plans: dict[str, Plan] = {}
@@ -104,6 +105,7 @@ class Run:
         after = self.state.active.planned if self.state.active else None
         if after != before or isinstance(record.entry, Resumed):
             self.called.clear()
+            self.looked.clear()
             self.fresh.clear()
 
     def tell(self, event: Event) -> None:
