@@ -11,6 +11,7 @@ from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, 
 from dnsrun.model.entry import Failed
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
+from dnsrun.plan.gating import WATCH_EVERY_S
 from dnsrun.plan.ttl import EQUAL_ROUNDS, ROUND_SPACING_S, caches_clean_at
 
 from .decisions import AskPerson, BeginBack, Call, Decision, End, Look, Nothing, PlanBack, SetDue, Settle, Until
@@ -364,7 +365,7 @@ class _Walk:
             rounds = known.rounds.get(gate.name)
             if self.now >= until and rounds and self._suffices(move, gate, rounds):
                 continue
-            every_s = spacing or gate.every_s
+            every_s = spacing or _again_s(gate, rounds)
             nexts.append((rounds.last_at + timedelta(seconds=every_s) if rounds else self.now, gate))
         if not nexts:
             return None if self.now >= until else self._idle(until, known)
@@ -406,6 +407,12 @@ def _goes_meanwhile(plan: Plan, move: Move) -> bool:
     if isinstance(move, Check):
         return move.when == "safe"
     return isinstance(move, Do) and isinstance(plan.acts[move.act], (WriteZone, SetDelegation))
+
+
+def _again_s(gate: GateSpec, rounds: Rounds | None) -> int:
+    """Return in how many seconds a gate of a watch is asked again: what has just failed sooner than a slow gate is."""
+    failing = rounds is not None and rounds.last.outcome != "pass"
+    return min(gate.every_s, WATCH_EVERY_S) if failing else gate.every_s
 
 
 def _last_said(move: MoveState) -> str:
