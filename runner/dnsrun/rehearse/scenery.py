@@ -61,7 +61,7 @@ www     A    {WEB_OLD}
 FIRST_ZONE = f"""\
 $ORIGIN {DOMAIN}.
 $TTL {OLD_TTL_S}
-@       SOA  ns1.old-host.example. hostmaster.old-host.example. 2026010101 7200 900 1209600 300
+@       SOA  ns1.old-host.example. hostmaster.old-host.example. 2026010101 14400 3600 1209600 300
 @       {NS_TTL_S} NS ns1.old-host.example.
 @       {NS_TTL_S} NS ns2.old-host.example.
 {_PUBLIC}\
@@ -76,7 +76,7 @@ intra              A     192.0.2.80
 FIRST_NEW_ZONE = f"""\
 $ORIGIN {DOMAIN}.
 $TTL {OLD_TTL_S}
-@       SOA  ns1.new-host.example. hostmaster.new-host.example. 1 7200 900 1209600 300
+@       SOA  ns1.new-host.example. hostmaster.new-host.example. 1 14400 3600 1209600 300
 @       {NS_TTL_S} NS ns1.new-host.example.
 @       {NS_TTL_S} NS ns2.new-host.example.
 {_PUBLIC}"""
