@@ -93,7 +93,7 @@ def command(session: Session, /, **given: Any) -> Exit:
     if given["meddle"]:
         return meddle(session, _lab(session))
     if session.as_json:
-        raise UsageError("the demo is made for reading; --json goes with --jump, --visitors and --by-hand")
+        raise UsageError("the demo is made for reading; --json goes with the options for its folder")
     from .demoscript import play
 
     return play(session, given["folder"], ttl_s=given["ttl"])
@@ -165,10 +165,8 @@ def meddle(session: Session, lab: Lab) -> Exit:
     if session.as_json:
         session.console.json({"meddles": True})
     else:
-        session.console.out(
-            "A colleague has found last year's zone file. Once all caches ask the new name servers, it will"
-        )
-        session.console.out("be imported there, with the addresses that www and the mail host had last year.")
+        session.console.out("Somebody has found last year's zone file, with other addresses for www and the mail host.")
+        session.console.out("He will import it at the new host, as soon as every cache asks the new name servers.")
     return Exit.DONE
 
 
@@ -181,10 +179,8 @@ def tell_visitors(session: Session, lab: Lab) -> Exit:
     since = full_time(datetime.fromisoformat(met["since"]))
     out = session.console.out
     mail = met["mail"]
-    out(f"Since {since} a visitor and a mail program called in every second, where a caching")
-    out(
-        f"resolver led them: {met['visits']:,} times http://{met['host']}/ and {mail['visits']:,} times {mail['host']}."
-    )
+    out(f"Since {since}, once a second, wherever a caching resolver led them:")
+    out(f"{met['visits']:,} visits of http://{met['host']}/ and {mail['visits']:,} calls at {mail['host']}.")
     for what, found in (("visits", met), ("mail", mail)):
         for outage in found["outages"]:
             out(_outage(outage, what))
@@ -215,21 +211,23 @@ def tell_by_hand(session: Session, lab: Lab, ns_ttl_s: int | None) -> Exit:
     for line in by_hand_lines(met):
         session.console.out(line)
     broken = met["broken"]
-    total = f"Your client's mail would have been down for {exact(broken)}: {broken:,} failures, one a second."
-    session.console.out((total, "failed") if broken else ("No call for mail failed.", "ok"))
+    total = f"Behind this cache your client's mail would have been down for {exact(broken)}:"
+    counted = f"{broken:,} calls for mail failed, one a second." if broken else "No call for mail failed."
+    for line in (total, counted)[not broken :]:
+        session.console.out((line, "failed" if broken else "ok"))
     return Exit.DONE
 
 
 def by_hand_lines(met: dict[str, Any]) -> list[str]:
     """Return what happened on the copy, event by event, in local time."""
     keeps = duration(met["ns_ttl_s"])
-    events = [(met["switched_at"], "by hand: the registry delegates to the new name servers; all seems well")]
+    events = [(met["switched_at"], "by hand: the registry delegates to the new name servers; all is well")]
     if met["put_back_at"]:
         first, last = met["outages"][0]["first_at"], met["outages"][-1]["last_at"]
         events += [
-            (first, f"the cache asks there, and mail programs hear: no such name {met['host']}"),
-            (met["put_back_at"], "the client has called; the old name servers are put back at once"),
-            (last, f"last failure: so long the cache held on to the new name servers ({keeps})"),
+            (first, f"the cache forgets the old ones, and mail fails: no such name {met['host']}"),
+            (met["put_back_at"], "the client has called; the old name servers are put back at once; it does not help"),
+            (last, f"last failure: for {keeps} the cache has held on to the new name servers"),
         ]
     head = f"On a copy of these servers, with a delegation that caches keep for {keeps}:"
     return [head, *(f"  {datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S}  {what}" for at, what in events)]
