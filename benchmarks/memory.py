@@ -20,7 +20,7 @@ import pairs  # noqa: F401 - finds the tests' servers
 from dnsrun.clock import SystemClock
 from dnsrun.dnsio.net import MappedNet
 from dnsrun.dnsio.wire import transfer
-from dnsrun.gates.parity import Parity
+from dnsrun.gates.parity.gate import Parity
 from dnsrun.journal.store import FileJournal
 from dnsrun.model.observation import Endpoint, Verdict
 from dnsrun.model.playbook import NameServer

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from dns.rdtypes.ANY.DNSKEY import DNSKEY
 
 from dnsrun.clock import now_utc
-from dnsrun.gates.dnssec import Dnssec
+from dnsrun.gates.dnssec.gate import Dnssec
 from dnsrun.model.observation import Verdict
 from dnsrun.ports.gate import GateCase
 from gateworld import APEX, FixedView, net, spec

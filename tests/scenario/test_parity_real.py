@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from dnsrun.gates.delegation import DelegationGate
-from dnsrun.gates.parity import Parity
+from dnsrun.gates.delegation.gate import DelegationGate
+from dnsrun.gates.parity.gate import Parity
 from dnsrun.model.observation import Verdict
 from dnsrun.rehearse.authority import Authority
 from gateworld import APEX

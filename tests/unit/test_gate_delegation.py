@@ -16,8 +16,8 @@ from dns.message import Message
 from dns.rcode import Rcode
 
 from dnsrun.dnsio.views import current_view
-from dnsrun.gates.delegation import DelegationGate
-from dnsrun.gates.delegation_set import referral_size
+from dnsrun.gates.delegation.gate import DelegationGate
+from dnsrun.gates.delegation.set import referral_size
 from dnsrun.gates.outside import Outside
 from dnsrun.model.observation import Endpoint, NoReply, Verdict, Words
 from dnsrun.model.rrset import RRset, rrset

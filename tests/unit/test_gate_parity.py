@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsrun.dnsio.probing import usual_names
-from dnsrun.gates.parity import Parity, questions
-from dnsrun.gates.parity_names import Served, is_made_up, made_up_below, owners_to_ask
-from dnsrun.gates.parity_round import OF_TALLY
+from dnsrun.gates.parity.gate import Parity, questions
+from dnsrun.gates.parity.names import Served, is_made_up, made_up_below, owners_to_ask
+from dnsrun.gates.parity.round import OF_TALLY
 from dnsrun.model.observation import Answer, Observation, Verdict, Words
 from dnsrun.model.rrset import RRsetKey, key, rrset
 from dnsrun.rehearse.authority import Faults

@@ -11,7 +11,7 @@ from dns.name import Name
 from dnsrun.engine.cases import POLLED_S, zone_move
 from dnsrun.engine.eyes import recent, side_view
 from dnsrun.engine.run import Run
-from dnsrun.gates.parity_sides import Sides
+from dnsrun.gates.parity.sides import Sides
 from dnsrun.model.act import SetDelegation, WriteZone
 from dnsrun.model.plan import Plan
 from dnsrun.model.times import duration

@@ -8,11 +8,11 @@ from dnsrun.ports.gate import Gate
 
 from .command import Command
 from .confirm import Confirm
-from .delegation import DelegationGate
-from .dnssec import Dnssec
+from .delegation.gate import DelegationGate
+from .dnssec.gate import Dnssec
 from .http import Http
 from .old_side import OldSide
-from .parity import Parity
+from .parity.gate import Parity
 from .records import Records
 from .serial import SerialGate
 from .tls import Tls

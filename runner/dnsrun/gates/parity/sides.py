@@ -15,7 +15,7 @@ from dnsrun.model.rrset import RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.gate import GateCase, ZoneMove
 
-from .parity_names import Served, owners_to_ask
+from .names import Served, owners_to_ask
 
 Side = Literal["new", "old"]
 # ok; TTL above the planned one; other data; nothing where data is expected; data where nothing is expected; the name

@@ -10,13 +10,13 @@ import dns.rdatatype
 from dns.name import Name
 from dns.rdatatype import RdataType
 
+from dnsrun.gates.silence import transport
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation
 from dnsrun.model.rrset import Labels, RRset, RRsetKey
 from dnsrun.model.text import shorten
 
-from .parity_names import is_made_up
-from .parity_sides import State
-from .silence import transport
+from .names import is_made_up
+from .sides import State
 
 
 @dataclass(frozen=True, slots=True)

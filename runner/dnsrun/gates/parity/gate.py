@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 from dns.rdatatype import RdataType
 
+from dnsrun.gates.findings import first
+from dnsrun.gates.outside import Outside
+from dnsrun.gates.silence import answered, ask_controls, is_silence, not_asked, path, unchecked
+from dnsrun.gates.survey import label_servers
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Verdict, Words
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import RRsetKey
@@ -19,14 +23,10 @@ from dnsrun.ports.gate import GateCase, ZoneMove
 from dnsrun.ports.kinds import DNS_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
-from .findings import first
-from .outside import Outside
-from .parity_mail import ask_mail_hosts, defects
-from .parity_round import OF_TALLY, ParityRound, serves_zone
-from .parity_sides import Side, Sides, State, Tally, from_facts
-from .parity_words import Difference, in_lines, says_soa
-from .silence import answered, ask_controls, is_silence, not_asked, path, unchecked
-from .survey import label_servers
+from .mail import ask_mail_hosts, defects
+from .round import OF_TALLY, ParityRound, serves_zone
+from .sides import Side, Sides, State, Tally, from_facts
+from .words import Difference, in_lines, says_soa
 
 ZONE_STAYS = "the zone does not move, so that there is nothing to compare"
 _EVIDENCE = 50

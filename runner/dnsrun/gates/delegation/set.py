@@ -20,15 +20,15 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.SOA import SOA
 
+from dnsrun.gates.findings import Found, failing, unsure, warning
+from dnsrun.gates.outside import addresses_in, is_alias
 from dnsrun.model.observation import Answer, Endpoint, Observation
 from dnsrun.model.rrset import RRsetKey
 from dnsrun.model.zone import Delegation
 from dnsrun.ports.gate import ZoneMove
 
-from .delegation_probe import OVER_UDP, RESOLVES
-from .delegation_zone import by_server
-from .findings import Found, failing, unsure, warning
-from .outside import addresses_in, is_alias
+from .probe import OVER_UDP, RESOLVES
+from .zone import by_server
 
 _HOST_LABEL = re.compile(rb"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LONGEST_NAME = 255  # octets, RFC 1035 section 2.3.4

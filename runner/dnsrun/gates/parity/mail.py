@@ -11,13 +11,13 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.MX import MX
 
+from dnsrun.gates.outside import Outside, addresses_in, is_alias
 from dnsrun.model.observation import Endpoint, Observation
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.text import shorten
 from dnsrun.model.zone import ZoneSnapshot
 
-from .outside import Outside, addresses_in, is_alias
-from .parity_names import Served
+from .names import Served
 
 _OF_HOST = "mail host "
 _MOST_HOSTS = 20

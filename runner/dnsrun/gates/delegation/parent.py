@@ -9,15 +9,15 @@ import dns.name
 from dns.name import Name
 from dns.rdtypes.ANY.NS import NS
 
+from dnsrun.gates.findings import Found, failing, late, unsure, warning
+from dnsrun.gates.silence import Path, is_silence, path
 from dnsrun.model.handover import handover
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Words
 from dnsrun.model.rrset import RRset
 from dnsrun.model.zone import Delegation
 from dnsrun.ports.gate import ZoneMove
 
-from .delegation_probe import PARENT_DS, PARENT_GLUE, PARENT_NS
-from .findings import Found, failing, late, unsure, warning
-from .silence import Path, is_silence, path
+from .probe import PARENT_DS, PARENT_GLUE, PARENT_NS
 
 
 @dataclass(frozen=True, slots=True)

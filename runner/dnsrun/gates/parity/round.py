@@ -18,7 +18,7 @@ from dnsrun.model.observation import Answer, Endpoint, Observation, Question, Wo
 from dnsrun.model.rrset import RRsetKey
 from dnsrun.ports.net import Net
 
-from .parity_sides import Side, Sides, Tally, as_facts, questions_of
+from .sides import Side, Sides, Tally, as_facts, questions_of
 
 OF_TALLY = "parity"
 _OWNERS_AT_FIRST, _OWNERS_AT_ONCE = 100, 2000

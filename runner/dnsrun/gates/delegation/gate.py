@@ -10,19 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dnsrun.gates.findings import conclude
+from dnsrun.gates.outside import Outside
+from dnsrun.gates.silence import NOT_CHECKED, answered, ask_controls, not_asked, unchecked
 from dnsrun.model.observation import Endpoint, Observation, Verdict
 from dnsrun.model.playbook import GateSpec
 from dnsrun.ports.gate import GateCase
 from dnsrun.ports.kinds import DNS_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
-from .delegation_parent import at_parent, judge_parent
-from .delegation_probe import RESOLVES, ask_names, ask_parent, ask_zone
-from .delegation_set import judge_set
-from .delegation_zone import by_server, judge_servers
-from .findings import conclude
-from .outside import Outside
-from .silence import NOT_CHECKED, answered, ask_controls, not_asked, unchecked
+from .parent import at_parent, judge_parent
+from .probe import RESOLVES, ask_names, ask_parent, ask_zone
+from .set import judge_set
+from .zone import by_server, judge_servers
 
 
 class DelegationGate:

@@ -17,11 +17,14 @@ from dns.rdtypes.ANY.SOA import SOA
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
+from dnsrun.gates.findings import Found, failing, late, unsure, warning
+from dnsrun.gates.parity.words import says, says_soa
+from dnsrun.gates.silence import Path, is_silence, path
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Words
 from dnsrun.model.rrset import RRsetKey
 from dnsrun.ports.gate import ZoneMove
 
-from .delegation_probe import (
+from .probe import (
     FLAGS,
     FOR_AAAA,
     NS_SET,
@@ -34,9 +37,6 @@ from .delegation_probe import (
     TRUNCATED,
     VERSION,
 )
-from .findings import Found, failing, late, unsure, warning
-from .parity_words import says, says_soa
-from .silence import Path, is_silence, path
 
 _DE = dns.name.from_text("de")
 # Zonemaster ZONE02 to ZONE06: seconds, lowest and highest.

@@ -21,6 +21,8 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.DS import DS
 
 from dnsrun.errors import OutsideError
+from dnsrun.gates.findings import Found, conclude, failing, unsure, warning
+from dnsrun.gates.silence import Path, answered, ask_controls, is_silence, no_reply, not_asked, path, unchecked
 from dnsrun.model.observation import Endpoint, NoReply, Observation, Verdict, Words
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import RRsetKey
@@ -28,9 +30,6 @@ from dnsrun.model.text import shorten
 from dnsrun.ports.gate import GateCase, ZoneMove
 from dnsrun.ports.kinds import DNS_TIMING, Fragment
 from dnsrun.ports.net import Net, View
-
-from .findings import Found, conclude, failing, unsure, warning
-from .silence import Path, answered, ask_controls, is_silence, no_reply, not_asked, path, unchecked
 
 _ASKED = (RdataType.DNSKEY, RdataType.SOA, RdataType.CDS, RdataType.CDNSKEY)
 _DIGESTS = frozenset({2, 4})  # SHA-256 and SHA-384; RFC 8624 section 3.3
@@ -128,7 +127,7 @@ def _read_signers(texts: Iterable[str]) -> tuple[DS, ...] | str:
     # Validation needs cryptography, which takes its time to load: only where there is something to validate.
     if not texts:
         return ()
-    from .dnssec_chain import read_ds
+    from .chain import read_ds
 
     try:
         return read_ds(texts)
@@ -156,7 +155,7 @@ def _longest_ttl_s(move: ZoneMove) -> int:
 def _signed(
     apex: Name, server: Endpoint, said: Mapping[object, Observation], signers: tuple[DS, ...], ttl_s: int
 ) -> Iterator[Found]:
-    from .dnssec_chain import chain_problem
+    from .chain import chain_problem
 
     keys, soa = said.get(_of(RdataType.DNSKEY)), said.get(_of(RdataType.SOA))
     if keys is None or soa is None or not isinstance(keys.got, Words) or not isinstance(soa.got, Words):

@@ -20,13 +20,12 @@ from dns.rdatatype import RdataType
 
 from dnsrun.dnsio.walk import glue_in
 from dnsrun.errors import OutsideError
+from dnsrun.gates.outside import Outside
+from dnsrun.gates.silence import no_reply
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question, Words
 from dnsrun.model.rrset import RRsetKey
 from dnsrun.ports.gate import ZoneMove
 from dnsrun.ports.net import Net
-
-from .outside import Outside
-from .silence import no_reply
 
 PARENT_NS, PARENT_DS, PARENT_GLUE = "delegation at the parent", "DS at the parent", "glue at the parent"
 OVER_UDP, OVER_TCP, NS_SET, FOR_AAAA = "zone over UDP", "zone over TCP", "name servers in the zone", "an AAAA question"

@@ -1,0 +1,1 @@
+"""Gate `parity`: both hosts serve what the new one is to serve, at every server, name and type."""
