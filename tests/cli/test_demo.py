@@ -165,7 +165,7 @@ def test_every_command_is_an_ordinary_one(shown: Shown) -> None:
     assert commands[0] == f"cd {shown.folder}"
     words = " ".join(command.split()[1] for command in commands[1:])
     assert words == (
-        "check apply demo plan apply apply demo apply demo apply apply demo apply demo demo apply demo apply"
+        "check apply demo plan apply apply demo apply demo demo apply apply demo apply demo demo apply demo apply"
     )
 
 
@@ -291,6 +291,7 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
         (("--json",), "made for reading"),
         (("--repair",), "no project folder"),
         (("--ns-ttl", "1h"), "goes with --by-hand"),
+        (("--by-hand", "--ns-ttl", "25h"), "24h at most"),
         (("--world", "."), "is not the folder of a demo"),
     ],
 )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LOWEST_TTL_S, HIGHEST_TTL_S, USUAL_TTL_S = 60, 900, 60
 _LONGEST_JUMP_S = 31 * 86_400
+_CACHES_KEEP_S = 86_400
 _MODES = ("world", "jump", "visitors", "by_hand", "repair", "meddle")
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -80,6 +81,8 @@ def command(session: Session, /, **given: Any) -> Exit:
         raise UsageError(f"--{asked[0].replace('_', '-')} stands alone; run one after the other")
     if given["ns_ttl"] is not None and not given["by_hand"]:
         raise UsageError("--ns-ttl goes with --by-hand")
+    if (given["ns_ttl"] or 0) > _CACHES_KEEP_S:
+        raise UsageError("--ns-ttl is 24h at most: the demo's cache, as most, keeps nothing longer")
     if given["world"]:
         return play_world(session, given["world"].absolute(), until_eof=given["until_eof"])
     if given["jump"] is not None:

@@ -56,7 +56,7 @@ def script(ttl_s: int) -> tuple[Scene, ...]:
     letting_go = f"{ttl_s // 60}m" if ttl_s % 60 == 0 else f"{ttl_s}s"
     return (
         Scene("ACT 1   By hand", _by_hand()),
-        Scene("ACT 2   The web site moves", _web()),
+        Scene("ACT 2   The web site moves", _web(letting_go)),
         Scene("ACT 3   The name servers move", _name_servers(letting_go)),
     )
 
@@ -87,7 +87,7 @@ def _by_hand() -> tuple[Line, ...]:
     )
 
 
-def _web() -> tuple[Line, ...]:
+def _web(letting_go: str) -> tuple[Line, ...]:
     return (
         Line(("And now with dnsrun. What will happen, and when? This only reads.",), "plan"),
         Line(
@@ -105,7 +105,11 @@ def _web() -> tuple[Line, ...]:
             "apply --phase 2 --yes",
             Exit.ROLLED_BACK,
         ),
-        Line(("It went back by itself; nobody had to watch. The web server is repaired ...",), "demo --repair"),
+        Line(
+            ("It went back by itself; nobody had to watch. Caches let go of the new address after its TTL.",),
+            f"demo --jump {letting_go}",
+        ),
+        Line(("The web server is repaired ...",), "demo --repair"),
         Line(("... and the same command goes through.",), "apply --phase 2 --yes"),
         Line(("Phase 3 writes nothing. It watches until no cache holds the old address.",), "apply --phase 3 --yes"),
     )
@@ -117,7 +121,7 @@ def _name_servers(letting_go: str) -> tuple[Line, ...]:
         Line(
             (
                 "All old and new name servers are asked for every name and type; only then the registry is told.",
-                "Minutes later that file is imported at the new host. Web site and mail are gone.",
+                "Then somebody imports that file at the new host. For all who ask now, web site and mail are gone.",
             ),
             "apply --phase 4 --yes",
             Exit.ROLLED_BACK,

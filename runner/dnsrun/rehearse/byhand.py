@@ -45,21 +45,22 @@ class ByHand:
     met: Visits
 
 
-def switch_by_hand(zones: Zones, start: datetime) -> ByHand:
+def switch_by_hand(zones: Zones, start: datetime, *, ns_ttl_s: int) -> ByHand:
     """Delegate a copy to the new host, put it back when the client calls, and count until mail is well again.
 
-    A mail program asks one caching resolver in every second, from `start` (UTC) on; nothing is computed. Touches the
-    network (loopback); raises `OSError` when there are no free ports.
+    Caches keep the delegation for `ns_ttl_s` seconds. A mail program asks one caching resolver in every second, from
+    `start` (UTC) on; nothing is computed. Touches the network (loopback); raises `OSError` without free ports.
     """
     with ExitStack() as stack:
         places: dict[Place, Place] = {}
+        zones = zones.with_ns_ttl(ns_ttl_s)
         parent = _start(stack, places, zones)
         send = through(MappedNet(places, SystemClock()))
         users = Users(scenery.IMAP, scenery.mailboxes(), (scenery.ROOT_SERVER,), send, start)
         switched_at = start + BEFORE
         users.live_until(switched_at)
         parent.set_zone(scenery.PARENT, scenery.delegated_to_new(zones.parent))
-        failed_at = _first_failure(users)
+        failed_at = _first_failure(users, switched_at + timedelta(seconds=ns_ttl_s) + _CALM)
         if failed_at is None:
             return ByHand(switched_at, None, users.visits)
         put_back_at = failed_at + CALL_AFTER
@@ -69,9 +70,8 @@ def switch_by_hand(zones: Zones, start: datetime) -> ByHand:
         return ByHand(switched_at, put_back_at, users.visits)
 
 
-def _first_failure(users: Users) -> datetime | None:
-    """Live on until a mail program fails; None when none does for a long time."""
-    until = users.visits.until + _PATIENCE
+def _first_failure(users: Users, until: datetime) -> datetime | None:
+    """Live on until a mail program fails; None when none does before `until`."""
     while not users.visits.outages and users.visits.until < until:
         users.live_until(users.visits.until + _LOOK)
     return users.visits.outages[0].first_at if users.visits.outages else None

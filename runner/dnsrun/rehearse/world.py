@@ -172,7 +172,7 @@ class World:
             zones = Zones(self._parent.text(), self._old.text(), self._new.text())
             start = self.now()
         ttl_s = ns_ttl_s or scenery.REAL_NS_TTL_S
-        return {"ns_ttl_s": ttl_s, **by_hand_to_json(switch_by_hand(zones.with_ns_ttl(ttl_s), start))}
+        return {"ns_ttl_s": ttl_s, **by_hand_to_json(switch_by_hand(zones, start, ns_ttl_s=ttl_s))}
 
     def _do(self, what: str, details: Mapping[str, Any]) -> Mapping[str, Any]:
         match what:
