@@ -385,8 +385,14 @@ class _Walk:
         wrote = any(isinstance(earlier, Do) for earlier in self.plan.moves[:index])
         t_all = self._t_all(index) or (None if wrote else self.case.settled_at) or self.now
         for_s = move.for_s
-        because = f"{move.kind} for {for_s} s" if for_s is not None else "until no cache can hold the old records"
+        because = f"{move.kind} for {for_s} s" if for_s is not None else self._all_caches
         return SetDue(index, self._due(move, t_all), because)
+
+    @property
+    def _all_caches(self) -> str:
+        if any(isinstance(act, SetDelegation) and act.moves_servers for act in self.plan.acts):
+            return "until no cache asks the old name servers or holds what they said"
+        return "until no cache can hold the old records"
 
     def _t_all(self, index: int) -> datetime | None:
         """Return when every server first showed what this plan wrote: the first of the equal rounds."""
@@ -406,7 +412,9 @@ def _goes_meanwhile(plan: Plan, move: Move) -> bool:
     """
     if isinstance(move, Check):
         return move.when == "safe"
-    return isinstance(move, Do) and isinstance(plan.acts[move.act], (WriteZone, SetDelegation))
+    act = plan.acts[move.act] if isinstance(move, Do) else None
+    writes_data = isinstance(act, WriteZone) and not all(change.ttl_only for change in act.changes)
+    return writes_data or isinstance(act, SetDelegation)
 
 
 def _again_s(gate: GateSpec, rounds: Rounds | None) -> int:
