@@ -76,13 +76,7 @@ def command(session: Session, /, **given: Any) -> Exit:
     Without options it plays a move of a web site and its name servers, in three acts, with two accidents. Servers
     and visitors are on 127.0.0.1; nothing leaves this machine. The options below go on in the folder that it leaves.
     """
-    asked = [mode for mode in _MODES if given[mode] not in (None, False)]
-    if len(asked) > 1 or (asked and given["folder"]):
-        raise UsageError(f"--{asked[0].replace('_', '-')} stands alone; run one after the other")
-    if given["ns_ttl"] is not None and not given["by_hand"]:
-        raise UsageError("--ns-ttl goes with --by-hand")
-    if (given["ns_ttl"] or 0) > _CACHES_KEEP_S:
-        raise UsageError("--ns-ttl is 24h at most: the demo's cache, as most, keeps nothing longer")
+    _require_sense(given)
     if given["world"]:
         return play_world(session, given["world"].absolute(), until_eof=given["until_eof"])
     if given["jump"] is not None:
@@ -103,6 +97,16 @@ def command(session: Session, /, **given: Any) -> Exit:
 
 
 demo = command
+
+
+def _require_sense(given: dict[str, Any]) -> None:
+    asked = [mode for mode in _MODES if given[mode] not in (None, False)]
+    if len(asked) > 1 or (asked and given["folder"]):
+        raise UsageError(f"--{asked[0].replace('_', '-')} stands alone; run one after the other")
+    if given["ns_ttl"] is not None and not given["by_hand"]:
+        raise UsageError("--ns-ttl goes with --by-hand")
+    if (given["ns_ttl"] or 0) > _CACHES_KEEP_S:
+        raise UsageError("--ns-ttl is 24h at most: the demo's cache, as most, keeps nothing longer")
 
 
 def _lab(session: Session) -> Lab:
@@ -228,8 +232,8 @@ def by_hand_lines(met: dict[str, Any]) -> list[str]:
     if met["put_back_at"]:
         first, last = met["outages"][0]["first_at"], met["outages"][-1]["last_at"]
         events += [
-            (first, f"the cache forgets the old ones, and mail fails: no such name {met['host']}"),
-            (met["put_back_at"], "the client has called; the old name servers are put back at once; it does not help"),
+            (first, f"the cache forgets the old ones; mail fails: no such name {met['host']}"),
+            (met["put_back_at"], "the client has called; the old name servers are put back; it does not help"),
             (last, f"last failure: for {keeps} the cache has held on to the new name servers"),
         ]
     head = f"On a copy of these servers, with a delegation that caches keep for {keeps}:"

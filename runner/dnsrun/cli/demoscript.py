@@ -80,7 +80,7 @@ def _by_hand() -> tuple[Line, ...]:
                 "Six are missing, and no dictionary has imap-k7 or s2026b._domainkey: public look-ups would never",
                 "have shown them. dnsrun took the whole zone from the old host (zone transfer) and compared.",
                 "By hand nobody compares. What would that have cost? Played on a copy of these servers, with a",
-                "delegation that lives for a day, as under .jp (in this lab: 10 minutes, so that you need not wait):",
+                "delegation that lives for a day, as under .jp (in this lab 10 minutes, to make the demo short):",
             ),
             "demo --by-hand",
         ),
@@ -264,4 +264,4 @@ def _say_how_to_go_on(session: Session, place: Path, ttl_s: int) -> None:
     out("    dnsrun report                        the whole story, in the words for the client")
     out("    dnsrun demo --world . &              the servers run again, until `kill %1`")
     out("    dnsrun demo --by-hand --ns-ttl 1h    ... if caches kept the delegation for one hour")
-    out("To begin anew, end the servers and `rm -r .dnsrun lab/*`; with them each command above can be repeated.")
+    out("To begin anew, end the servers and `rm -r .dnsrun lab/*`; then play each command above yourself.")
