@@ -31,7 +31,7 @@ from worlds import EnvSecrets
 
 KEY = Key("bench.")
 TTL_S = 300
-_ROOT, _PARENT = "198.51.100.1", "198.51.100.2"
+ROOT, _PARENT = "198.51.100.1", "198.51.100.2"
 _ADDRESSES = {"bind": "198.51.100.53", "powerdns": "198.51.100.54"}
 
 Host = Literal["bind", "powerdns"]
@@ -138,7 +138,7 @@ class Scene:
             holds=FileHolds(journal.folder, journal, self.clock),
             providers=open_providers(playbook, context),
             gates=built_in(),
-            roots=Roots.of({"a.root.": [_ROOT]}),
+            roots=Roots.of({"a.root.": [ROOT]}),
             tell=lambda _at, _event: None,
         )
 
@@ -166,7 +166,7 @@ def scene(hosts: Mapping[str, Host]) -> Iterator[Scene]:
         parent.add(Primary("example", small_zone(f"ns A {_PARENT}", *_delegations(hosts), ns="ns.example.")))
         api = (pdns.address, pdns.api_port)
         places = {
-            (_ROOT, 53): (root.address, root.port),
+            (ROOT, 53): (root.address, root.port),
             (_PARENT, 53): (parent.address, parent.port),
             (_ADDRESSES["bind"], 53): (bind.address, bind.port),
             (_ADDRESSES["powerdns"], 53): (pdns.address, pdns.port),

@@ -181,16 +181,18 @@ def transport_name(transport: str, *, edns: bool) -> str:
 
 
 class QueryIds:
-    """Query IDs that nobody can guess, drawn from the system in bulk; two octets each."""
+    """Query IDs that nobody can guess, drawn from the system in bulk, a few at first; two octets each."""
 
     def __init__(self) -> None:
         self._ids: list[bytes] = []
+        self._draws = 32
 
     def unused(self, taken: Container[bytes]) -> bytes:
         """Return a random ID that is not in `taken`."""
         while True:
             if not self._ids:
-                octets = os.urandom(2048)
+                octets = os.urandom(2 * self._draws)
                 self._ids = [octets[i : i + 2] for i in range(0, len(octets), 2)]
+                self._draws = 1024
             if (query_id := self._ids.pop()) not in taken:
                 return query_id

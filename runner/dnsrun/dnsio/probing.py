@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import dns.name
 from dns.name import Name
@@ -48,6 +49,8 @@ _AT_SERVICES = (RdataType.SRV,)
 _ANYWHERE = (*_AT_HOSTS, *_AT_SERVICES)
 # An alias answers for every type, so that CNAME needs no question of its own.
 
+_Wanted = tuple[Name, tuple[RdataType, ...]]  # a name and the types to ask there
+
 
 def usual_names(apex: Name) -> tuple[Name, ...]:
     """Return the owner names that zones usually hold, below `apex`; pure."""
@@ -82,10 +85,10 @@ def probe(view: View, apex: Name, names: Iterable[Name] = ()) -> Probing:
     wanted |= dict.fromkeys(controls.values(), _ANYWHERE)
     seen: list[Observation] = []
     denied: set[Name] = set()
-    for depth in sorted({len(name) for name in wanted}):
-        seen += _ask_names(view, {name: wanted[name] for name in wanted if len(name) == depth}, denied)
+    for _, of_depth in groupby(sorted(wanted.items(), key=_depth), key=_depth):
+        seen += _ask_names(view, of_depth, denied)
     led_to = sorted({name for name in _targets(seen) if name.is_subdomain(apex)} - wanted.keys())
-    seen += _ask_names(view, dict.fromkeys(led_to, _AT_HOSTS), denied)
+    seen += _ask_names(view, ((name, _AT_HOSTS) for name in led_to), denied)
     return Probing(tuple(seen), controls)
 
 
@@ -101,15 +104,28 @@ def _wanted(apex: Name, names: Iterable[Name]) -> dict[Name, tuple[RdataType, ..
     return wanted
 
 
-def _ask_names(view: View, wanted: Mapping[Name, tuple[RdataType, ...]], denied: set[Name]) -> Iterator[Observation]:
+def _depth(wanted: _Wanted) -> int:
+    return len(wanted[0])
+
+
+def _ask_names(view: View, wanted: Iterable[_Wanted], denied: set[Name]) -> Iterator[Observation]:
     """Ask the first type at each name, and the others where some server may know the name; adds to `denied`."""
-    alive = [name for name in wanted if name.parent() not in denied]
-    denied.update(name for name in wanted if name.parent() in denied)
-    first = list(view.ask(RRsetKey(name, wanted[name][0]) for name in alive))
+    alive: list[_Wanted] = []  # no dict: hashing names is what costs here
+    for name, types in wanted:
+        if name.parent() in denied:
+            denied.add(name)
+        else:
+            alive.append((name, types))
+    first = list(view.ask(RRsetKey(name, types[0]) for name, types in alive))
     known = {one.of.owner for one in first if isinstance(one.of, RRsetKey) and not _denies(one)}
-    denied.update(name for name in alive if name not in known)
+    there = []
+    for name, types in alive:
+        if name in known:
+            there.append((name, types))
+        else:
+            denied.add(name)
     yield from first
-    yield from view.ask(RRsetKey(name, rdtype) for name in alive if name in known for rdtype in wanted[name][1:])
+    yield from view.ask(RRsetKey(name, rdtype) for name, types in there for rdtype in types[1:])
 
 
 def _denies(one: Observation) -> bool:

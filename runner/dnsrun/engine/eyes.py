@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from dnsrun.dnsio.views import ServerView, current_view, future_view, named_view
 from dnsrun.model.act import SetDelegation
@@ -17,12 +18,16 @@ from .run import Run
 def current(run: Run, net: Net | None = None) -> ServerView:
     """Return the view of the live delegation: every address of every server. Raises `OutsideError`.
 
+    Looks anew, and lets `recent` know.
+
     A rollback goes on also where the parent delegates to servers that have no address (fault 54).
     """
     extra = {server.name: server.addresses for spec in run.playbook.providers.values() for server in spec.name_servers}
     back = run.state.going_back is not None
-    net = net or run.ports.net
-    return current_view(net, run.apex, run.ports.roots, extra_addresses=extra, may_be_empty=back)
+    now_s = run.ports.clock.monotonic_s()
+    view = current_view(net or run.ports.net, run.apex, run.ports.roots, extra_addresses=extra, may_be_empty=back)
+    run.seen = (now_s, replace(view, net=run.ports.net))
+    return view
 
 
 def recent(run: Run, *, at_most_s: float) -> ServerView:
@@ -32,7 +37,7 @@ def recent(run: Run, *, at_most_s: float) -> ServerView:
     """
     now_s = run.ports.clock.monotonic_s()
     if run.seen is None or now_s - run.seen[0] > at_most_s:
-        run.seen = (now_s, current(run))
+        return current(run)
     return run.seen[1]
 
 
