@@ -19,10 +19,11 @@ import pytest
 from cli.conftest import Project, Result
 from crash import movingwords as words
 from dnsrun.engine.advance import Ended, advance
-from dnsrun.engine.decide import Case, decide
+from dnsrun.engine.decide import decide
 from dnsrun.engine.decisions import Call
 from dnsrun.engine.fresh import still_fresh
 from dnsrun.engine.run import Run
+from dnsrun.engine.standing import Case
 from dnsrun.engine.start import begin, prepare
 from dnsrun.journal.store import FileJournal
 from dnsrun.model.entry import Entry, Intended, Judged, Record, RollbackAsked

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dnsrun.engine.decide import MAX_TRIES, Case, decide
+from dnsrun.engine.decide import decide
+from dnsrun.engine.decide_acts import MAX_TRIES
 from dnsrun.engine.decisions import (
     AskPerson,
     BeginBack,
@@ -24,6 +25,7 @@ from dnsrun.engine.decisions import (
     Settle,
     Until,
 )
+from dnsrun.engine.standing import Case
 from dnsrun.journal.fold import RunState, fold, fold_all
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
 from dnsrun.model.entry import (

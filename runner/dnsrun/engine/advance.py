@@ -19,12 +19,13 @@ from dnsrun.ports.journal import Hold as HoldOnDomain
 
 from .acts import call, settle
 from .back import plan_back
-from .decide import Case, decide
+from .decide import decide
 from .decisions import AskPerson, BeginBack, Call, Decision, End, Look, Nothing, PlanBack, SetDue, Settle, Until
 from .fresh import still_fresh
 from .progress import GoingBack, Staying
 from .rounds import look
 from .run import Run
+from .standing import Case
 
 POLL_S = 1.0
 POLL_MAX_S = 15.0
