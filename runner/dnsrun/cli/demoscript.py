@@ -259,9 +259,9 @@ def _say_how_to_go_on(session: Session, place: Path, ttl_s: int) -> None:
     out = session.console.out
     out()
     out(_remark(f"These are counts of calls, no formulas: `dnsrun demo --ttl {other_s}` gives other numbers."))
-    out(_remark("Playbook, journal, captures and zones stay in that folder. To look around, or to play yourself:"))
+    out(_remark("Playbook, journal, captures and zones stay in that folder. To look around:"))
     out(f"    cd {quote(str(place))}")
     out("    dnsrun report                        the whole story, in the words for the client")
     out("    dnsrun demo --world . &              the servers run again, until `kill %1`")
-    out("    dnsrun demo --by-hand --ns-ttl 1h    ... if caches kept the delegation for one hour")
-    out("To begin anew, end the servers and `rm -r .dnsrun lab/*`; then play each command above yourself.")
+    out(_remark("To play it yourself: end them, `rm -r .dnsrun lab/*`, start them; each command above works again."))
+    out(_remark("Act 1 with another lifetime of the delegation is then: dnsrun demo --by-hand --ns-ttl 1h"))
