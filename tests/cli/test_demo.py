@@ -171,13 +171,9 @@ def test_every_command_is_an_ordinary_one(shown: Shown) -> None:
 
 def test_it_says_where_its_folder_is_and_how_to_go_on(shown: Shown) -> None:
     end = shown.text.rpartition("no formulas")[2]
-    for line in (
-        f"cd {shown.folder}",
-        "dnsrun report ",
-        "dnsrun demo --world . &",
-        "dnsrun demo --by-hand --ns-ttl 1h",
-    ):
+    for line in (f"cd {shown.folder}", "dnsrun report ", "dnsrun demo --world . &"):
         assert f"    {line}" in end
+    assert "dnsrun demo --by-hand --ns-ttl 1h" in end
 
 
 def test_nothing_of_it_runs_on(shown: Shown) -> None:
