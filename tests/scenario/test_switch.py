@@ -291,3 +291,18 @@ def test_a_name_added_at_the_old_host_after_the_switch_comes_along_when_it_goes_
     assert isinstance(ended, Ended)
     assert ended.outcome == "rolled-back"
     assert here.held(here.new, "late-x81.client.example.", "A") == ["600 192.0.2.88"]
+
+
+def test_a_mail_host_spoiled_at_the_new_host_takes_minutes_to_go_back(here: SwitchWorld) -> None:
+    """Names of mail are asked every minute of the watch, not every quarter of an hour."""
+    run = switched(here)
+    watching_at = here.clock.now() + timedelta(minutes=2)
+    while here.clock.now() < watching_at:
+        here.clock.wait_until(here.step(run))
+    here.edit(here.new, "mail.client.example.", "192.0.2.98")
+    spoiled_at = here.clock.now()
+    ended = here.drive(run)
+    assert isinstance(ended, Ended)
+    assert ended.outcome == "rolled-back"
+    assert here.clock.now() - spoiled_at < timedelta(minutes=4)
+    assert here.held(here.new, "mail.client.example.", "A") == ["600 192.0.2.25"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dns.name import Name
+from dns.rdatatype import RdataType
 
 from dnsrun.journal.fold import MoveState
 from dnsrun.model.act import Refresh, SetDelegation
@@ -13,6 +14,7 @@ from dnsrun.model.playbook import GateSpec, Side
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.plan.gating import KNOW_THE_MOVE
+from dnsrun.plan.mail import CARRYING, mail_names
 from dnsrun.ports.gate import GateCase, ZoneMove
 from dnsrun.ports.net import View
 
@@ -43,6 +45,8 @@ def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
     else:
         guards = plan.guards if provider == (plan.live or provider) else ()
         changes = merged((*guards, *settled(plan, active.moves if active else {}, acts, provider=provider)))
+        if gate.side == "new" and isinstance(move, Hold) and plan.content:
+            changes = merged((*changes, *_what_matters(run, plan)))
     rounds = known.rounds.get(gate.name) if known else None
     passed = any(gate.name in state.rounds and state.rounds[gate.name].passed_at for state in _after(plan, run))
     return GateCase(
@@ -57,6 +61,18 @@ def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
         phase=plan.phase,
         move=zone_move(run, plan) if gate.kind in KNOW_THE_MOVE else None,
     )
+
+
+def _what_matters(run: Run, plan: Plan) -> Iterable[Change]:
+    """Yield what must stay at the new servers and is asked every minute: names of mail and of the playbook.
+
+    The whole zone is too much for that; it is asked more rarely (`parity`).
+    """
+    content = run.zone(plan.content)
+    names = {*mail_names(run.playbook.mail, content), *(name for spec in run.playbook.records for name in spec.names)}
+    for key, rrset in content.rrsets.items():
+        if key.rdtype == RdataType.MX or (key.owner in names and key.rdtype in CARRYING):
+            yield Change(key, rrset, rrset)
 
 
 def provider_at(run: Run, plan: Plan, side: Side) -> str:

@@ -191,7 +191,8 @@ class Draft:
         moving = self.situation.moving
         gates = () if self._switches else self._dns_gates("live")
         if self._switches or (moving and moving.switched and self.situation.caches_mixed):
-            gates += tuple(built_in(kind, "new") for kind in ("delegation", "parity") if kind not in self._off)
+            kinds = ("records", "delegation", "parity")
+            gates += tuple(built_in(kind, "new") for kind in kinds if kind not in self._off)
         elif moving and moving.copied and "parity" not in self._off:
             # What nobody asks yet breaks nobody: a person looks at it.
             gates += (replace(built_in("parity", "new"), on_fail="pause"),)
