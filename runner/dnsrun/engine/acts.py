@@ -196,6 +196,8 @@ def _journal_done(
 ) -> None:
     note = tuple(f"{rrset.key} is served with TTL {rrset.ttl_s}: this host raises it" for rrset in served)
     run.append(Done(index, how, note, served, delegated))
+    if delegated:
+        run.seen = None  # other servers are delegated to now
     run.tell(Shown(act, how, note, back=plan.direction == "back"))
 
 

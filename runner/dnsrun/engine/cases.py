@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from dns.name import Name
 from dns.rdatatype import RdataType
@@ -18,16 +19,21 @@ from dnsrun.plan.mail import CARRYING, mail_names
 from dnsrun.ports.gate import GateCase, ZoneMove
 from dnsrun.ports.net import View
 
-from .eyes import current, future, recent, side_view
+from .eyes import future, recent, side_view
 from .run import Run, merged, settled
 from .watchful import WatchfulNet
 
 POLLED_S = 60
+SEEN_S = 10
 
 
 def view_for(run: Run, move: Check | Hold, gate: GateSpec, changes: tuple[Change, ...]) -> View:
-    """Return the view that a gate asks through: what will be (before, safe) or what is. Touches the network."""
-    view = side_view(run, gate.side, base=current(run, WatchfulNet(run)))
+    """Return the view that a gate asks through: what will be (before, safe) or what is. Touches the network.
+
+    Whom the parent delegates to was seen ten seconds ago at most: the gates of one moment need not all ask the roots.
+    """
+    base = replace(recent(run, at_most_s=SEEN_S), net=WatchfulNet(run))
+    view = side_view(run, gate.side, base=base)
     if isinstance(move, Check) and move.when in {"before", "safe"}:
         return future(view, changes)
     return view
