@@ -59,9 +59,22 @@ def write(tree: Tree, folder: Path) -> None:
         path.write_bytes(content)
 
 
+_fsync = os.fsync
+
+
 @contextmanager
 def watching_fsync(synced: Callable[[int], None]) -> Iterator[None]:
-    """Have every fsync of this process noted instead of made: faster, and what is not noted is lost."""
+    """Have every fsync of this process noted instead of made: faster, and what is not noted is lost.
+
+    Several may watch at the same time.
+    """
+    others = os.fsync
+
+    def noted(handle: int) -> None:
+        synced(handle)
+        if others is not _fsync:
+            others(handle)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", synced)
+        patch.setattr(os, "fsync", noted)
         yield
