@@ -9,9 +9,10 @@ from dns.rdatatype import RdataType
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrun.model.content import HOSTS_OWN, is_content
 from dnsrun.model.playbook import NameServer
 from dnsrun.model.rrset import Change, RRset, RRsetKey, key, rrset
-from dnsrun.plan.content import NOT_CONTENT, expected_content, is_content, left_out
+from dnsrun.plan.content import expected_content, left_out
 from gateworld import APEX, zone
 from valuemaking import rrsets
 
@@ -39,7 +40,7 @@ def test_every_captured_rrset_is_expected_with_its_data_and_no_longer_ttl(held: 
     private = {one.key for one in held if not is_content(one.key.rdtype)}
     assert len(left_out(captured)) == len(private)
     assert content.rrsets.keys() <= captured.rrsets.keys()
-    assert not {one.rdtype for one in content.rrsets} & NOT_CONTENT
+    assert not {one.rdtype for one in content.rrsets} & HOSTS_OWN
     assert content.rrsets[APEX_NS].texts() == ("ns1.new.example.",)
 
 

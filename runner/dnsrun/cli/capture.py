@@ -13,10 +13,10 @@ from dnsrun.engine.moving import read_other
 from dnsrun.engine.run import Run
 from dnsrun.engine.samples import new_samples
 from dnsrun.errors import Exit
+from dnsrun.model.content import is_content
 from dnsrun.model.entry import Captured, Observed
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.content import is_content
 from dnsrun.plan.steps.lower_ttl import lowered_keys
 from dnsrun.wiring.project import state_folder
 

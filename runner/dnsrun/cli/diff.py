@@ -9,8 +9,8 @@ from dns.rdatatype import RdataType
 
 from dnsrun.engine.checkpoint import expected_zone, read_checkpoint
 from dnsrun.engine.moving import read_other
-from dnsrun.engine.start import DERIVED
 from dnsrun.errors import Exit, UsageError
+from dnsrun.model.content import HOSTS_OWN
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.text import shorten
 from dnsrun.model.zone import ZoneSnapshot
@@ -97,7 +97,7 @@ def rows(
     return [
         Row(key, captured.rrsets.get(key), expected.rrsets.get(key), live.rrsets.get(key), there.get(key))
         for key in sorted(keys, key=RRsetKey.order)
-        if key.rdtype.name not in DERIVED
+        if key.rdtype not in HOSTS_OWN
     ]
 
 

@@ -14,7 +14,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun.errors import Refused
-from dnsrun.model.content import Content
+from dnsrun.model.content import HOSTS_OWN, Content
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.text import shorten
@@ -22,10 +22,6 @@ from dnsrun.model.zone import ZoneSnapshot
 
 from .probing import Found, Probing, found
 
-# Made by whoever signs or serves.
-NOT_COMPARED = frozenset(
-    map(RdataType.make, ("SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY", "ZONEMD"))
-)
 _SHOWN = 10
 
 
@@ -131,7 +127,7 @@ def _is_same(captured: RRset, seen: Observation, *, is_cut: bool) -> bool:
 
 
 def _is_compared(key: RRsetKey, held: Content, volatile: frozenset[Name]) -> bool:
-    if key.rdtype in NOT_COMPARED or (volatile and key.owner in volatile):
+    if key.rdtype in HOSTS_OWN or (volatile and key.owner in volatile):
         return False
     return not held.is_hidden(key)
 

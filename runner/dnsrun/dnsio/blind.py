@@ -15,12 +15,10 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.IN.NAPTR import NAPTR
 from dns.rdtypes.txtbase import TXTBase
 
-from dnsrun.model.content import Content
+from dnsrun.model.content import HOSTS_OWN, Content
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
-
-from .agreement import NOT_COMPARED
 
 # What listings are known to give roughly: where text is cut, the letter case of a flag, one of several values.
 _ROUGH = frozenset({RdataType.TXT, RdataType.SPF, RdataType.NAPTR, RdataType.PTR})
@@ -43,7 +41,7 @@ def keys_to_fill(listed: ZoneSnapshot) -> tuple[RRsetKey, ...]:
     held = Content(listed)
     aliases = {key.owner for key in listed.rrsets if key.rdtype == RdataType.CNAME}
     names = (_with_names_above(listed) | {listed.apex}) - aliases
-    blind = listed.blind - NOT_COMPARED
+    blind = listed.blind - HOSTS_OWN
     asked = {RRsetKey(name, rdtype) for name in names for rdtype in blind}
     asked |= {key for key, rrset in listed.rrsets.items() if key.rdtype in _ROUGH or not rrset.rdatas}
     return tuple(sorted((key for key in asked if not held.is_hidden(key)), key=RRsetKey.order))

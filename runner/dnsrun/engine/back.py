@@ -13,13 +13,12 @@ from dnsrun.dnsio.views import ServerView
 from dnsrun.errors import OutsideError
 from dnsrun.journal.fold import MoveState
 from dnsrun.model.act import SetDelegation
-from dnsrun.model.content import Content
+from dnsrun.model.content import Content, is_content
 from dnsrun.model.entry import Captured, Planned
 from dnsrun.model.observation import Answer
 from dnsrun.model.plan import Check, Do, Plan
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.content import is_content
 from dnsrun.plan.moving import Moving, target_delegation
 from dnsrun.plan.rollback import Undone, plan_rollback
 from dnsrun.plan.situation import Situation

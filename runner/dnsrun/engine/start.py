@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from dnsrun import __version__
 from dnsrun.errors import Refused
+from dnsrun.model.content import HOSTS_OWN
 from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Observed, Opened, Planned, Resumed, TtlSample
 from dnsrun.model.plan import Plan
 from dnsrun.model.rrset import RRset, RRsetKey
@@ -24,8 +25,6 @@ from .moving import read_moving
 from .run import Run
 from .samples import merge, new_samples
 from .sheets import keep, undo_folder, undone_by_hand
-
-DERIVED = frozenset({"SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY", "ZONEMD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def foreign_edits(run: Run, live: ZoneSnapshot) -> tuple[str, ...]:
     return tuple(
         f"{key} was {_text(expected.rrsets.get(key))}, is {_text(live.rrsets.get(key))}"
         for key in keys
-        if key.rdtype.name not in DERIVED and key.owner not in volatile
+        if key.rdtype not in HOSTS_OWN and key.owner not in volatile
         if not _same(expected.rrsets.get(key), live.rrsets.get(key))
     )
 

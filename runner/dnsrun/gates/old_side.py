@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from dns.rdatatype import RdataType
 
-from dnsrun.model.content import Content
+from dnsrun.model.content import Content, is_content
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Verdict
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import RRsetKey
@@ -19,7 +19,6 @@ from dnsrun.ports.kinds import DNS_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
 from .silence import answered, ask_controls, not_asked, path, unchecked
-from .survey import rdtype_is_ours
 
 SILENT = "does not answer"
 EDITED_AT_MOST = 0.1  # a larger part that is gone is no edit: the zone was emptied
@@ -69,7 +68,7 @@ class OldSide:
 def _keys(case: GateCase) -> list[RRsetKey]:
     zone = case.move.content if case.move else case.checkpoint
     held = Content(zone)
-    ours = (key for key in zone.rrsets if rdtype_is_ours(key.rdtype) and not held.is_hidden(key))
+    ours = (key for key in zone.rrsets if is_content(key.rdtype) and not held.is_hidden(key))
     return [RRsetKey(case.apex, RdataType.SOA), *(key for key in ours if not held.is_cut(key))]
 
 

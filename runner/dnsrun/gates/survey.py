@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from dns.name import Name
-from dns.rdatatype import RdataType
 
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question, Verdict
 from dnsrun.model.rrset import RRset, RRsetKey
@@ -278,24 +277,3 @@ def _spread(every: Sequence[T]) -> Sequence[T]:
     """Return at most `CONFIRMED_OVER_TCP` of these, spread evenly."""
     step = max(1, -(-len(every) // CONFIRMED_OVER_TCP))
     return every[::step]
-
-
-def rdtype_is_ours(rdtype: RdataType) -> bool:
-    """Tell whether a type holds data of the zone, not of its signer or its host."""
-    return rdtype not in HOSTS_OWN and not 0xFF00 <= rdtype <= 0xFFFE
-
-
-# RFC 6895 section 3.1: 65280 to 65534 are for private use; hosts keep aliases and signing state there.
-HOSTS_OWN = frozenset(
-    {
-        RdataType.SOA,
-        RdataType.DNSKEY,
-        RdataType.RRSIG,
-        RdataType.NSEC,
-        RdataType.NSEC3,
-        RdataType.NSEC3PARAM,
-        RdataType.CDS,
-        RdataType.CDNSKEY,
-        RdataType.ZONEMD,
-    }
-)

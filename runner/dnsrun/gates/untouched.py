@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dnsrun.model.content import Content
+from dnsrun.model.content import Content, is_content
 from dnsrun.model.observation import Answer, Observation, Verdict
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import RRset, RRsetKey
@@ -27,7 +27,6 @@ from .survey import (
     decide,
     label_servers,
     observe,
-    rdtype_is_ours,
     survey,
 )
 
@@ -75,9 +74,7 @@ def expectations(case: GateCase) -> Expectations:
 
 
 def _is_compared(key: RRsetKey, case: GateCase, before: Content) -> bool:
-    return (
-        rdtype_is_ours(key.rdtype) and not (case.volatile and key.owner in case.volatile) and not before.is_hidden(key)
-    )
+    return is_content(key.rdtype) and not (case.volatile and key.owner in case.volatile) and not before.is_hidden(key)
 
 
 def _beside_new_names(case: GateCase, before: Content) -> Iterable[RRsetKey]:

@@ -14,7 +14,19 @@ from dnsrun.model.rrset import Labels, RRset, RRsetKey, folded_labels
 from dnsrun.model.zone import ZoneSnapshot
 
 _STAR = dns.name.Name((b"*",))
+# Made by whoever serves or signs a zone, never copied, compared or restored.
+HOSTS_OWN = frozenset(
+    map(RdataType.make, ("SOA", "DNSKEY", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "CDS", "CDNSKEY", "ZONEMD"))
+)
 _OWN_AT_A_CUT = frozenset({RdataType.NS, RdataType.DS})
+
+
+def is_content(rdtype: RdataType) -> bool:
+    """Tell whether a type holds data of the zone, not of its signer or its host.
+
+    Types 65280 to 65534 are for private use (RFC 6895 section 3.1): hosts keep aliases and signing state there.
+    """
+    return rdtype not in HOSTS_OWN and not 0xFF00 <= rdtype <= 0xFFFE
 
 
 class Content:

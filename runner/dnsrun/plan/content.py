@@ -12,31 +12,10 @@ from ipaddress import ip_address
 
 from dns.rdatatype import RdataType
 
+from dnsrun.model.content import HOSTS_OWN, is_content
 from dnsrun.model.playbook import NameServer
 from dnsrun.model.rrset import Change, RRset, RRsetKey, from_texts
 from dnsrun.model.zone import ZoneSnapshot
-
-NOT_CONTENT = frozenset(
-    {
-        RdataType.SOA,
-        RdataType.DNSKEY,
-        RdataType.RRSIG,
-        RdataType.NSEC,
-        RdataType.NSEC3,
-        RdataType.NSEC3PARAM,
-        RdataType.CDS,
-        RdataType.CDNSKEY,
-        RdataType.ZONEMD,
-    }
-)
-
-
-def is_content(rdtype: RdataType) -> bool:
-    """Tell whether a type holds data of the zone, not of its signer or its host.
-
-    Types 65280 to 65534 are for private use (RFC 6895 section 3.1): hosts keep aliases and signing state there.
-    """
-    return rdtype not in NOT_CONTENT and not 0xFF00 <= rdtype <= 0xFFFE
 
 
 def expected_content(
@@ -68,7 +47,7 @@ def expected_content(
 
 def left_out(checkpoint: ZoneSnapshot) -> tuple[str, ...]:
     """Return what was captured and cannot be copied, one line each: types of the host's own and what is unmodelled."""
-    private = (key for key in checkpoint.rrsets if not is_content(key.rdtype) and key.rdtype not in NOT_CONTENT)
+    private = (key for key in checkpoint.rrsets if not is_content(key.rdtype) and key.rdtype not in HOSTS_OWN)
     lines = tuple(f"{key}: a type of the old host's own" for key in sorted(private, key=RRsetKey.order))
     return (*lines, *checkpoint.unmodelled)
 

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from dns.name import Name, from_text
 from dns.rdatatype import RdataType
 
+from dnsrun.model.content import is_content
 from dnsrun.model.playbook import Playbook, Step
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 
-from .content import is_content
 from .records import Desired, desired
 from .ttl import margin_s
 

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
+from dnsrun.model.content import is_content
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 
-from .content import is_content
 from .gating import DNS_GATES, built_in
 from .situation import Situation
 from .ttl import margin_s

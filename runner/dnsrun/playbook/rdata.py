@@ -18,6 +18,7 @@ from dns.rdata import Rdata
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.TXT import TXT
 
+from dnsrun.model.content import HOSTS_OWN
 from dnsrun.model.rrset import IN
 
 from .names import IDNA, absolute_host, host_flaw
@@ -27,12 +28,6 @@ from .wording import meant, quoted
 _USUAL_TYPES = (
     "A", "AAAA", "CAA", "CNAME", "DNAME", "DS", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "SRV", "SSHFP", "SVCB",
     "TLSA", "TXT",
-)  # fmt: skip
-_HOSTS_OWN = frozenset(
-    {
-        RdataType.SOA, RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3, RdataType.NSEC3PARAM, RdataType.DNSKEY,
-        RdataType.CDS, RdataType.CDNSKEY, RdataType.ZONEMD,
-    }
 )  # fmt: skip
 _TO_HOSTS = frozenset({RdataType.MX, RdataType.NS})
 _ONE_STRING = 255
@@ -46,7 +41,7 @@ def record_type(text: str) -> RdataType:
         rdtype = dns.rdatatype.from_text(text)
     except (DNSException, ValueError) as err:
         raise Wrong(f"the type {quoted(text)} is not known{meant(text.upper(), _USUAL_TYPES)}") from err
-    if rdtype in _HOSTS_OWN:
+    if rdtype in HOSTS_OWN:
         raise Wrong(f"{dns.rdatatype.to_text(rdtype)} belongs to the DNS host, which keeps it by itself; leave it out")
     if dns.rdatatype.is_metatype(rdtype) or rdtype == RdataType.TYPE0:
         raise Wrong(f"the type {quoted(text)} holds no data{meant('', _USUAL_TYPES)}")

@@ -20,11 +20,11 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.txtbase import TXTBase
 
 from dnsrun.dnsio.probing import usual_names
+from dnsrun.model.content import is_content
 from dnsrun.model.expected import NODATA, NXDOMAIN, Expected, data, referral
 from dnsrun.model.observation import Answer
 from dnsrun.model.rrset import Labels, RRset, RRsetKey, folded_labels, target_of
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.content import is_content
 
 _WORDS = "A AAAA MX TXT CNAME NS SRV CAA TLSA SVCB HTTPS PTR DS SSHFP NAPTR SPF LOC"
 _TYPES = tuple(map(dns.rdatatype.from_text, _WORDS.split()))
