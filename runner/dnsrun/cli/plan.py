@@ -100,7 +100,7 @@ def _foreseen(phase: Phase, situation: Situation) -> tuple[Plan | None, str]:
 
 def _head(work: Work, prepared: Prepared | None) -> None:
     console, playbook = work.session.console, work.run.playbook
-    console.out((f"{work.domain} · {len(playbook.phases)} phases", "strong"))
+    console.out((f"{work.domain} · {len(playbook.phases)} phase{'s' * (len(playbook.phases) != 1)}", "strong"))
     if playbook.goal:
         console.out(f"  {' '.join(playbook.goal.split())}")
     if prepared is None:

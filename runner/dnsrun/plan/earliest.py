@@ -116,10 +116,16 @@ def _targets(rrset: RRset | None) -> set[Name]:
 
 def _closing(plan: Plan, situation: Situation) -> Iterator[tuple[str, Held]]:
     """T5: the run closes only when no honest cache holds what was served before the last change."""
-    changed = [change for change in situation.standing if not change.ttl_only]
+    changed = [change for change in situation.standing if not (change.ttl_only or _is_copy(change, situation))]
     if plan.closes and changed and situation.settled_at is not None:
         until = caches_clean_at(situation.settled_at, [stale_life_s(changed, situation.zone)])
         yield "the old records", Held(until, "caches may hold them until then")
+
+
+def _is_copy(change: Change, situation: Situation) -> bool:
+    """Tell whether a change at the new host only brought what the old one had: no cache saw a difference."""
+    captured = situation.moving.captured.rrsets.get(change.key) if situation.moving else None
+    return captured is not None and change.after is not None and captured.same_data(change.after)
 
 
 def _lowering(playbook: Playbook) -> tuple[Step, int] | None:
