@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,7 @@ def play(session: Session, folder: Path | None, *, ttl_s: int) -> Exit:
     place = _new_folder(folder)
     _furnish(place, ttl_s)
     console = session.console
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started us in the background
     for text in _OPENING:
         console.out(_remark(text))
     console.out((f"$ cd {quote(str(place))}", "strong"))
