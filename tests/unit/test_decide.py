@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import dns.name
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ from dnsrun.engine.decisions import (
 )
 from dnsrun.engine.standing import Case
 from dnsrun.journal.fold import RunState, fold, fold_all
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, WriteZone
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
 from dnsrun.model.entry import (
     Accepted,
     Done,
@@ -49,6 +50,7 @@ from dnsrun.model.entry import (
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change
+from dnsrun.model.zone import Delegation
 from dnsrun.plan.earliest import stale_life_s
 from planworld import APEX, NOON, rrset, zone
 
@@ -591,6 +593,29 @@ def test_data_goes_back_while_a_person_is_asked() -> None:
     assert back_told(plan=WITH_HANDS) == Call(0, 1)
     assert back_told(*ASKED, plan=WITH_HANDS) == Call(1, 1)
     assert back_told(*ASKED, *all_done(1), plan=WITH_HANDS) == Call(2, 1)
+
+
+AT_NEW, AT_OLD = (
+    Delegation(frozenset({dns.name.from_text(f"ns.{host}.example")}), {}, frozenset(), 900) for host in ("new", "old")
+)
+SWITCH_BACK = SetDelegation("registry", APEX, AT_NEW, AT_OLD)
+WITH_REFRESH = a_plan(Do(0), Do(1), Do(2), check(RECORDS, "back"), acts=(WRITE, REFRESH, SWITCH_BACK), back=True)
+
+
+def test_the_registrar_is_called_as_soon_as_the_data_call_is_sent() -> None:
+    """D4: neither the host nor a secondary that waits for it holds the delegation up, and nothing ends before all is."""
+    sent = (1, Intended(0, 1))
+    assert back_told(plan=WITH_REFRESH) == Call(0, 1)
+    assert back_told(sent, plan=WITH_REFRESH, now=2) == Call(2, 1)
+    assert back_told(sent, (2, Intended(2, 1)), plan=WITH_REFRESH, now=3) == Settle(0)
+    assert back_told(*all_done(0), (12, Intended(2, 1)), plan=WITH_REFRESH, now=13) == Call(1, 1)
+    assert back_told(*all_done(0, 1), (12, Intended(2, 1)), plan=WITH_REFRESH, now=13) == Settle(2)
+
+
+def test_what_follows_a_wait_of_the_way_back_waits_for_it() -> None:
+    """S2: a DS is gone from caches before the name servers go back, however slow the data is."""
+    plan = a_plan(Do(0), Do(1), Hold("wait", 660, (), (1,)), Do(2), acts=(WRITE, SWITCH_BACK, SWITCH_BACK), back=True)
+    assert back_told((1, Intended(0, 1)), (2, Intended(1, 1)), plan=plan, now=3) == Settle(0)
 
 
 def test_a_rollback_is_not_over_while_a_person_is_asked() -> None:

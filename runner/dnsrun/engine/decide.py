@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from dnsrun.journal.fold import RunState
 from dnsrun.model.act import Instruct, SetDelegation, WriteZone
-from dnsrun.model.plan import Check, Do, Move, Plan
+from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 
 from .decide_acts import next_for_act
 from .decide_gates import next_for_check
@@ -42,8 +42,10 @@ def _walked(at: Standing) -> Decision:
     waiting: Decision | None = None
     under_way = False
     for index, move in enumerate(at.plan.moves):
+        if under_way and isinstance(move, Hold):
+            break  # what comes after a wait comes after it
         if under_way and not _goes_meanwhile(at.plan, move):
-            break
+            continue
         decision = _next_for_move(at, index, move)
         if decision is None:
             continue
