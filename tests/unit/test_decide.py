@@ -603,7 +603,7 @@ WITH_REFRESH = a_plan(Do(0), Do(1), Do(2), check(RECORDS, "back"), acts=(WRITE, 
 
 
 def test_the_registrar_is_called_as_soon_as_the_data_call_is_sent() -> None:
-    """D4: neither the host nor a secondary that waits for it holds the delegation up, and nothing ends before all is."""
+    """D4: neither the host nor a secondary that waits for it holds the delegation up; all must end."""
     sent = (1, Intended(0, 1))
     assert back_told(plan=WITH_REFRESH) == Call(0, 1)
     assert back_told(sent, plan=WITH_REFRESH, now=2) == Call(2, 1)
