@@ -50,7 +50,7 @@ KEY = Key()
 ROOT, PARENT = "198.51.100.1", "198.51.100.2"
 OLD, NEW = ("198.51.100.53", "198.51.100.54"), ("203.0.113.53", "203.0.113.54")
 CACHES = {"BIND": "192.0.2.201", "Unbound": "192.0.2.202", "PowerDNS Recursor": "192.0.2.203"}
-WRONG, GONE, UNKNOWN = "imap-7f3a", "k9q", "late-5z8w"
+WRONG, GONE, LISTED, UNKNOWN = "imap-7f3a", "k9q", "late-5z8w", "later-9c2m"
 RIGHT_VALUE, WRONG_VALUE = "192.0.2.25", "192.0.2.99"
 
 ROOT_ZONE = f"""$TTL 86400
@@ -243,10 +243,10 @@ def switch_other(stage: Stage, side: str) -> None:
 
 
 def damage(stage: Stage) -> None:
-    """Break both domains at the new host, and add a name at the old one that nobody has heard of."""
+    """Break both domains at the new host, and add a name at the old one that only a listing shows."""
     for domain in ("client.example.", "other.example."):
         update(stage.new, domain, (WRONG, TTL_S, "A", (WRONG_VALUE,)), (GONE, TTL_S, "A", ()))
-        update(stage.old, domain, (UNKNOWN, TTL_S, "A", (RIGHT_VALUE,)))
+        update(stage.old, domain, (LISTED, TTL_S, "A", (RIGHT_VALUE,)))
 
 
 def play(stage: Stage) -> dict[str, object]:
@@ -269,6 +269,7 @@ def play(stage: Stage) -> dict[str, object]:
     ns_back = time.monotonic()
     ended = drive(run)
     back = time.monotonic()
+    update(stage.old, "client.example.", (UNKNOWN, TTL_S, "A", (RIGHT_VALUE,)))  # when everything was written
     stage.over.wait(max(0.0, primed + NS_TTL_S + TTL_S + NEGATIVE_S + 4 - time.monotonic()))
     stage.over.set()
     for thread in stage.threads:
@@ -282,13 +283,16 @@ def play(stage: Stage) -> dict[str, object]:
         "shown_after_s": shown(stage) - stage.back_at,
         "both": {name: last_bad(stage, name, "client.example.", shown(stage)) for name in CACHES},
         "servers_only": {name: last_bad(stage, name, "other.example.", ns_back) for name in CACHES},
-        "unknown": {
-            name: stage.clients[name].last_not(f"{UNKNOWN}.client.example.", RIGHT_VALUE) - stage.back_at
-            for name in CACHES
-        },
+        "listed": {name: there_after(stage, name, LISTED) for name in CACHES},
+        "unknown": {name: there_after(stage, name, UNKNOWN) for name in CACHES},
         "lost": {name: sum(got is None for _, _, got in stage.clients[name].seen) for name in CACHES},
         "asked": {name: len(stage.clients[name].seen) for name in CACHES},
     }
+
+
+def there_after(stage: Stage, cache: str, owner: str) -> float:
+    """Return how long after the way back began the clients of a cache last missed a name."""
+    return stage.clients[cache].last_not(f"{owner}.client.example.", RIGHT_VALUE) - stage.back_at
 
 
 def shown(stage: Stage) -> float:
@@ -337,7 +341,10 @@ def main(folder: Path) -> None:
     }
     everything = [f"{name}.{domain}" for domain in domains for name in (WRONG, GONE)]
     known = [f"{name}.client.example." for name in (WRONG, GONE)]
-    clients = {name: Client(address, [*everything, f"{UNKNOWN}.client.example."]) for name, address in CACHES.items()}
+    clients = {
+        name: Client(address, [*everything, *(f"{name}.client.example." for name in (LISTED, UNKNOWN))])
+        for name, address in CACHES.items()
+    }
     clients |= {address: Client(address, known) for address in NEW}
     with ExitStack() as stack:
         for server in (parent, old, new, *caches.values()):

@@ -84,9 +84,16 @@ def test_both_sides_are_right_within_a_record_ttl_where_name_servers_alone_take_
 def test_a_name_that_nobody_knew_waits_for_the_delegation_as_was_said_before(
     measured: dict[str, Any], record_property: Callable[[str, object], None]
 ) -> None:
-    """D4: added at the old side after the switch, in no list and no dictionary."""
+    """D4: added at the old side when the new one had been put right, so that nothing could bring it there."""
     said = f"a name that nobody knew waits until caches drop the new name servers, {NS_TTL_S} s at worst"
     assert any(said in note for note in measured["notes"]), measured["notes"]
     for cache, waited in measured["unknown"].items():
         record_property("summary", f"  {cache}: a name that nobody knew is there after {waited:.1f} s")
         assert NS_TTL_S / 2 <= waited <= NS_TTL_S + NEGATIVE_S + 2, cache
+
+
+@pytest.mark.long
+def test_a_name_that_only_the_old_hosts_listing_showed_is_as_quick_as_the_others(measured: dict[str, Any]) -> None:
+    """D4: added at the old side after the switch, in no dictionary; it is listed again when things go back."""
+    for cache, waited in measured["listed"].items():
+        assert waited <= max(TTL_S, NEGATIVE_S) + 2, cache
