@@ -306,3 +306,8 @@ def test_a_mail_host_spoiled_at_the_new_host_takes_minutes_to_go_back(here: Swit
     assert ended.outcome == "rolled-back"
     assert here.clock.now() - spoiled_at < timedelta(minutes=4)
     assert here.held(here.new, "mail.client.example.", "A") == ["600 192.0.2.25"]
+
+
+def test_the_copy_has_the_ttl_that_its_step_says(here: SwitchWorld) -> None:
+    done(here, 1, NS_ONLY + WITH_REMOVE_DS.replace("{kind: copy-zone}", "{kind: copy-zone, ttl: 120}"))
+    assert here.held(here.new, "imap-7f3a.client.example.", "A") == ["120 192.0.2.25"]

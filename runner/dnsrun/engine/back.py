@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-from dns.name import Name
 from dns.rdatatype import RdataType
 
 from dnsrun.dnsio.probing import found, probe
@@ -19,10 +18,11 @@ from dnsrun.model.observation import Answer
 from dnsrun.model.plan import Check, Do, Plan
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.moving import Moving, target_delegation
+from dnsrun.plan.moving import Moving, copied_ttl_s, target_delegation
 from dnsrun.plan.rollback import Undone, plan_rollback
 from dnsrun.plan.situation import Situation
 
+from .checkpoint import names_in_zone
 from .eyes import ask_at, current, own_servers, side_view
 from .moving import asked_zone
 from .run import Run
@@ -90,10 +90,10 @@ def _refreshed(run: Run, view: ServerView, undone: tuple[Undone, ...], listed: Z
     taken_back = _taken_back(undone)
     old = side_view(run, "old", base=view)
     known = asked_zone(run, old, before.rrsets.keys() | wanted.rrsets.keys()).rrsets
-    answered = {**listed.rrsets, **found(probe(old, run.apex, _named(run)), run.apex).rrsets, **known}
+    answered = {**listed.rrsets, **found(probe(old, run.apex, names_in_zone(run)), run.apex).rrsets, **known}
     apex_ns = RRsetKey(run.apex, RdataType.NS)
     newer = {
-        key: rrset.with_ttl(min(rrset.ttl_s, run.playbook.low_ttl_s))
+        key: rrset.with_ttl(min(rrset.ttl_s, copied_ttl_s(run.playbook)))
         for key, rrset in answered.items()
         if key not in taken_back and key != apex_ns and is_content(key.rdtype)
     }
@@ -108,14 +108,6 @@ def _taken_back(undone: tuple[Undone, ...]) -> dict[RRsetKey, RRset]:
             if change.before and not change.ttl_only:
                 found[change.key] = change.before
     return found
-
-
-def _named(run: Run) -> Iterable[Name]:
-    """Yield the names of the zone that the playbook mentions; the usual names come with every probing."""
-    mail = run.playbook.mail
-    names = [name for spec in run.playbook.records for name in spec.names]
-    names += [*mail.mailboxes, *mail.submission] if mail else []
-    return (name for name in names if name.is_subdomain(run.apex) and not name.is_wild())
 
 
 def _switches(plan: Plan) -> bool:

@@ -61,7 +61,7 @@ def read_checkpoint(run: Run) -> Checkpoint:
 def read_capture(run: Run, view: ServerView) -> Capture:
     """Read the zone from its source and hold it against the servers; findings are for the caller to judge."""
     claimed = _claimed(run, view)
-    names = frozenset(_named(run))
+    names = frozenset(names_in_zone(run))
     if claimed is None:
         return capture_probed(view, run.apex, names=names, taken_at=run.ports.clock.now())
     found = capture(view, claimed, names=names, volatile=run.playbook.zone.volatile)
@@ -122,7 +122,7 @@ def _attested(run: Run, spec: CaptureSpec) -> ZoneSnapshot:
     return read_attested(run.ports.files[spec.file], run.apex, handed, taken_at=run.ports.clock.now())
 
 
-def _named(run: Run) -> Iterable[Name]:
+def names_in_zone(run: Run) -> Iterable[Name]:
     """Yield the names of the zone that the playbook mentions."""
     mail = run.playbook.mail
     names = [name for spec in run.playbook.records for name in spec.names]

@@ -62,6 +62,13 @@ def live_before_switch(playbook: Playbook, zone: ZoneSnapshot) -> Desired:
     return desired(specs, zone, new_ttl_s=playbook.low_ttl_s, names=names)
 
 
+def copied_ttl_s(playbook: Playbook) -> int:
+    """Return the highest TTL of what is copied, in seconds: that of `copy-zone`, else the playbook's low one."""
+    steps = (step for phase in playbook.phases for step in phase.steps if step.kind == "copy-zone")
+    given = (step.options.get("ttl") for step in steps)
+    return next((ttl_s for ttl_s in given if isinstance(ttl_s, int)), playbook.low_ttl_s)
+
+
 def _names(step: Step) -> frozenset[Name] | None:
     given = step.options.get("names")
     return frozenset(from_text(str(name)) for name in given) if isinstance(given, tuple) else None

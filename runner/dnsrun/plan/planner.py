@@ -20,7 +20,7 @@ from .draft import Draft
 from .earliest import earliest, negative_ttl_s, stale_life_s
 from .lacking import lacking
 from .mail import mail_names
-from .moving import apex_ns_ttl_s, delegation_life_s, live_before_switch, longest_ttl_s, restored_ttls
+from .moving import apex_ns_ttl_s, copied_ttl_s, delegation_life_s, live_before_switch, longest_ttl_s, restored_ttls
 from .records import ADDRESSES
 from .situation import Situation, original_ttls
 from .steps import STEP_KINDS
@@ -96,7 +96,7 @@ def content_of(situation: Situation) -> tuple[ZoneSnapshot | None, tuple[str, ..
     if moving is None or playbook.zone.to is None:
         return None, ()
     servers = playbook.providers[playbook.zone.to].name_servers
-    low_s = max(playbook.low_ttl_s, situation.capabilities[playbook.zone.to].min_ttl_s)
+    low_s = max(copied_ttl_s(playbook), situation.capabilities[playbook.zone.to].min_ttl_s)
     if moving.switched:
         return expected_content(situation.zone, (), servers, ns_ttl_s=apex_ns_ttl_s(situation.zone, low_s)), ()
     found = live_before_switch(playbook, situation.zone)
