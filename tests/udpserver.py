@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
+import dns.flags
 import dns.message
 import dns.name
 from dns.exception import DNSException
@@ -52,6 +53,8 @@ def _datagrams(sock: socket.socket, reply: Reply) -> None:
             query = dns.message.from_wire(wire)
         except DNSException:
             continue  # a stray datagram of somebody else's test
+        if query.flags & dns.flags.QR or not query.question:
+            continue  # a late answer to whoever had this port before
         for answer in reply(query):
             sock.sendto(answer, sender)
 
