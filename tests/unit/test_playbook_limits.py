@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 import yaml
@@ -56,9 +56,9 @@ print((peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 def test_hostile_text_is_refused_within_a_second(name: str, loader: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "_LOADER", loader)
     text, message = HOSTILE[name]
-    started = perf_counter()
+    started = process_time()
     found = problems(text)
-    assert perf_counter() - started < 1
+    assert process_time() - started < 1
     assert any(message in problem for problem in found)
 
 

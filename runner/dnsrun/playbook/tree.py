@@ -21,6 +21,7 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
 MAX_NODES = 50_000
 
+_TOO_DEEP = f"more than {MAX_DEPTH} levels deep; a playbook needs fewer than 10"
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_YAML = yaml.reader.Reader.NON_PRINTABLE
 
@@ -110,6 +111,8 @@ _HINTS = (
 
 def _syntax_message(err: yaml.MarkedYAMLError, text: str, mark: Mark) -> str:
     said = f"{err.context or ''} {err.problem or ''}"
+    if "nesting depth" in said:  # libyaml has a limit of its own, far beyond ours
+        return _TOO_DEEP
     hint = next(
         (hint for word, hint in _HINTS if word in said), "look for a missing quote, bracket or indentation here"
     )
@@ -165,7 +168,7 @@ class _Composer:
     def _count(self, mark: Mark, depth: int) -> None:
         self._nodes += 1
         if depth > MAX_DEPTH:
-            self._problems.add(mark, f"more than {MAX_DEPTH} levels deep; a playbook needs fewer than 10")
+            self._problems.add(mark, _TOO_DEEP)
             self._problems.raise_if_any()
         if self._nodes > MAX_NODES:
             self._problems.add(mark, f"more than {MAX_NODES} values in one file; split it")
