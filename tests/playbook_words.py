@@ -114,6 +114,9 @@ GATES: Mapping[str, Fragment] = {
         },
         ("url",),
     ),
+    "imap": Fragment(
+        "A mailbox", {"account": {"type": "string", "format": "account", "description": "Which mail account"}}
+    ),
     "tls": Fragment(
         "A certificate", {"host": {"type": "string", "format": "host-name", "description": "Host"}}, ("host",)
     ),

@@ -15,6 +15,7 @@ from dnsrun.model.playbook import (
     CaptureSpec,
     GateSpec,
     Json,
+    MailAccount,
     MailSpec,
     NameServer,
     Playbook,
@@ -83,6 +84,9 @@ mail:
   senders: [{address: "2001:DB8::1"}, {address: 192.0.2.7, until: 2027-01-31}]
   clients_by_address: 3
   moves: true
+  accounts:
+    test: {address: t@client.example.jp, password: {env: T}, imap: imap.client.example.jp, imap_port: 143}
+    far: {address: x@far.example, user: x, password: {file: far}, submission: smtp.far.example, submission_port: 465}
 ttl: 300
 """)
     assert playbook.domain == name("client.example.jp.")
@@ -108,6 +112,24 @@ ttl: 300
         senders=(Sender("2001:db8::1", "always"), Sender("192.0.2.7", "2027-01-31")),
         clients_by_address=3,
         moves=True,
+        accounts={
+            "test": MailAccount(
+                "test",
+                "t@client.example.jp",
+                "t@client.example.jp",
+                SecretRef("env", ("T",)),
+                imap=name("imap.client.example.jp."),
+                imap_port=143,
+            ),
+            "far": MailAccount(
+                "far",
+                "x@far.example",
+                "x",
+                SecretRef("file", ("far",)),
+                submission=name("smtp.far.example."),
+                submission_port=465,
+            ),
+        },
     )
 
 

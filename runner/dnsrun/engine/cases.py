@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from dns.name import Name
@@ -16,7 +16,7 @@ from dnsrun.model.rrset import Change
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.plan.gating import KNOW_THE_MOVE
 from dnsrun.plan.mail import CARRYING, mail_names
-from dnsrun.ports.gate import GateCase, ZoneMove
+from dnsrun.ports.gate import GateCase, Login, ZoneMove
 from dnsrun.ports.net import View
 
 from .eyes import future, recent, side_view
@@ -66,7 +66,14 @@ def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
         answer=_answer(known),
         phase=plan.phase,
         move=zone_move(run, plan) if gate.kind in KNOW_THE_MOVE else None,
+        accounts=logins(run),
     )
+
+
+def logins(run: Run) -> Mapping[str, Login]:
+    """Return the mail accounts that gates may use, by the playbook's names."""
+    accounts, secrets = run.playbook.mail.accounts if run.playbook.mail else {}, run.ports.secrets
+    return {name: Login(account, secrets) for name, account in accounts.items()} if secrets else {}
 
 
 def _what_matters(run: Run, plan: Plan) -> Iterable[Change]:

@@ -24,7 +24,7 @@ from dnsrun.model.zonetext import from_text, to_text
 from dnsrun.ports.gate import Gate
 from dnsrun.ports.journal import Holds, Journal
 from dnsrun.ports.net import Net
-from dnsrun.ports.provider import Capabilities, RegistrarProvider, ZoneProvider
+from dnsrun.ports.provider import Capabilities, RegistrarProvider, Secrets, ZoneProvider
 
 from .progress import Event, Listener
 
@@ -35,6 +35,7 @@ class Ports:
 
     `providers`, `registrars` and `capabilities` go by the playbook's names. `files` holds what the playbook's
     `capture: {file}` says, read beforehand. `commands_allowed`: the person allowed programs for this very playbook.
+    `secrets` None: nothing here needs one.
     """
 
     net: Net
@@ -47,6 +48,7 @@ class Ports:
     commands_allowed: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
     registrars: Mapping[str, RegistrarProvider] = field(default_factory=dict)
+    secrets: Secrets | None = None
 
     @property
     def capabilities(self) -> Mapping[str, Capabilities]:

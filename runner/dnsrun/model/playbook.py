@@ -103,8 +103,26 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
+class MailAccount:
+    """A mailbox that gates may log in to, send through and read; the password stays a reference.
+
+    `imap` and `submission` are the hosts that its mail program would use; on ports 993 and 465 TLS comes first, on
+    others by STARTTLS.
+    """
+
+    name: str
+    address: str
+    user: str
+    password: SecretRef
+    imap: Name | None = None
+    imap_port: int = 993
+    submission: Name | None = None
+    submission_port: int = 587
+
+
+@dataclass(frozen=True, slots=True)
 class MailSpec:
-    """What the playbook says about the domain's mail."""
+    """What the playbook says about the domain's mail. `accounts` are mailboxes for tests, by the playbook's names."""
 
     mailboxes: tuple[Name, ...] = ()
     submission: tuple[Name, ...] = ()
@@ -112,6 +130,7 @@ class MailSpec:
     senders: tuple[Sender, ...] = ()
     clients_by_address: int = 0
     moves: bool = False
+    accounts: Mapping[str, MailAccount] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

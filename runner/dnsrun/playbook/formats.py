@@ -12,9 +12,14 @@ from .rdata import record_type
 from .wording import meant, quoted
 
 
-def formats(domain: Name | None, providers: Iterable[str]) -> Mapping[str, Callable[[str], object]]:
-    """Return the converters; `domain` None when the playbook's own cannot be read."""
-    known = frozenset(providers)
+def formats(
+    domain: Name | None, providers: Iterable[str], accounts: Iterable[str] = ()
+) -> Mapping[str, Callable[[str], object]]:
+    """Return the converters; `domain` None when the playbook's own cannot be read.
+
+    `providers` and `accounts` are the names below `providers:` and `mail: accounts:`.
+    """
+    known, mailboxes = frozenset(providers), frozenset(accounts)
     return {
         "duration": values.duration,
         "day": values.day,
@@ -27,7 +32,9 @@ def formats(domain: Name | None, providers: Iterable[str]) -> Mapping[str, Calla
         "host-name": lambda text: names.host_name(text, domain),
         "server": lambda text: _server(text, domain),
         "record-type": record_type,
-        "provider": lambda text: _provider(text, known),
+        "provider": lambda text: _known(text, known, "provider", "providers"),
+        "account": lambda text: _known(text, mailboxes, "mail account", "mail: accounts"),
+        "mail-address": values.mail_address,
     }
 
 
@@ -51,7 +58,7 @@ def _server(text: str, domain: Name | None) -> str:
         return names.host_name(text, domain).to_text()
 
 
-def _provider(text: str, known: frozenset[str]) -> str:
+def _known(text: str, known: frozenset[str], what: str, where: str) -> str:
     if text not in known:
-        raise Wrong(f"there is no provider {quoted(text)} below providers{meant(text, known)}")
+        raise Wrong(f"there is no {what} {quoted(text)} below {where}{meant(text, known)}")
     return text

@@ -57,9 +57,8 @@ def read_playbook(text: str, path: str, kinds: Kinds, *, today: date) -> Playboo
         problems.raise_if_any()
     variables = _variables(root, problems)
     domain = _domain(root, variables)
-    providers = root.get("providers") if isinstance(root, MapNode) else None
-    known = [name.text for name, _ in providers.pairs] if isinstance(providers, MapNode) else []
-    walker = Walker(playbook_schema(kinds), problems, variables, formats(domain, known))
+    known = formats(domain, _words(root, "providers"), _words(root, "mail", "accounts"))
+    walker = Walker(playbook_schema(kinds), problems, variables, known)
     value = walker.document(root)
     builder = _Builder(value or Value({}, root.mark, root.mark), domain or dns.name.root, kinds, problems)
     playbook = builder.playbook(text, path, today)
@@ -88,6 +87,14 @@ def _variables(root: Node, problems: Problems) -> Mapping[str, str]:
         if isinstance(node, ScalarNode) and has_variable(node.text):
             problems.add(node.mark, f"the variable {quoted(name.text)} refers to a variable; write its text out")
     return {name.text: node.text for name, node in pairs if isinstance(node, ScalarNode)}
+
+
+def _words(root: Node, *path: str) -> list[str]:
+    """Return the keys of the mapping at a path, none when there is no such mapping."""
+    node: Node | None = root
+    for key in path:
+        node = node.get(key) if isinstance(node, MapNode) else None
+    return [name.text for name, _ in node.pairs] if isinstance(node, MapNode) else []
 
 
 def _domain(root: Node, variables: Mapping[str, str]) -> Name | None:

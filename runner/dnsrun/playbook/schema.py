@@ -110,6 +110,21 @@ _ZONE: Schema = _object(
     description="The zone: who hosts it and where its content comes from",
 )
 
+_PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
+_ACCOUNT: Schema = _object(
+    {
+        "address": _text("Mail address of the mailbox", format="mail-address"),
+        "user": _text("User name for logging in; the address when left out"),
+        "password": {"type": "string", "format": "secret", "description": "Password for logging in"},
+        "imap": {**_HOST, "description": "Host to read from (IMAP)"},
+        "imap_port": {**_PORT, "description": "993 (TLS at once) unless said; others use STARTTLS"},
+        "submission": {**_HOST, "description": "Host to send through"},
+        "submission_port": {**_PORT, "description": "587 (STARTTLS) unless said; 465 is TLS at once"},
+    },
+    "address",
+    "password",
+)
+
 _MAIL: Schema = _object(
     {
         "mailboxes": _list(_HOST, "Hosts that mail programs open for reading (IMAP, POP3)"),
@@ -131,6 +146,12 @@ _MAIL: Schema = _object(
             "description": "Devices that use an IP address instead of a name, counted by somebody",
         },
         "moves": {"type": "boolean", "description": "true: the mailboxes move with this playbook"},
+        "accounts": {
+            "type": "object",
+            "propertyNames": _WORD,
+            "additionalProperties": _ACCOUNT,
+            "description": "Mailboxes for tests, by names of your choice: gates log in, send and read there",
+        },
     },
     description="What is known about the domain's mail; needed as soon as the domain has mail",
 )

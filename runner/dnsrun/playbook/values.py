@@ -19,6 +19,8 @@ from .wording import quoted
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
 DURATION = r"(0|[1-9][0-9]{0,6})(s|m|h|d)"
 _DURATION = re.compile(DURATION, re.ASCII)
+# RFC 5321 section 4.1.2 without quoted local parts and address literals, which no test mailbox needs.
+_MAIL_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_EXPLAINED = 40
 
@@ -91,6 +93,13 @@ def url(text: str) -> str:
     if any(not char.isprintable() or char == " " for char in text):
         raise Wrong(f"must be a URL without blanks and control characters, not {quoted(text)}")
     return text
+
+
+def mail_address(text: str) -> str:
+    """Return a mail address: a local part without quotes, and a domain."""
+    if _MAIL_ADDRESS.fullmatch(text):
+        return text
+    raise Wrong(f"must be a mail address, not {quoted(text)}; write it as test@client.example.jp")
 
 
 def _yaml11(text: str) -> str:

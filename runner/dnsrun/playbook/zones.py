@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 
 from dns.name import Name
 
-from dnsrun.model.playbook import CaptureSpec, MailSpec, NameServer, ProviderSpec, Sender, ZoneSpec
+from dnsrun.model.playbook import CaptureSpec, MailAccount, MailSpec, NameServer, ProviderSpec, Sender, ZoneSpec
 
 from .gates import plain
 from .problems import Problems
@@ -114,7 +114,25 @@ def mail(value: Value) -> MailSpec:
         senders=tuple(Sender(s.leaf("address"), s.leaf("until", "always")) for s in senders.data) if senders else (),
         clients_by_address=value.leaf("clients_by_address", 0),
         moves=value.leaf("moves", False),  # noqa: FBT003 - the default of a key
+        accounts=_accounts(value.get("accounts")),
     )
+
+
+def _accounts(value: Value | None) -> Mapping[str, MailAccount]:
+    found = {name: each for name, each in value.data.items() if each.whole} if value else {}
+    return {
+        name: MailAccount(
+            name=name,
+            address=each.leaf("address"),
+            user=each.leaf("user", each.leaf("address")),
+            password=each.leaf("password"),
+            imap=each.leaf("imap"),
+            imap_port=each.leaf("imap_port", 993),
+            submission=each.leaf("submission"),
+            submission_port=each.leaf("submission_port", 587),
+        )
+        for name, each in found.items()
+    }
 
 
 def refuse_public_defaults(value: Value, specs: Mapping[str, ProviderSpec], problems: Problems) -> None:

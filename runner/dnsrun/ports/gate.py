@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from dns.name import Name
 
 from dnsrun.model.observation import Endpoint, Observation, Verdict
-from dnsrun.model.playbook import GateSpec
+from dnsrun.model.playbook import GateSpec, MailAccount
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 
 from .kinds import Fragment
 from .net import Net, View
+from .provider import Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,18 @@ class ZoneMove:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """A mail account, and the way to its password."""
+
+    account: MailAccount
+    secrets: Secrets
+
+    def password(self) -> str:
+        """Return the password, for use at once; raises `UsageError` when it is not there."""
+        return self.secrets.reveal(self.account.password)
+
+
+@dataclass(frozen=True, slots=True)
 class GateCase:
     """What a gate may know besides its own words.
 
@@ -44,7 +58,7 @@ class GateCase:
     answer is shown but not judged. `first_round`: no earlier round of this gate has passed since the write.
     `commands_allowed`: the person allowed programs for this very playbook. `answer`: what a person answered.
     `phase`: the number of the running phase, 0 outside of one; told to programs. `move`: what a gate of a zone that
-    moves knows, None where the zone stays.
+    moves knows, None where the zone stays. `accounts`: the playbook's mail accounts by name.
     """
 
     apex: Name
@@ -57,6 +71,7 @@ class GateCase:
     answer: str | None = None
     phase: int = 0
     move: ZoneMove | None = None
+    accounts: Mapping[str, Login] = field(default_factory=dict)
 
 
 class Gate(Protocol):

@@ -13,8 +13,8 @@ class Fragment:
 
     `format` of a text property says how the playbook reader turns it into a value: `duration` (`15m` to whole
     seconds), `owner-name` (relative or `@`, to absolute text with final dot), `host-name` (to absolute text),
-    `address` (IPv4 or IPv6), `url`, `secret` (to a `SecretRef`), `provider` (a name below `providers:`),
-    `gate` (a gate; at the top of `properties` only).
+    `address` (IPv4 or IPv6), `url`, `mail-address`, `secret` (to a `SecretRef`), `provider` (a name below
+    `providers:`), `account` (a name below `mail: accounts:`), `gate` (a gate; at the top of `properties` only).
     Of JSON Schema the reader understands `type` (string, integer, boolean, array, object), `format`, `enum`, `const`,
     `pattern`, `minLength`, `minimum`, `maximum`, `items`, `minItems`, `properties`, `required`,
     `additionalProperties`, `propertyNames` and `anyOf`; a `default` is only shown.

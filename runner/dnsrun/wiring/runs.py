@@ -75,6 +75,7 @@ def open_run(
         tell=tell,
         commands_allowed=commands_allowed,
         files={} if has_begun else _captures(world, playbook),
+        secrets=context.secrets,
     )
     run = Run(playbook, journal, ports)
     run.catch_up()
