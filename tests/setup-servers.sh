@@ -15,6 +15,9 @@ missing_packages() {
     has_sqlite_schema || echo pdns-backend-sqlite3
     command -v unbound >/dev/null || echo unbound
     command -v pdns_recursor >/dev/null || echo pdns-recursor
+    command -v postfix >/dev/null || echo postfix
+    { command -v dovecot && [ -e /usr/lib/dovecot/imap-login ] && [ -e /usr/lib/dovecot/pop3-login ] &&
+        [ -e /usr/lib/dovecot/lmtp ]; } >/dev/null || echo dovecot-imapd dovecot-pop3d dovecot-lmtpd
     command -v ip >/dev/null || echo iproute2
 }
 

@@ -26,6 +26,16 @@ def need_program(name: str, *, server: str, package: str) -> str:
     pytest.skip(missing)
 
 
+def need_root(server: str) -> None:
+    """Skip the test where this is not root, without whom the server cannot change its users (with `CI` set: fail)."""
+    if os.geteuid() == 0:
+        return
+    missing = f"{server} can be started by root only: run the tests as root in a container"
+    if is_ci():
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
+
+
 def is_ci() -> bool:
     """Tell whether `CI` is set: then nothing may be skipped."""
     return bool(os.environ.get("CI"))

@@ -11,6 +11,11 @@ from .confirm import Confirm
 from .delegation.gate import DelegationGate
 from .dnssec.gate import Dnssec
 from .http import Http
+from .mail.reading import IMAP, POP3
+from .mail.refusing import OldServerRefuses
+from .mail.round_trip import MailRoundTrip
+from .mail.smtp import Smtp
+from .mail.submission import Submission
 from .old_side import OldSide
 from .parity.gate import Parity
 from .records import Records
@@ -31,6 +36,12 @@ def built_in() -> Mapping[str, Gate]:
         OldSide(),
         Http(),
         Tls(),
+        Smtp(),
+        Submission(),
+        IMAP,
+        POP3,
+        MailRoundTrip(),
+        OldServerRefuses(),
         Command(),
         Confirm(),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from dnsrun.clock import SystemClock
 
 
@@ -11,6 +13,12 @@ class Budget:
     def __init__(self, seconds: float) -> None:
         self._clock = SystemClock()
         self._ends_s = self._clock.monotonic_s() + seconds
+
+    def pause(self, seconds: float) -> None:
+        """Let so many seconds pass; raises `TimeoutError` when they are not left."""
+        if self.left_s() < seconds:
+            raise TimeoutError("the time for this try is used up")
+        self._clock.wait_until(self._clock.now() + timedelta(seconds=seconds))
 
     def left_s(self) -> float:
         """Return what is left, in seconds; raises `TimeoutError` when nothing is."""

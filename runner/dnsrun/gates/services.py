@@ -57,7 +57,11 @@ class Service:
 
     def not_asked(self, why: str) -> tuple[Observation, ...]:
         """Return a round in which nobody was asked, and why."""
-        return (self.at(_NOWHERE, not_asked(why)),)
+        return self.nowhere(not_asked(why))
+
+    def nowhere(self, got: Words) -> tuple[Observation, ...]:
+        """Return a round that came to its end before any address was asked."""
+        return (self.at(_NOWHERE, got),)
 
 
 def observe(

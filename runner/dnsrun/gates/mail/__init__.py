@@ -1,0 +1,1 @@
+"""Gates that speak the protocols of mail: receiving, sending, reading."""
