@@ -48,6 +48,12 @@ def refreshing(panel: Panel, language: str, apex: Name) -> str:
     return "\n".join(line.format(zone=shown(apex)) for line in panel.words["refresh"][language])
 
 
+def switching_mail(panel: Panel, language: str, domain: Name, *, on: bool) -> str:
+    """Return the instruction to switch the mail service of the domain on or off. Reads a file of the package."""
+    lines = panel.words["mail"][language]["on" if on else "off"]
+    return "\n".join(line.format(zone=shown(domain)) for line in lines)
+
+
 def shown(name: Name) -> str:
     """Return a name as it is typed, with the readable form beside it when it is an internationalised one."""
     typed = name.to_text(omit_final_dot=True)

@@ -27,7 +27,7 @@ FRAGMENT = Fragment(
     properties={
         "panel": {
             "type": "string",
-            "enum": list(panels.names("write", "refresh")),
+            "enum": list(panels.names("write", "refresh", "mail")),
             "default": "other",
             "description": "Whose words the instructions use (other: any panel).",
         },
@@ -56,6 +56,7 @@ class Manual:
             writes="write" in panel.roles,
             serves_before_delegation=panel.serves_before_delegation,
             saving_may_delegate=panel.saving_may_delegate,
+            services=frozenset(panel.roles & {"mail"}),
         )
 
     @property
@@ -83,6 +84,16 @@ class Manual:
         """Return what a person does so that the secondary fetches the zone: off and on again."""
         panel = self._panel if "refresh" in self._panel.roles else panels.panel("other")
         return Receipt(ask_person=instructions.refreshing(panel, self._language, apex))
+
+    def service_state(self, domain: Name, service: str) -> bool | None:  # noqa: ARG002 - a panel shows it to people only
+        """Return None: a panel tells people only; mail is asked from outside."""
+        return None
+
+    def set_service(self, domain: Name, service: str, *, on: bool) -> Receipt:
+        """Return what a person does to switch mail on or off for the domain."""
+        if service not in self.capabilities.services:
+            raise impossible(f"{service} is not switched at the panel {self._panel.name}; say `panel: other`")
+        return Receipt(ask_person=instructions.switching_mail(self._panel, self._language, domain, on=on))
 
 
 def _open(spec: ProviderSpec, context: Context) -> Manual:

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-Role = Literal["write", "refresh", "delegate"]
+Role = Literal["write", "refresh", "mail", "delegate"]
 
 _PACKAGE = resources.files(__package__)
 _SUFFIX = ".yaml"
@@ -60,7 +60,7 @@ def panel(name: str) -> Panel:
         declared_delay_s=data["declared_delay_s"],
         seen=tuple(data["seen"]),
         reviewed=data["reviewed"].isoformat(),
-        words={role: data[role] for role in ("write", "refresh", "delegate") if role in data},
+        words={role: data[role] for role in ("write", "refresh", "mail", "delegate") if role in data},
     )
 
 

@@ -27,6 +27,7 @@ def in_both_languages(of: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+ROLES = {"write", "refresh", "mail", "delegate"}
 TEXT = {"type": "string", "minLength": 1}
 WORDS = in_both_languages(
     {
@@ -43,7 +44,7 @@ SCHEMA = {
         "title": in_both_languages(TEXT),
         "seen": {"type": "array", "items": {"enum": ["P3", "SK", "VD", "XS", "PX", "PD", "FAQ", "JD"]}},
         "reviewed": {},
-        "roles": {"type": "array", "minItems": 1, "items": {"enum": ["write", "refresh", "delegate"]}},
+        "roles": {"type": "array", "minItems": 1, "items": {"enum": sorted(ROLES)}},
         "saving_may_delegate": {"type": "boolean"},
         "serves_before_delegation": {"type": ["boolean", "null"]},
         "lowest_ttl_s": SECONDS,
@@ -56,6 +57,14 @@ SCHEMA = {
         },
         "write": WORDS,
         "refresh": in_both_languages({"type": "array", "minItems": 1, "items": TEXT}),
+        "mail": in_both_languages(
+            {
+                "type": "object",
+                "properties": {way: {"type": "array", "minItems": 1, "items": TEXT} for way in ("off", "on")},
+                "required": ["off", "on"],
+                "additionalProperties": False,
+            }
+        ),
         "delegate": WORDS,
     },
     "additionalProperties": False,
@@ -87,9 +96,9 @@ def test_the_panels_of_japanese_hosts_are_there() -> None:
 def test_a_panel_has_every_key_in_both_languages(name: str) -> None:
     found = data(name)
     roles = set(found["roles"])
-    always = set(SCHEMA["properties"]) - {"write", "refresh", "delegate"}  # type: ignore[call-overload] # a literal above
+    always = set(SCHEMA["properties"]) - ROLES  # type: ignore[call-overload] # a literal above
     jsonschema.validate(found, {**SCHEMA, "required": sorted(always | roles)})
-    assert not {"write", "refresh", "delegate"} - roles & found.keys(), "words for a role that it does not have"
+    assert not ROLES - roles & found.keys(), "words for a role that it does not have"
     assert isinstance(found["reviewed"], date)
     assert found["seen"] or name == "other"
 
@@ -149,7 +158,14 @@ def test_the_labels_stand_as_they_were_seen() -> None:
         "sakura": ("会員メニュー", "契約中のドメイン一覧", "ネームサーバの設定", "WHOIS情報"),
         "value-domain": ("ドメインの設定操作(登録済みドメイン一覧)", "ネームサーバー"),
         "muumuu": ("ドメイン管理", "ネームサーバ設定変更"),
-        "plesk11": ("コントロールパネルで開く", "ウェブサイトとドメイン", "DNS設定", "更新"),
+        "plesk11": (
+            "コントロールパネルで開く",
+            "ウェブサイトとドメイン",
+            "DNS設定",
+            "更新",
+            "設定を変更",
+            "メールサービスを有効化する",
+        ),
         "nsx": ("DNSゾーンタイプ", "セカンダリ", "ゾーンの無効化", "ゾーンの有効化"),
     }
     for name, labels in seen.items():
@@ -160,7 +176,7 @@ def test_the_labels_stand_as_they_were_seen() -> None:
 
 def test_the_readme_says_what_each_panel_is_for() -> None:
     readme = Path(__file__).resolve().parents[2] / "README.md"
-    rows = [line.split("|")[1:5] for line in readme.read_text().splitlines() if line.startswith("| `")]
-    said = {row[0].strip(" `"): [cell.strip() == "yes" for cell in row[1:]] for row in rows if len(row) == 4}
+    rows = [line.split("|")[1:6] for line in readme.read_text().splitlines() if line.startswith("| `")]
+    said = {row[0].strip(" `"): [cell.strip() == "yes" for cell in row[1:]] for row in rows if len(row) == 5}
     for name in NAMES:
-        assert said[name] == [role in data(name)["roles"] for role in ("write", "delegate", "refresh")], name
+        assert said[name] == [role in data(name)["roles"] for role in ("write", "delegate", "refresh", "mail")], name
