@@ -14,7 +14,7 @@ import dns.rdatatype
 from dns.name import Name
 from dns.rdata import Rdata
 
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import Mark, Playbook, RecordSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey, key
@@ -118,6 +118,8 @@ def _move(plan: Plan, move: Move) -> Iterator[str]:
 def _act(act: Act) -> Iterator[str]:
     if isinstance(act, Refresh):
         yield f"refresh {act.provider}"
+    elif isinstance(act, SetService):
+        yield f"{act.service} {'on' if act.after else 'off'} at {act.provider}"
     elif isinstance(act, RunCommand):
         yield f"run {' '.join(act.argv)}"
     elif isinstance(act, Instruct):

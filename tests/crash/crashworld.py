@@ -25,7 +25,7 @@ from dnsrun.clock import VirtualClock
 from dnsrun.engine.advance import Busy, DueAt, Ended, NeedsPerson, advance
 from dnsrun.engine.run import Run
 from dnsrun.engine.start import begin, prepare, resume
-from dnsrun.model.act import Instruct, RunCommand
+from dnsrun.model.act import Instruct, RunCommand, SetService
 from dnsrun.model.entry import PersonAnswered, RollbackAsked
 from dnsrun.model.plan import Do
 from dnsrun.model.playbook import Playbook
@@ -240,6 +240,8 @@ class PointWorld:
         act = plan.acts[move.act] if isinstance(move, Do) else None
         if isinstance(act, Instruct):
             self._do_by_hand(act.text)
+        if isinstance(act, SetService) and asked.question:
+            self._write("mail", "on\n" if act.after else "off\n")
         if isinstance(act, RunCommand) and "run" not in self.lines("done"):
             self._write("done", "run\n")
         if not asked.question:

@@ -23,6 +23,7 @@ from dnsrun.ports.provider import (
     RegistrarProvider,
     Rejected,
     SecondaryHost,
+    ServiceProvider,
     Settled,
     ZoneProvider,
 )
@@ -59,6 +60,17 @@ class Watched:
         if self._world.stumbles:
             self._world.stumbles -= 1
             raise OutsideError("no answer", retryable=True, certainty="in-doubt")
+        return receipt
+
+    def service_state(self, domain: Name, service: str) -> bool | None:
+        return cast("ServiceProvider", self._inner).service_state(domain, service)
+
+    def set_service(self, domain: Name, service: str, *, on: bool) -> Receipt:
+        if not self.capabilities.needs_person:  # else this only asks for the words
+            self._world.called("a switch of a service")
+        self._world.note("before a switch of a service")
+        receipt = cast("ServiceProvider", self._inner).set_service(domain, service, on=on)
+        self._world.note("after a switch of a service")
         return receipt
 
     def refresh(self, apex: Name, servers: tuple[Endpoint, ...] = ()) -> Receipt:

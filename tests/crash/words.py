@@ -26,6 +26,7 @@ vars: {old: 192.0.2.10, new: 203.0.113.20}
 providers:
   first: {use: rfc2136, server: 198.51.100.53, name_servers: [ns1.client.example]}
   second: {use: rfc2136, server: 198.51.100.54, name_servers: [ns2.client.example]}
+  panel: {use: manual, panel: plesk11}
 zone: {from: first, secondaries: {first: [second]}}
 mail: {mailboxes: [mail.client.example]}
 records:
@@ -57,6 +58,8 @@ phases:
       - {kind: switch-records, names: [late]}
       - {kind: refresh-secondary, provider: second}
       - {kind: watch, for: 1m}
+      - {kind: mailbox-sync, operator: us, text: copy the mailboxes}
+      - {kind: mail-service, provider: panel, state: disabled}
   - name: finish
     steps: [{kind: restore-ttl}, {kind: finish}]
 """

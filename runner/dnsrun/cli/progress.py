@@ -21,7 +21,7 @@ from dnsrun.engine.progress import (
     Shown,
     Staying,
 )
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService, WriteZone
 from dnsrun.model.changetext import change_words, names_text, relative, values
 from dnsrun.model.observation import Words
 from dnsrun.model.plan import Check, Plan
@@ -291,6 +291,8 @@ def _target(act: Act) -> str:
             return f"{'name servers' if act.moves_servers else 'DS'} at {act.provider}"
         case Refresh():
             return f"refresh of {act.provider}"
+        case SetService():
+            return f"{act.service} {'on' if act.after else 'off'} at {act.provider}"
         case RunCommand():
             return shorten(" ".join(act.argv))
         case Instruct():
@@ -305,6 +307,8 @@ def _done(act: Act) -> str:
             return f"every server of the parent delegates to {names_of(act.after)}" if act.moves_servers else "DS set"
         case Refresh():
             return f"{act.provider} has fetched the zone"
+        case SetService():
+            return f"{act.service} is {'on' if act.after else 'off'} at {act.provider}"
         case RunCommand():
             return f"ran {shorten(' '.join(act.argv))}"
         case Instruct():

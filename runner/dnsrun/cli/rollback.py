@@ -10,7 +10,7 @@ import click
 from dnsrun.engine.run import Run, merged, settled
 from dnsrun.errors import Exit, Lost, Refused, UsageError
 from dnsrun.journal.fold import RunState
-from dnsrun.model.act import Instruct, RunCommand
+from dnsrun.model.act import Instruct, RunCommand, SetService
 from dnsrun.model.changetext import names_text, relative, values
 from dnsrun.model.entry import RollbackAsked
 from dnsrun.model.plan import Do, Plan
@@ -174,7 +174,12 @@ def _besides(run: Run, phases: tuple[int, ...]) -> list[str]:
         for act in acts
         if isinstance(act, Instruct) and act.undo_text
     ]
-    return [*programs, *hands]
+    services = [
+        f"{act.service} {'on' if act.before else 'off'} again at {act.provider}"
+        for act in acts
+        if isinstance(act, SetService)
+    ]
+    return [*services, *programs, *hands]
 
 
 def _changes(run: Run, phases: tuple[int, ...]) -> list[Change]:

@@ -10,7 +10,7 @@ from datetime import datetime
 import dns.rdatatype
 from dns.name import Name
 
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService, WriteZone
 from dnsrun.model.changetext import change_words, names_text, relative
 from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.rrset import Change
@@ -84,6 +84,9 @@ def by_hand(plan: Plan, capabilities: Mapping[str, Capabilities]) -> list[str]:
 def _act_line(act: Act, capabilities: Mapping[str, Capabilities]) -> str:
     if isinstance(act, Refresh):
         return f"  then {act.provider} fetches the zone        {_how(act.provider, capabilities)}"
+    if isinstance(act, SetService):
+        way = "on" if act.after else "off"
+        return f"  {act.service} service {way}        at {act.provider}, {_how(act.provider, capabilities)}"
     if isinstance(act, RunCommand):
         undo = f"; back: {shorten(' '.join(act.undo_argv))}" if act.undo_argv else ""
         return f"  runs: {shorten(' '.join(act.argv))}{undo}"

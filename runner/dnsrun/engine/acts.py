@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Literal, cast
@@ -13,30 +10,29 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun.errors import OutsideError, WriteConflict
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService, WriteZone
 from dnsrun.model.entry import Accepted, Done, Failed, Intended, PersonAsked
 from dnsrun.model.observation import Answer, Endpoint, Observation
 from dnsrun.model.plan import Do, Plan
+from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import Delegation
 from dnsrun.ports.journal import Hold
-from dnsrun.ports.provider import Receipt, SecondaryHost
+from dnsrun.ports.provider import Receipt, SecondaryHost, ServiceProvider
 
 from .cases import gate_case, held_before
 from .delegation import is_overtaking, left_to_delegate, refused_by_registrar, seen_at_parent, switched_by_saving
 from .eyes import ask_at, current, own_servers, recent
 from .fresh import forget_when_changed
+from .programs import run_program
 from .progress import AskedPerson, AtParent, CallFailed, Calling, Shown
 from .rounds import judge_once
 from .run import Run
 from .sheets import with_sheets
 from .shown import Showing, Stranger, showing
 
-COMMAND_TIMEOUT_S = 600
 FRESH_S = 10  # straight before acting, the delegation was seen this long ago at most
 POLLED_S = 60  # while asking whether an act shows
-ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "HOME")  # what a program may see (threat 3)
-
 
 How = Literal["applied", "already", "by-hand", "left"]
 
@@ -105,6 +101,8 @@ def _left_to_do(run: Run, plan: Plan, index: int, act: Act) -> Act | None:
     if isinstance(act, SetDelegation):
         # Going back the registrar is always told: what it was asked for earlier may still be on its way (fault 51).
         return left_to_delegate(run, act) if plan.direction == "forward" else act
+    if isinstance(act, SetService):
+        return None if service_host(run, act).service_state(act.domain, act.service) is act.after else act
     if not isinstance(act, WriteZone):
         return act
     found = _look(run, plan, act, seen_s=FRESH_S)
@@ -128,6 +126,11 @@ def _look(run: Run, plan: Plan, act: WriteZone, *, seen_s: float) -> Showing:
     return showing(act.changes, ask_at(run, keys, servers), run.zone(held_before(plan, act.provider)))
 
 
+def service_host(run: Run, act: SetService) -> ServiceProvider:
+    """Return the host whose service an act switches."""
+    return cast("ServiceProvider", run.ports.providers[act.provider])
+
+
 def _perform(run: Run, act: Act) -> Receipt:
     if isinstance(act, WriteZone):
         return run.ports.providers[act.provider].apply(act.apex, act.changes)
@@ -136,41 +139,11 @@ def _perform(run: Run, act: Act) -> Receipt:
         return cast("SecondaryHost", run.ports.providers[act.provider]).refresh(act.apex, servers)
     if isinstance(act, SetDelegation):
         return run.ports.registrars[act.provider].replace_delegation(act.domain, before=act.before, after=act.after)
+    if isinstance(act, SetService):
+        return service_host(run, act).set_service(act.domain, act.service, on=act.after)
     if isinstance(act, Instruct):
         return Receipt(ask_person=act.text)
-    return _run_program(run, act.argv)
-
-
-def _run_program(run: Run, argv: tuple[str, ...]) -> Receipt:
-    """Run a program to its end, without a shell, with an allow-listed environment (threats 3, 9)."""
-    if not run.ports.commands_allowed:
-        raise _program_failed("commands are not allowed; run again with --allow-commands")
-    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    environment["DNSRUN_DOMAIN"] = run.apex.to_text(omit_final_dot=True)
-    try:
-        with subprocess.Popen(  # noqa: S603 - argv of the playbook, consent was asked for
-            argv,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        ) as process:
-            try:
-                output, _ = process.communicate(timeout=COMMAND_TIMEOUT_S)
-            except subprocess.TimeoutExpired as err:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise _program_failed(f"did not end within {COMMAND_TIMEOUT_S} s and was killed") from err
-    except OSError as err:
-        raise _program_failed(f"cannot be run: {err.strerror}") from err
-    if process.returncode:
-        words = output.decode(errors="replace").strip()[-300:]
-        raise _program_failed(f"ended with status {process.returncode}: {words}")
-    return Receipt()
-
-
-def _program_failed(because: str) -> OutsideError:
-    return OutsideError(because, retryable=False, certainty="not-applied")
+    return run_program(run, act.argv)
 
 
 def _journal_failure(run: Run, index: int, act: Act, attempt: int, err: OutsideError) -> None:
@@ -213,6 +186,8 @@ def settle(run: Run, plan: Plan, index: int) -> bool:
         return _settle_refresh(run, plan, index, act)
     if isinstance(act, SetDelegation):
         return _settle_delegation(run, plan, index, act)
+    if isinstance(act, SetService):
+        return _settle_service(run, plan, index, act)
     if isinstance(act, Instruct):
         return _settle_instruction(run, plan, index, act)
     return False
@@ -304,13 +279,30 @@ def _serial(each: Observation) -> int | None:
 
 
 def _settle_instruction(run: Run, plan: Plan, index: int, act: Instruct) -> bool:
-    known = run.state.active.move(index) if run.state.active else None
-    if act.proof is None:
-        done = known is not None and known.answer is not None and known.answer.answer == "done"
-    else:
-        case = gate_case(run, plan, index, act.proof)
-        verdict, _ = judge_once(run, act.proof, case, current(run))
-        done = verdict.outcome == "pass"
+    done = _said_done(run, index) if act.proof is None else _proved(run, plan, index, act.proof)
     if done:
         _journal_done(run, index, act, plan, "by-hand", ())
     return done
+
+
+def _settle_service(run: Run, plan: Plan, index: int, act: SetService) -> bool:
+    """The service is asked from outside where it can be; else its host tells, or the person who did it."""
+    if act.proof is not None:
+        done = _proved(run, plan, index, act.proof)
+    else:
+        done = _said_done(run, index) or service_host(run, act).service_state(act.domain, act.service) is act.after
+    if done:
+        _journal_done(run, index, act, plan, _how(run, index), ())
+    else:
+        _again_when_lost(run, index, act)
+    return done
+
+
+def _proved(run: Run, plan: Plan, index: int, proof: GateSpec) -> bool:
+    verdict, _ = judge_once(run, proof, gate_case(run, plan, index, proof), current(run))
+    return verdict.outcome == "pass"
+
+
+def _said_done(run: Run, index: int) -> bool:
+    known = run.state.active.move(index) if run.state.active else None
+    return known is not None and known.answer is not None and known.answer.answer == "done"

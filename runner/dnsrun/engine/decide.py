@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from dnsrun.journal.fold import RunState
-from dnsrun.model.act import Instruct, SetDelegation, WriteZone
+from dnsrun.model.act import Instruct, SetDelegation, SetService, WriteZone
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 
 from .decide_acts import next_for_act
@@ -76,7 +76,7 @@ def _asks_a_person(at: Standing, decision: Decision) -> bool:
 
 
 def _is_with_a_person(at: Standing, index: int, move: Move) -> bool:
-    asked = isinstance(move, Do) and isinstance(at.plan.acts[move.act], Instruct)
+    asked = isinstance(move, Do) and isinstance(at.plan.acts[move.act], (Instruct, SetService))
     return asked and at.active.move(index).asked is not None
 
 

@@ -50,7 +50,7 @@ def _fell_back(at: Standing, index: int, move: Hold, known: MoveState, until: da
 def _due(at: Standing, move: Hold, t_all: datetime) -> datetime:
     if move.for_s is not None:
         return t_all + timedelta(seconds=move.for_s)
-    return caches_clean_at(t_all, [at.plan.stale_life_s])
+    return max(caches_clean_at(t_all, [at.plan.stale_life_s]), t_all + timedelta(seconds=move.at_least_s))
 
 
 def _fails(at: Standing, move: Hold, gate: GateSpec, rounds: Rounds, until: datetime) -> bool:

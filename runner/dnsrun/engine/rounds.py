@@ -24,7 +24,10 @@ from .samples import new_samples
 from .watchful import WatchfulNet
 
 EVIDENCE_MAX = 20
-RENEWED = frozenset({"certificate_fingerprint", "not_after"})  # a certificate renewed meanwhile is no difference
+# What differs from one answer to the next: a renewed certificate, a greeting with its date, counts of messages.
+RENEWED = frozenset(
+    {"certificate_fingerprint", "not_after", "banner", "rcpt_said", "said", "messages", "seconds", "note"}
+)
 
 
 def look(run: Run, plan: Plan, index: int, gate: GateSpec) -> Verdict:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from dnsrun.errors import JournalError
-from dnsrun.model.act import Act, Instruct, SetDelegation, WriteZone
+from dnsrun.model.act import Act, Instruct, SetDelegation, SetService, WriteZone
 from dnsrun.model.plan import Plan
-from dnsrun.ports.provider import Receipt
+from dnsrun.ports.provider import Receipt, ServiceProvider
 
 from .run import Run
+
+_AT_HOSTS = (WriteZone, SetDelegation, SetService)  # acts that name whose hands perform them
 
 Files = Iterable[tuple[str, str]]
 
@@ -51,11 +54,14 @@ def undone_by_hand(run: Run, plan: Plan) -> tuple[str, tuple[tuple[str, str], ..
 def _undo(run: Run, plan: Plan, act: Act) -> Receipt | None:
     if isinstance(act, Instruct):
         return Receipt(ask_person=f"{act.operator}: {act.undo_text}") if act.undo_text else None
-    if not isinstance(act, (WriteZone, SetDelegation)) or not run.ports.capabilities[act.provider].needs_person:
+    if not isinstance(act, _AT_HOSTS) or not run.ports.capabilities[act.provider].needs_person:
         return None
     if isinstance(act, SetDelegation):
         registrar = run.ports.registrars[act.provider]
         return registrar.replace_delegation(act.domain, before=act.after, after=act.before)
+    if isinstance(act, SetService):
+        host = cast("ServiceProvider", run.ports.providers[act.provider])
+        return host.set_service(act.domain, act.service, on=act.before)
     live = {change.key for change in plan.changes(provider=plan.live or act.provider) if not change.ttl_only}
     at_live = act.provider == (plan.live or act.provider)
     back = tuple(change.reverse() for change in reversed(act.changes) if at_live or change.key in live)
@@ -63,4 +69,4 @@ def _undo(run: Run, plan: Plan, act: Act) -> Receipt | None:
 
 
 def _who(act: Act) -> str:
-    return act.provider if isinstance(act, (WriteZone, SetDelegation)) else "us"
+    return act.provider if isinstance(act, _AT_HOSTS) else "us"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService
 
 
 def in_words(act: Act) -> str:
@@ -13,6 +13,8 @@ def in_words(act: Act) -> str:
         return f"`{' '.join(act.argv)}`"
     if isinstance(act, Instruct):
         return f'"{act.text}" by {act.operator}'
+    if isinstance(act, SetService):
+        return f"{act.service} {'on' if act.after else 'off'} at {act.provider}"
     if isinstance(act, SetDelegation):
         names = ", ".join(sorted(name.to_text(omit_final_dot=True) for name in act.after.ns))
         return f"the delegation of {act.domain.to_text(omit_final_dot=True)} to {names} at {act.provider}"

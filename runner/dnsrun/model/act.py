@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dns.name import Name
 
@@ -47,8 +47,32 @@ class Refresh:
 
 
 @dataclass(frozen=True, slots=True)
+class SetService:
+    """Switch a service of a host (`mail`) on or off for the domain.
+
+    `proof` is the gate that shows it from outside, `undo_proof` the one that shows the state before; None: nothing
+    can, and who does it says so.
+    """
+
+    provider: str
+    domain: Name
+    service: str
+    before: bool
+    after: bool
+    proof: GateSpec | None
+    undo_proof: GateSpec | None
+
+    def reverse(self) -> SetService:
+        """Return the act that takes this one back."""
+        return replace(self, before=self.after, after=self.before, proof=self.undo_proof, undo_proof=self.proof)
+
+
+@dataclass(frozen=True, slots=True)
 class RunCommand:
-    """Run a program without a shell; `undo_argv` None says that it cannot be undone."""
+    """Run a program without a shell.
+
+    `undo_argv` None says that it cannot be undone, an empty one that there is nothing to undo.
+    """
 
     argv: tuple[str, ...]
     undo_argv: tuple[str, ...] | None
@@ -56,7 +80,10 @@ class RunCommand:
 
 @dataclass(frozen=True, slots=True)
 class Instruct:
-    """Ask a person to do something; `proof` is the gate that shows it is done, else the person says so."""
+    """Ask a person to do something; `proof` is the gate that shows it is done, else the person says so.
+
+    `undo_text` None says that it cannot be taken back, an empty one that there is nothing to take back.
+    """
 
     operator: str
     text: str
@@ -64,4 +91,4 @@ class Instruct:
     undo_text: str | None
 
 
-Act = WriteZone | SetDelegation | Refresh | RunCommand | Instruct
+Act = WriteZone | SetDelegation | Refresh | SetService | RunCommand | Instruct

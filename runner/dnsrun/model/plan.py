@@ -38,13 +38,14 @@ class Do:
 class Hold:
     """Stay until a time, gates running: `wait` counts `for_s` from t_all; `watch` as well, or until caches are clean.
 
-    `for_s` None: until no honest cache can hold the old data (T5).
+    `for_s` None: until no honest cache can hold the old data (T5), and `at_least_s` seconds from t_all.
     """
 
     kind: Literal["wait", "watch"]
     for_s: int | None
     gates: tuple[GateSpec, ...]
     acts: tuple[int, ...]
+    at_least_s: int = 0
 
 
 Move = Check | Do | Hold

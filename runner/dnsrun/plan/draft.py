@@ -48,6 +48,7 @@ class Draft:
         self.hazards: list[Hazard] = []
         self.closes = False
         self.late = False
+        self.after_caches_s: int | None = None
         self._phase = phase
         self._compile = compile_step
         self._start = situation
@@ -76,6 +77,8 @@ class Draft:
         )
         self.closes = self.closes or compiled.closes
         self.late = self.late or compiled.late
+        if compiled.after_caches_s is not None:
+            self._let_caches_follow(step, compiled.after_caches_s)
         groups = _groups(compiled.acts)
         for acts in groups:
             self._do(acts, step.gates if acts is groups[-1] else (), following)
@@ -83,6 +86,14 @@ class Draft:
             self.flush()
             gates = watching(self._gates_of_a_hold(step))
             self.moves.append(Hold(compiled.stay.kind, compiled.stay.for_s, gates, self._all()))
+
+    def _let_caches_follow(self, step: Step, at_least_s: int) -> None:
+        """Wait here for what this phase has changed; what an earlier one has, the phase itself waits for."""
+        if any(not change.ttl_only for change in self._changes("live")):
+            self.flush()
+            gates = watching(self._gates_of_a_hold(step))
+            self.moves.append(Hold("wait", None, gates, self._all(), at_least_s))
+        self.after_caches_s = max(self.after_caches_s or 0, at_least_s)
 
     def _do(self, acts: tuple[Act, ...], of_step: tuple[GateSpec, ...], following: tuple[Step, ...]) -> None:
         writes = any(_writes(act) for act in acts)

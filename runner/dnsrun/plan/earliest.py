@@ -24,15 +24,24 @@ DAY_S = 86_400
 NEGATIVE_TTL_MAX_S = 10_800  # what resolvers keep at most, where the SOA is not known (RFC 2308 section 5)
 
 
-def earliest(plan: Plan, situation: Situation, *, late: bool = False) -> list[tuple[str, Held]]:
+def earliest(
+    plan: Plan, situation: Situation, *, late: bool = False, after_caches_s: int | None = None
+) -> list[tuple[str, Held]]:
     """Return what keeps the phase from starting, and until when; in the past where it no longer does.
 
-    `late`: a step must not begin while caches ask the servers that were delegated to before.
+    `late`: a step must not begin while caches ask the servers that were delegated to before. `after_caches_s`: nor
+    while one holds what earlier phases changed, and not for so many seconds since.
     """
     lowered = _lowering(situation.playbook)
     low = _low_ttls(plan, situation, *lowered) if lowered else ()
     moved = _after_move(situation) if late else ()
-    return [*low, *_new_names(plan, situation), *_closing(plan, situation), *moved, *_frozen(plan, situation)]
+    return [
+        *low,
+        *_new_names(plan, situation),
+        *_closing(plan, situation, after_caches_s),
+        *moved,
+        *_frozen(plan, situation),
+    ]
 
 
 def _frozen(plan: Plan, situation: Situation) -> Iterator[tuple[str, Held]]:
@@ -114,11 +123,13 @@ def _targets(rrset: RRset | None) -> set[Name]:
     return {name for name in found if name is not None}
 
 
-def _closing(plan: Plan, situation: Situation) -> Iterator[tuple[str, Held]]:
-    """T5: the run closes only when no honest cache holds what was served before the last change."""
+def _closing(plan: Plan, situation: Situation, after_caches_s: int | None) -> Iterator[tuple[str, Held]]:
+    """T5: the run closes, and old services go off, only when no honest cache leads to them."""
     changed = [change for change in situation.standing if not (change.ttl_only or _is_copy(change, situation))]
-    if plan.closes and changed and situation.settled_at is not None:
-        until = caches_clean_at(situation.settled_at, [stale_life_s(changed, situation.zone)])
+    settled = situation.settled_at
+    if changed and settled is not None and (plan.closes or after_caches_s is not None):
+        until = caches_clean_at(settled, [stale_life_s(changed, situation.zone)])
+        until = max(until, settled + timedelta(seconds=after_caches_s or 0))
         yield "the old records", Held(until, "caches may hold them until then")
 
 

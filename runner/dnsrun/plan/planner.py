@@ -9,7 +9,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from dnsrun.errors import Conflict, Refused
-from dnsrun.model.act import Act, Refresh, SetDelegation, WriteZone
+from dnsrun.model.act import Act, Refresh, SetDelegation, SetService, WriteZone
 from dnsrun.model.plan import Hazard, Plan
 from dnsrun.model.playbook import Phase, Step
 from dnsrun.model.rrset import Change, RRsetKey
@@ -134,7 +134,7 @@ def _planned(phase: Phase, draft: Draft, situation: Situation) -> Plan:
         target=moving.target if moving else None,
         switched=moving is not None and moving.switched,
     )
-    held = earliest(plan, situation, late=draft.late)
+    held = earliest(plan, situation, late=draft.late, after_caches_s=draft.after_caches_s)
     return replace(
         plan,
         earliest=max((each.until for _, each in held), default=None),
@@ -167,7 +167,7 @@ def _by_hand(situation: Situation, acts: tuple[Act, ...]) -> tuple[Hazard, ...]:
     taken_back = [
         act
         for act in acts
-        if isinstance(act, (Refresh, SetDelegation))
+        if isinstance(act, (Refresh, SetDelegation, SetService))
         or (isinstance(act, WriteZone) and (delegates or act.provider == situation.live))
     ]
     hands = [act.provider for act in taken_back if situation.capabilities[act.provider].needs_person]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService, WriteZone
 from dnsrun.model.content import is_content
 from dnsrun.model.plan import Check, Do, Hold, Move, Plan
 from dnsrun.model.playbook import GateSpec
@@ -247,10 +247,12 @@ def _text(rrset: RRset | None) -> str:
 
 
 def _services(undone: tuple[Undone, ...]) -> Iterable[Act]:
-    """Undo programs and instructions, newest first: services run again before data leads to them."""
+    """Services on again, programs and instructions undone, newest first: before data leads to them."""
     for each in undone:
         for index in sorted(each.performed, reverse=True):
             act = each.plan.acts[index]
+            if isinstance(act, SetService):
+                yield act.reverse()
             if isinstance(act, RunCommand) and act.undo_argv:
                 yield RunCommand(act.undo_argv, None)
             if isinstance(act, Instruct) and act.undo_text:
@@ -261,9 +263,9 @@ def _beyond(undone: tuple[Undone, ...]) -> Iterable[str]:
     for each in undone:
         for index in sorted(each.performed):
             act = each.plan.acts[index]
-            if isinstance(act, RunCommand) and not act.undo_argv:
+            if isinstance(act, RunCommand) and act.undo_argv is None:
                 yield f"`{' '.join(act.argv)}` was run and cannot be taken back"
-            if isinstance(act, Instruct) and not act.undo_text:
+            if isinstance(act, Instruct) and act.undo_text is None:
                 yield f'"{act.text}" was done by {act.operator} and cannot be taken back'
 
 
@@ -281,7 +283,7 @@ def _moves(undone: tuple[Undone, ...], acts: tuple[Act, ...], way: _Way, situati
     delegated = any(isinstance(act, SetDelegation) and act.moves_servers for act in acts)
     moved = delegated or bool(way.data) or any(not change.ttl_only for change in way.there)
     service = [replace(gate, side="live") for gate in _service_gates(undone)] if moved else []
-    first = [index for index in everything if isinstance(acts[index], (RunCommand, Instruct))]
+    first = [index for index in everything if isinstance(acts[index], (SetService, RunCommand, Instruct))]
     moves: list[Move] = [Do(index) for index in first]
     moves += [Check(gate, "safe", everything) for gate in service if way.data and not delegated]
     for index in everything:

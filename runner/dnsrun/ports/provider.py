@@ -63,7 +63,7 @@ class Capabilities:
     `serves_before_delegation`: its servers answer for a zone that is not delegated to them (None: not known, ask them).
     `saving_may_delegate`: saving records at its panel can also switch the name servers. Of a registrar: `glue` and
     `ds`: it can set addresses of name servers inside the domain, and DS; `declared_delay_s` is then until the parent
-    shows it.
+    shows it. `services`: what it can switch on and off for a domain (`mail`).
     """
 
     types: frozenset[RdataType] | None = None
@@ -80,6 +80,7 @@ class Capabilities:
     saving_may_delegate: bool = False
     glue: bool = False
     ds: bool = False
+    services: frozenset[str] = frozenset()
 
 
 class ZoneProvider(Protocol):
@@ -116,6 +117,18 @@ class SecondaryHost(Protocol):
 
         `servers` are its name servers at all addresses that the live zone shows.
         """
+        ...
+
+
+class ServiceProvider(Protocol):
+    """A host that can switch a service (`mail`) on and off for a domain."""
+
+    def service_state(self, domain: Name, service: str) -> bool | None:
+        """Return whether the service is on, None when the host cannot tell. Touches the network."""
+        ...
+
+    def set_service(self, domain: Name, service: str, *, on: bool) -> Receipt:
+        """Switch the service on or off (or return an instruction for a person); idempotent. Raises `OutsideError`."""
         ...
 
 

@@ -9,7 +9,7 @@ from typing import assert_never
 import dns.rdatatype
 from dns.name import Name
 
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, WriteZone
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService, WriteZone
 from dnsrun.model.changetext import change_words, names_text, relative
 from dnsrun.model.entry import Failed, Opened, Record, RollbackAsked
 from dnsrun.model.plan import Check, Hold, Move, Plan
@@ -81,6 +81,8 @@ def act_headline(act: Act) -> str:
             return f'A change of the name servers began at "{act.provider}"'
         case Refresh():
             return f'The host "{act.provider}" was asked to fetch the zone'
+        case SetService():
+            return f'The {act.service} service at "{act.provider}" was to be switched {"on" if act.after else "off"}'
         case RunCommand():
             return "A program was run"
         case Instruct():
@@ -96,7 +98,7 @@ def act_lines(act: Act, apex: Name) -> tuple[str, ...]:
             return change_lines(act.changes, apex)
         case SetDelegation():
             return delegation_lines(act.before, act.after)
-        case Refresh():
+        case Refresh() | SetService():
             return ()
         case RunCommand():
             return (" ".join(act.argv),)
@@ -115,6 +117,8 @@ def act_proof(act: Act) -> str:
             return "the parent's servers answered with it"
         case Refresh():
             return f'"{act.provider}" had fetched the zone'
+        case SetService():
+            return "it was seen from outside" if act.proof else "who switched it said so"
         case RunCommand():
             return "it ran to its end"
         case Instruct():
@@ -132,6 +136,8 @@ def act_back(act: Act, apex: Name) -> tuple[str, ...]:
             return delegation_lines(act.after, act.before)
         case Refresh():
             return ()
+        case SetService():
+            return (f"{act.service} {'on' if act.before else 'off'} again at {act.provider}",)
         case RunCommand():
             return (f"runs {' '.join(act.undo_argv)}",) if act.undo_argv else ()
         case Instruct():

@@ -80,6 +80,7 @@ class ProviderContract:
         "needs_person": (),
         "serves_before_delegation": ("test_every_type_is_read_back_as_it_was_written",),  # nobody delegates the zone
         "saving_may_delegate": (),  # a person's panel
+        "services": (),  # seen from outside, by the gates of mail
         "glue": (),  # of a registrar, as `ds` is: RegistrarContract
         "ds": (),
     }

@@ -87,7 +87,8 @@ class Compiled:
     """A step as acts, and how long it stays afterwards.
 
     `notes` are for the person; `conflicts` refuse the phase; `nothing` says why it does nothing. `late`: it must not
-    begin before no cache asks the servers any more that were delegated to earlier (D1).
+    begin before no cache asks the servers any more that were delegated to earlier (D1). `after_caches_s`: nor before
+    no cache holds what earlier steps changed, and so many seconds have passed since (None: at any time).
     """
 
     acts: tuple[Act, ...] = ()
@@ -98,6 +99,7 @@ class Compiled:
     nothing: str = ""
     closes: bool = False
     late: bool = False
+    after_caches_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
