@@ -21,7 +21,7 @@ from .silence import BROKEN, NOT_ASKED, answered, is_silence, no_reply, path
 from .weburl import is_address
 
 _CONTROLS = 4
-_CONTROL_TIMEOUT_S = 5.0
+CONTROL_TIMEOUT_S = 5.0
 _FACT_CHARACTERS = 300
 _NOWHERE = "0.0.0.0"  # noqa: S104 - names no address; nothing is bound
 
@@ -64,8 +64,24 @@ class Service:
         return (self.at(_NOWHERE, got),)
 
 
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """How a gate tells silence from a dead network: what else may answer there, and how an address is tried.
+
+    `others`: addresses of comparable hosts, asked for where there is silence. `ask` None: connecting is enough.
+    """
+
+    others: Callable[[], Iterable[str]] = tuple
+    ask: Callable[[str], Words | NoReply] | None = None
+
+
 def observe(
-    service: Service, case: GateCase, view: View, net: Net, ask: Callable[[str], Words | NoReply]
+    service: Service,
+    case: GateCase,
+    view: View,
+    net: Net,
+    ask: Callable[[str], Words | NoReply],
+    controls: Controls = Controls(),
 ) -> tuple[Observation, ...]:
     """Ask every address that the view gives for the host, and controls where there is silence. Touches the network."""
     try:
@@ -75,7 +91,7 @@ def observe(
     if not addresses:
         return (service.at(_NOWHERE, broken(f"{service.host} has no address")),)
     seen = [service.at(address, _guarded(service, address, ask)) for address in addresses]
-    return (*seen, *_controls(service, case, net, seen))
+    return (*seen, *_controls(service, case, net, seen, controls))
 
 
 def judge(
@@ -104,33 +120,37 @@ def _guarded(service: Service, address: str, ask: Callable[[str], Words | NoRepl
     return ask(address)
 
 
-def _controls(service: Service, case: GateCase, net: Net, seen: Sequence[Observation]) -> list[Observation]:
-    """Connect to addresses that the host had, for each family in which there is nothing but silence."""
+def _controls(
+    service: Service, case: GateCase, net: Net, seen: Sequence[Observation], how: Controls
+) -> list[Observation]:
+    """Connect to addresses that the host had, and to the others, for each family with nothing but silence."""
     found: list[Observation] = []
+    ask = how.ask or (lambda address: _connect(net, address, service.port))
     for dead in {path(one) for one in seen if is_silence(one)} - answered(seen):
-        tried = {one.server.address for one in seen}
-        for address in _old_addresses(service, case, is_v6=dead.is_v6, without=tried):
-            control = service.at(address, _connect(net, address, service.port), control=True)
+        for address in _comparable(service, case, how, is_v6=dead.is_v6, without={one.server.address for one in seen}):
+            control = service.at(address, ask(address), control=True)
             found.append(control)
-            if isinstance(control.got, Words):
+            if answered([control]):
                 break
     return found
 
 
-def _old_addresses(service: Service, case: GateCase, *, is_v6: bool, without: set[str]) -> list[str]:
-    """Return addresses that changes replace, those of the host first."""
+def _comparable(service: Service, case: GateCase, how: Controls, *, is_v6: bool, without: set[str]) -> list[str]:
+    """Return addresses that changes replace, those of the host first, then those of comparable hosts."""
     rdtype = RdataType.AAAA if is_v6 else RdataType.A
     old = [change.before for change in case.changes if change.before and change.key.rdtype == rdtype]
     host = None if is_address(service.host) else dns.name.from_text(service.host)
     ordered = sorted(old, key=lambda rrset: rrset.key.owner != host)
-    texts = dict.fromkeys(str(ip_address(text)) for rrset in ordered for text in rrset.texts())
+    replaced = [text for rrset in ordered for text in rrset.texts()]
+    others = [one for one in how.others() if (ip_address(one).version == 6) == is_v6]
+    texts = dict.fromkeys(str(ip_address(text)) for text in (*replaced, *others))
     allowed = [text for text in texts if text not in without and (service.allow_private or not why_not(text))]
     return allowed[:_CONTROLS]
 
 
 def _connect(net: Net, address: str, port: int) -> Words | NoReply:
     try:
-        net.connect(address, port, timeout_s=_CONTROL_TIMEOUT_S).close()
+        net.connect(address, port, timeout_s=CONTROL_TIMEOUT_S).close()
     except OSError as err:
         return no_reply(err)
     return Words("takes the connection")

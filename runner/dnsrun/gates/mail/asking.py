@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import dns.name
@@ -16,16 +16,24 @@ from dnsrun.errors import OutsideError
 from dnsrun.gates import options, services
 from dnsrun.gates.budget import Budget
 from dnsrun.gates.secured import context
+from dnsrun.gates.silence import no_reply
 from dnsrun.gates.weburl import is_address
 from dnsrun.model.observation import Answer, NoReply, Observation, Words
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import RRsetKey
-from dnsrun.ports.gate import GateCase, Login
+from dnsrun.ports.gate import GateCase
 from dnsrun.ports.net import Net, View
 
+from .socks import ProxyError, connect_through, place_of
+from .wire import Connect, Wire
+
 SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT = 25, 587, 465
+TLS_AT_ONCE = frozenset({SUBMISSIONS_PORT, 993, 995})
 TIMEOUT_S = 20
+_CONNECT_S = 10.0  # a connection that takes longer does not come about
 GREETED = 220
+CLOSES = "closes the connection in the middle"
+NO_TLS = "offers no STARTTLS: passwords would go in the clear"
 
 Key = Mapping[str, Any]
 HOST: Key = {"description": "the name that mail programs use", "type": "string", "format": "host-name"}
@@ -53,24 +61,21 @@ def trust_of(spec: GateSpec) -> ssl.SSLContext | str:
         return f"the certificates to trust cannot be read: {err.strerror or err}"
 
 
-def way_to(spec: GateSpec, net: Net, view: View, address: str, port: int) -> Callable[[Budget], socket.socket]:
+def way_to(spec: GateSpec, net: Net, view: View, address: str, port: int) -> Connect:
     """Return what connects to a place, through the proxy if one is given; it raises `OSError`."""
     via = options.text(spec, "via")
 
-    def connect(budget: Budget) -> socket.socket:
+    def connect(budget: Budget) -> Wire:
         if not via:
-            return net.connect(address, port, timeout_s=budget.left_s())
-        from .socks import connect_through, place_of
-
+            return Wire(net.connect(address, port, timeout_s=min(budget.left_s(), _CONNECT_S)), budget)
         host, proxy_port = place_of(via)
-        return connect_through(net, (_proxy_address(host, view), proxy_port), address, port, budget)
+        sock = connect_through(net, (_proxy_address(host, view), proxy_port), address, port, budget)
+        return Wire(sock, budget, through_proxy=True)
 
     return connect
 
 
 def _proxy_address(host: str, view: View) -> str:
-    from .socks import ProxyError
-
     if is_address(host):
         return host
     try:
@@ -88,7 +93,8 @@ def mail_hosts(domain: Name, view: View) -> tuple[str, ...] | str:
     Without MX it is the domain's own host. Touches the network; raises `OutsideError` when nobody answers.
     """
     seen = list(view.ask([RRsetKey(domain, RdataType.MX)]))
-    answers = [one.got for one in seen if not one.control and isinstance(one.got, Answer) and one.got.kind != "error"]
+    told = ("data", "nodata", "nxdomain")
+    answers = [one.got for one in seen if not one.control and isinstance(one.got, Answer) and one.got.kind in told]
     if not answers:
         raise OutsideError("no name server answers", retryable=True, certainty="not-applied")
     found = {rdata for got in answers if got.rrset for rdata in got.rrset.rdatas if isinstance(rdata, MX)}
@@ -97,12 +103,6 @@ def mail_hosts(domain: Name, view: View) -> tuple[str, ...] | str:
     ordered = sorted(found, key=lambda rdata: (rdata.preference, rdata.exchange))
     hosts = dict.fromkeys(rdata.exchange for rdata in ordered if rdata.exchange != dns.name.root)
     return tuple(host.to_text(omit_final_dot=True) for host in hosts) or "says that it takes no mail (a null MX)"
-
-
-def login_of(spec: GateSpec, case: GateCase) -> Login | None:
-    """Return the account that a gate names, None when it names none."""
-    name = options.text(spec, "account")
-    return case.accounts.get(name) if name else None
 
 
 def ask_host(
@@ -115,7 +115,36 @@ def ask_host(
     trust = trust_of(spec)
     if isinstance(trust, str):
         return service.not_asked(trust)
-    return services.observe(service, case, view, net, lambda address: ask(address, trust))
+    controls = services.Controls()
+    if port not in TLS_AT_ONCE:
+        controls = services.Controls(
+            lambda: _mail_addresses(case.apex, view),
+            lambda address: _greeted(way_to(spec, net, view, address, port)),
+        )
+    return services.observe(service, case, view, net, lambda address: ask(address, trust), controls)
 
 
 Ask = Callable[[str, ssl.SSLContext], Words | NoReply]
+
+
+def _mail_addresses(domain: Name, view: View) -> Iterator[str]:
+    """Yield the addresses of the domain's mail hosts, as far as they can be had. Touches the network."""
+    with suppress(OutsideError):
+        hosts = mail_hosts(domain, view)
+        for host in hosts if isinstance(hosts, tuple) else ():
+            with suppress(OutsideError):
+                yield from view.addresses(host)
+
+
+def _greeted(connect: Connect) -> Words | NoReply:
+    """Connect and wait for the first octet: behind a proxy or a filter a connection alone says nothing."""
+    try:
+        wire = connect(Budget(services.CONTROL_TIMEOUT_S))
+        try:
+            return Words("speaks") if wire.take(bytearray(1)) else NoReply("refused")
+        finally:
+            wire.close()
+    except ProxyError as err:
+        return services.not_asked(str(err))
+    except OSError as err:
+        return no_reply(err)

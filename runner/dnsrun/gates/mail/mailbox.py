@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from dnsrun.gates.budget import Budget
 from dnsrun.gates.secured import in_words
 from dnsrun.gates.services import broken, with_facts
-from dnsrun.gates.silence import no_reply
 from dnsrun.model.observation import NoReply, Words
 from dnsrun.model.text import shorten
 
-from .wire import FloodError, Wire, as_socket, upgrade
+from .accounts import Keys, quoted
+from .asking import CLOSES, NO_TLS
+from .smtpline import ended
+from .wire import OCTETS_CAP, BrokenError, Connect, Wire, as_socket, upgrade
 
-Connect = Callable[[Budget], socket.socket]
 _MOST_WORDS = 200
+# What the clients of the standard library raise at words that are none of their protocol.
+GARBLED = (imaplib.IMAP4.error, poplib.error_proto, ValueError, LookupError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Visit:
     host: str
     trust: ssl.SSLContext
     at_once: bool
-    login: tuple[str, str] | None = None
+    login: Keys | None = None
 
 
 class ImapLine(imaplib.IMAP4):
@@ -42,6 +45,12 @@ class ImapLine(imaplib.IMAP4):
 
     def _create_socket(self, timeout: float | None) -> socket.socket:  # noqa: ARG002 - the budget decides
         return as_socket(self._wire)
+
+    def read(self, size: int) -> bytes:
+        """Return a literal; raises `BrokenError` before memory is set aside for one that nobody would send."""
+        if size > OCTETS_CAP:
+            raise BrokenError("announces more than anybody needs to hear")
+        return super().read(size)
 
 
 class PopLine(poplib.POP3):
@@ -57,25 +66,19 @@ class PopLine(poplib.POP3):
 
 def visit(connect: Connect, talk: Callable[[Wire], Words], timeout_s: float) -> Words | NoReply:
     """Hold one conversation and return what was said. Touches the network, for `timeout_s` at most."""
-    budget = Budget(timeout_s)
     try:
-        wire = Wire(connect(budget), budget)
-    except OSError as err:
-        return no_reply(err)
-    try:
-        return talk(wire)
+        wire = connect(Budget(timeout_s))
+        try:
+            return talk(wire)
+        finally:
+            wire.close()
     except ssl.SSLError as err:
         return broken(in_words(err))
-    except FloodError as err:
-        return broken(str(err))
-    except (imaplib.IMAP4.abort, EOFError):
-        return broken("closes the connection in the middle")
-    except (imaplib.IMAP4.error, poplib.error_proto, UnicodeError, ValueError) as err:
-        return broken(f"answers otherwise than its protocol says: {_said(err)}")
+    except GARBLED as err:
+        hidden = err.__context__
+        return ended(hidden) if isinstance(hidden, OSError) else broken(said_by(err))
     except OSError as err:
-        return no_reply(err)
-    finally:
-        wire.close()
+        return ended(err)
 
 
 def opened_imap(wire: Wire, to: Visit) -> ImapLine:
@@ -84,6 +87,8 @@ def opened_imap(wire: Wire, to: Visit) -> ImapLine:
         wire.secure(to.host, to.trust)
     line = ImapLine(wire, to.host)
     if not to.at_once:
+        if "STARTTLS" not in line.capabilities:
+            raise BrokenError(NO_TLS)
         line.starttls(ssl_context=upgrade(to.trust))
     return line
 
@@ -92,63 +97,98 @@ def read_imap(wire: Wire, to: Visit) -> Words:
     """Return greeting, capabilities, certificate, and with a log-in how many messages the inbox holds."""
     line = opened_imap(wire, to)
     greeting = _text(line.welcome)
-    facts = dict(wire.certificate)
+    facts = {**wire.certificate, "capabilities": " ".join(line.capabilities)}
     if to.login:
         facts |= _imap_inbox(line, to.login)
-    _leave(line.logout)
+    leave(line.logout)
     return with_facts(greeting or "greets", facts)
 
 
-def _imap_inbox(line: ImapLine, login: tuple[str, str]) -> dict[str, str]:
-    if said := refused_login(line, login):
-        return {"login": said}
+def _imap_inbox(line: ImapLine, keys: Keys) -> dict[str, str]:
+    if said := refused_login(line, keys):
+        return {"login": "refused", "login_said": said}
     status, data = line.select("INBOX", readonly=True)
     count = _text(data[0]) if status == "OK" and data and data[0] else ""
-    return {"login": "ok", "messages": count} if count.isdigit() else {"login": f"the inbox cannot be opened: {count}"}
+    return {"login": "ok"} | ({"messages": count} if count.isdecimal() else {"inbox": "closed"})
 
 
-def refused_login(line: ImapLine, login: tuple[str, str]) -> str:
-    """Log in; return the server's words when it refuses, without what was sent."""
+def refused_login(line: ImapLine, keys: Keys) -> str:
+    """Log in; return the server's words when it refuses, empty when it does not."""
     try:
-        line.login(*login)
+        line.login(quoted(keys.user), keys.password)  # which imaplib quotes itself
     except imaplib.IMAP4.abort:
         raise
     except imaplib.IMAP4.error as err:
-        return _said(err).replace(login[1], "***") or "refused"
+        return keys.kept_out_of(_first(err)) or "no reason given"
     return ""
 
 
 def read_pop3(wire: Wire, to: Visit) -> Words:
-    """Return greeting, certificate, and with a log-in how many messages the mailbox holds."""
+    """Return greeting, capabilities, certificate, and with a log-in how many messages the mailbox holds."""
     if to.at_once:
         wire.secure(to.host, to.trust)
     line = PopLine(wire, to.host)
     greeting = _text(line.getwelcome())
-    facts: dict[str, str] = {}
     if not to.at_once:
+        if "STLS" not in _told(line):
+            raise BrokenError(NO_TLS)
         line.stls(context=upgrade(to.trust))
-    facts |= wire.certificate
+    facts = {**wire.certificate, "capabilities": " ".join(_told(line))}
     if to.login:
         facts |= _pop3_mailbox(line, to.login)
-    _leave(line.quit)
+    leave(line.quit)
     return with_facts(greeting or "greets", facts)
 
 
-def _pop3_mailbox(line: PopLine, login: tuple[str, str]) -> dict[str, str]:
+def _told(line: PopLine) -> tuple[str, ...]:
+    """Return the server's capabilities (RFC 2449), none when it does not know the question."""
     try:
-        line.user(login[0])
-        line.pass_(login[1])
+        return tuple(line.capa())
     except poplib.error_proto as err:
-        return {"login": _said(err).replace(login[1], "***") or "refused"}
-    count, _ = line.stat()
+        if is_end(err):
+            raise
+        return ()
+
+
+def _pop3_mailbox(line: PopLine, keys: Keys) -> dict[str, str]:
+    try:
+        line.user(keys.user)
+        line.pass_(keys.password)
+    except poplib.error_proto as err:
+        if is_end(err):
+            raise
+        return {"login": "refused", "login_said": keys.kept_out_of(_first(err)) or "no reason given"}
+    try:
+        count, _ = line.stat()
+    except poplib.error_proto as err:
+        if is_end(err):
+            raise
+        return {"login": "ok", "inbox": "closed"}
     return {"login": "ok", "messages": str(count)}
 
 
-def _leave(say_goodbye: Callable[[], object]) -> None:
+def leave(say_goodbye: Callable[[], object]) -> None:
+    """Say goodbye, as far as the server still listens."""
     try:
         say_goodbye()
-    except (imaplib.IMAP4.error, poplib.error_proto, OSError):
+    except (*GARBLED, OSError):
         return
+
+
+def is_end(err: Exception) -> bool:
+    """Tell whether the server closed the connection, which the clients report as words of its protocol."""
+    said = str(err.args[0]) if err.args else ""
+    return said.endswith("EOF") or "unterminated line" in said
+
+
+def said_by(err: Exception) -> str:
+    """Return what a server did when it left its protocol, in words that follow its name."""
+    if is_end(err):
+        return CLOSES
+    said = _first(err)
+    if isinstance(err, imaplib.IMAP4.abort) or re.match(r"\* BYE|-ERR", said):
+        return f"breaks off: {said}"
+    return f"answers otherwise than its protocol says: {said}".rstrip(": ")
 
 
 def _text(said: object) -> str:
@@ -156,8 +196,9 @@ def _text(said: object) -> str:
     return " ".join(re.sub(r"^(\* OK|\+OK)\s*", "", text).split())[:_MOST_WORDS]
 
 
-def _said(err: Exception) -> str:
-    said = err.args[0] if err.args else ""
+def _first(err: Exception) -> str:
+    """Return the words that a server gave; those of Python say nothing to anybody."""
+    said = err.args[0] if err.args and isinstance(err, (imaplib.IMAP4.error, poplib.error_proto)) else ""
     return shorten(_text(said), 120)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
+from dnsrun.errors import UsageError
 from dnsrun.gates import options, services
 from dnsrun.model.observation import NoReply, Observation, Verdict, Words
 from dnsrun.model.playbook import GateSpec
@@ -13,7 +14,8 @@ from dnsrun.ports.gate import GateCase
 from dnsrun.ports.kinds import SERVICE_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
-from .asking import ACCOUNT, CA, HOST, PORT, PRIVATE, TIMEOUT, TIMEOUT_S, ask_host, login_of, way_to
+from .accounts import keys_for, login_of
+from .asking import ACCOUNT, CA, HOST, PORT, PRIVATE, TIMEOUT, TIMEOUT_S, ask_host, way_to
 
 
 def _fragment(what: str, at_once: int, later: int) -> Fragment:
@@ -44,12 +46,16 @@ class Reading:
         from .mailbox import READERS, Visit, visit
 
         host, port = self._place(spec, case)
+        nobody = services.Service(self.kind, ".", port, allow_private=False)
         if not host:
-            return services.Service(self.kind, ".", port, allow_private=False).not_asked("needs `host` or `account`")
-        login, timeout_s = login_of(spec, case), options.number(spec, "timeout", TIMEOUT_S)
+            return nobody.not_asked("needs `host` or `account`")
+        timeout_s = options.number(spec, "timeout", TIMEOUT_S)
+        try:
+            keys = keys_for(spec, case)
+        except UsageError as err:
+            return nobody.not_asked(str(err))
 
         def ask(address: str, trust: ssl.SSLContext) -> Words | NoReply:
-            keys = (login.account.user, login.password()) if login else None
             to = Visit(host, trust, at_once=port == self.usual_port, login=keys)
             return visit(way_to(spec, net, view, address, port), lambda wire: READERS[self.kind](wire, to), timeout_s)
 
@@ -75,8 +81,9 @@ POP3 = Reading("pop3", 995, _fragment("POP3", 995, 110))  # RFC 1939
 
 
 def _problem(words: Words) -> str | None:
-    login = words.fact("login")
-    return f"refuses the log-in: {shorten(login, 120)}" if login not in {None, "ok"} else None
+    if words.fact("login") == "refused":
+        return f"refuses the log-in: {shorten(words.fact('login_said') or '', 120)}"
+    return "takes the log-in, and does not open the inbox" if words.fact("inbox") else None
 
 
 def _good(words: Words, kind: str) -> str:

@@ -10,6 +10,7 @@ import ssl
 from dataclasses import replace
 
 from dnsrun.gates import options, services
+from dnsrun.gates.silence import BROKEN
 from dnsrun.model.observation import NoReply, Observation, Verdict, Words
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.text import shorten
@@ -17,7 +18,8 @@ from dnsrun.ports.gate import GateCase
 from dnsrun.ports.kinds import SERVICE_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
-from .asking import CA, GREETED, HOST, PORT, PRIVATE, RCPT, SMTP_PORT, TIMEOUT, TIMEOUT_S, VIA, ask_host, way_to
+from .asking import CA, CLOSES, HOST, PORT, PRIVATE, RCPT, SMTP_PORT, TIMEOUT, TIMEOUT_S, VIA, ask_host, way_to
+from .refusals import fair, is_greylisting
 
 _GENTLE = ("4xx", "closed")
 WAYS = (*_GENTLE, "5xx")
@@ -53,16 +55,16 @@ class OldServerRefuses:
         from .smtpline import Talk, converse
 
         port, timeout_s = options.number(spec, "port", SMTP_PORT), options.number(spec, "timeout", TIMEOUT_S)
-        host = options.text(spec, "address") or options.text(spec, "host").rstrip(".")
+        name = options.text(spec, "host").rstrip(".") or options.text(spec, "address")
+        host = options.text(spec, "address") or name
         if not host:
             return services.Service("the old server", ".", port, allow_private=False).not_asked("needs `address`")
         rcpt = options.text(spec, "rcpt") or f"postmaster@{case.apex.to_text(omit_final_dot=True)}"
 
         def ask(address: str, trust: ssl.SSLContext) -> Words | NoReply:
-            got = converse(way_to(spec, net, view, address, port), Talk(host, trust, tls=False, rcpt=rcpt), timeout_s)
-            # Here a closed port is an answer to the question, and no sign of trouble.
-            is_closed = isinstance(got, NoReply) and got.why == "refused"
-            return Words("closed", (("closed", "yes"),)) if is_closed else got
+            return _as_refusal(
+                converse(way_to(spec, net, view, address, port), Talk(name, trust, rcpt=rcpt), timeout_s)
+            )
 
         return ask_host(host, (host, port), case, (view, net), spec, ask)
 
@@ -74,14 +76,25 @@ class OldServerRefuses:
         return replace(verdict, not_yet=verdict.outcome == "fail" and bool(takes))
 
 
+def _as_refusal(got: Words | NoReply) -> Words | NoReply:
+    """Return what it says of mail for the domain: here a closed port is an answer, and no sign of trouble."""
+    if isinstance(got, NoReply):
+        return Words("closed", (("closed", "yes"),)) if got.why == "refused" else got
+    if got.fact(BROKEN) == CLOSES:
+        return Words(CLOSES, (("closed", "yes"),))
+    if code := got.fact("refused_code"):  # before anybody could be asked for
+        return fair(services.with_facts(got.text, {"rcpt_code": code, "rcpt_said": got.fact("refused_said") or ""}))
+    return fair(got)
+
+
 def how(words: Words) -> str:
     """Return how a server meets a message for the domain: `4xx`, `5xx`, `closed`, or `takes` it."""
     if words.fact("closed"):
         return "closed"
     code = words.fact("rcpt_code") or words.fact("greeting") or ""
-    if code.startswith(("4", "5")):
-        return f"{code[0]}xx"
-    return "takes" if words.fact("greeting") == str(GREETED) else "closed"
+    if is_greylisting(words) or not code.startswith(("4", "5")):
+        return "takes"
+    return f"{code[0]}xx"
 
 
 def _problem(words: Words, counts: tuple[str, ...]) -> str | None:
@@ -101,4 +114,4 @@ def _good(words: Words) -> str:
 def _words(words: Words) -> str:
     code = words.fact("rcpt_code") or words.fact("greeting")
     said = shorten(words.fact("rcpt_said") or words.fact("banner") or "", 120)
-    return f"{code} {said}".rstrip() if code else "the port is closed"
+    return f"{code} {said}".rstrip() if code else "it closes the connection"

@@ -60,4 +60,4 @@ class MailRoundTrip:
 
 
 def _line(seen: Sequence[Observation]) -> str:
-    return "; ".join(f"{one.of} {shorten(one.got.text, 200)}" for one in seen if isinstance(one.got, Words))
+    return "; ".join(f"{one.of} {shorten(one.got.text, 400)}" for one in seen if isinstance(one.got, Words))

@@ -33,6 +33,7 @@ from .asking import (
     mail_hosts,
     way_to,
 )
+from .refusals import fair, is_greylisting
 
 _CARRYING = frozenset({RdataType.A, RdataType.AAAA, RdataType.CNAME})
 _WAYS_OUT = (
@@ -108,7 +109,7 @@ def _ask(host: str, spec: GateSpec, case: GateCase, view: View, net: Net) -> tup
             insists=_tls(spec) == "required",
             rcpt=options.text(spec, "rcpt") or None,
         )
-        return converse(way_to(spec, net, view, address, port), talk, timeout_s)
+        return fair(converse(way_to(spec, net, view, address, port), talk, timeout_s))
 
     return ask_host(host, (host, port), case, (view, net), spec, ask)
 
@@ -131,9 +132,10 @@ def _problem(words: Words, spec: GateSpec) -> str | None:
     greeting, code = words.fact("greeting") or "", words.fact("rcpt_code")
     if greeting != str(GREETED):
         return f"is turned away: {greeting} {shorten(words.fact('banner') or '', 120)}".rstrip()
-    if words.fact("tls") == "not offered" and _tls(spec) == "required":
-        return "is not encrypted: the host offers no STARTTLS"
-    if code is not None and not code.startswith("2"):
+    tls = words.fact("tls") or ""
+    if _tls(spec) == "required" and tls != "offered":
+        return f"is not encrypted: STARTTLS is {shorten(tls, 160)}"
+    if code is not None and not code.startswith("2") and not is_greylisting(words):
         said = shorten(words.fact("rcpt_said") or "", 120)
         return f"for {shorten(options.text(spec, 'rcpt'))} is refused: {code} {said}".rstrip()
     return None
@@ -144,10 +146,12 @@ def _weakness(words: Words, spec: GateSpec) -> str | None:
     tls = words.fact("tls") or ""
     if _tls(spec) != "offered" or tls in {"offered", "at once", ""}:
         return None
-    return "a mail host offers no STARTTLS" if tls == "not offered" else f"STARTTLS at a mail host: {tls}"
+    return f"STARTTLS at a mail host: {shorten(tls)}"
 
 
 def _good(words: Words) -> str:
+    if is_greylisting(words):
+        return "is taken when it comes again (greylisting)"
     return "is taken" if words.fact("rcpt_code") else "is greeted"
 
 
@@ -160,9 +164,11 @@ def _nothing_came(seen: tuple[Observation, ...]) -> bool:
 def _is_touched(spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> bool:
     """Tell whether this plan changes who takes the mail, or where: then not knowing is not enough."""
     domain, hosts = _domain(spec, case), {one.server.name for one in seen}
+    places = {one.server.address for one in seen if not one.control}
     return any(
         (change.key.rdtype == RdataType.MX and change.key.owner == domain)
         or (change.key.rdtype in _CARRYING and change.key.owner in hosts)
+        or (change.after is not None and not places.isdisjoint(change.after.texts()))
         for change in case.changes
         if not change.ttl_only
     )

@@ -6,52 +6,85 @@
 from __future__ import annotations
 
 import smtplib
-import socket
 import ssl
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from dnsrun.gates.budget import Budget
 from dnsrun.gates.secured import in_words
 from dnsrun.gates.services import broken, not_asked, with_facts
-from dnsrun.gates.silence import no_reply
+from dnsrun.gates.silence import BROKEN, no_reply
 from dnsrun.model.observation import NoReply, Words
 from dnsrun.model.text import shorten
 
-from .asking import GREETED
+from .accounts import Keys
+from .asking import CLOSES, GREETED
 from .socks import ProxyError
-from .wire import FloodError, Wire, as_socket, upgrade
+from .wire import BrokenError, Connect, Wire, as_socket, upgrade
 
-Connect = Callable[[Budget], socket.socket]
+_LOGGED_IN = 235  # smtplib takes 503 for it too, which servers say where they have no log-in at all
 
 
 class Line(smtplib.SMTP):
-    """An SMTP client on a connection of ours; EHLO gives the address that we come from (RFC 5321 section 4.1.3)."""
+    """An SMTP client on a connection of ours; EHLO gives the address that we come from (RFC 5321 section 4.1.3).
+
+    What the network did is raised as it is, not as `SMTPServerDisconnected`: silence is no closed connection.
+    """
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.banner = ""
-        self.broken_tls = ""
         own = ip_address(wire.own_address)
         super().__init__(local_hostname=f"[{'IPv6:' if own.version == 6 else ''}{own}]")
         self.sock = as_socket(wire)
 
     def greet(self, host: str) -> int:
-        """Take the banner and say EHLO; return the code of the last answer. `host` is the name for TLS."""
+        """Take the banner and say EHLO; return the code of the banner. `host` is the name for TLS."""
         self._host = host  # what smtplib gives to STARTTLS
         code, said = self.getreply()
-        self.banner = _text(said)
+        self.banner = text_of(said)
         if code == GREETED:
             self.ehlo_or_helo_if_needed()
         return code
 
     def secure(self, trust: ssl.SSLContext) -> None:
-        """STARTTLS, then EHLO again; raises `OSError` or `SMTPException`."""
+        """STARTTLS, then EHLO again; raises `OSError`, of which `SMTPException` is one."""
         code, said = self.starttls(context=upgrade(trust))
         if code != GREETED:
             raise smtplib.SMTPResponseException(code, said)
         self.ehlo()
+
+    def log_in(self, keys: Keys) -> None:
+        """Log in; raises `OSError`, `SMTPAuthenticationError` when the server refuses."""
+        code, said = self.login(keys.user, keys.password)
+        if code != _LOGGED_IN:
+            raise smtplib.SMTPAuthenticationError(code, said)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Return code and words of a reply; raises `OSError`."""
+        try:
+            code, said = super().getreply()
+        except smtplib.SMTPServerDisconnected as err:
+            raise _cause(err) from None
+        except smtplib.SMTPResponseException as err:
+            raise smtplib.SMTPException("a line without end") from err
+        if not 200 <= code < 600:  # RFC 5321 section 4.2.1
+            raise smtplib.SMTPException("no reply code")
+        return code, said
+
+    def send(self, s: bytes | str) -> None:  # type: ignore[override] # typeshed lets it take any buffer
+        """Send; raises `OSError`."""
+        try:
+            super().send(s)
+        except smtplib.SMTPServerDisconnected as err:
+            raise _cause(err) from None
+
+
+def _cause(err: smtplib.SMTPServerDisconnected) -> OSError:
+    """Return what the network did, where smtplib hides it."""
+    hidden = err.__context__
+    return hidden if isinstance(hidden, OSError) and not isinstance(hidden, smtplib.SMTPException) else err
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +93,7 @@ class Talk:
 
     `tls` False: not even tried; `at_once`: before the first word. `insists`: without a valid certificate nothing
     more is said; else a handshake that fails is a fact, and the conversation goes on in the clear.
-    `rcpt` None: nobody is asked for. `login`: user and password.
+    `rcpt` None: nobody is asked for.
     """
 
     host: str
@@ -69,7 +102,7 @@ class Talk:
     at_once: bool = False
     insists: bool = False
     rcpt: str | None = None
-    login: tuple[str, str] | None = None
+    login: Keys | None = None
 
 
 def converse(connect: Connect, talk: Talk, timeout_s: float) -> Words | NoReply:
@@ -92,25 +125,27 @@ def converse(connect: Connect, talk: Talk, timeout_s: float) -> Words | NoReply:
 def _once(connect: Connect, talk: Talk, budget: Budget) -> Words | NoReply:
     """Hold one conversation; raises `SSLError` when TLS does not come about."""
     try:
-        wire = Wire(connect(budget), budget)
-    except ProxyError as err:
-        return not_asked(str(err))
-    except OSError as err:
-        return no_reply(err)
-    try:
-        return _told(wire, talk)
+        wire = connect(budget)
+        try:
+            return _told(wire, talk)
+        finally:
+            wire.close()
     except ssl.SSLError:
         raise
-    except FloodError as err:
-        return broken(str(err))
-    except smtplib.SMTPServerDisconnected:
-        return broken("closes the connection in the middle")
-    except (smtplib.SMTPException, UnicodeError, ValueError) as err:
-        return broken(f"does not speak SMTP: {shorten(_said(err), 120)}")
+    except smtplib.SMTPResponseException as err:
+        facts = {BROKEN: said_by(err), "refused_code": str(err.smtp_code), "refused_said": text_of(err.smtp_error)}
+        return with_facts(said_by(err), facts)
+    except (smtplib.SMTPException, ValueError) as err:
+        return broken(said_by(err))
     except OSError as err:
-        return no_reply(err)
-    finally:
-        wire.close()
+        return ended(err)
+
+
+def ended(err: OSError) -> Words | NoReply:
+    """Return what the end of a conversation says: of the proxy, of the server, or of nobody."""
+    if isinstance(err, ProxyError):
+        return not_asked(str(err))
+    return broken(str(err)) if isinstance(err, BrokenError) else no_reply(err)
 
 
 def _told(wire: Wire, talk: Talk) -> Words:
@@ -122,13 +157,14 @@ def _told(wire: Wire, talk: Talk) -> Words:
     if code != GREETED:
         return with_facts(f"{code} {line.banner}", facts)
     facts |= _secured(line, talk)
-    facts |= {name: str(value) for name, value in wire.certificate.items()}
+    facts |= wire.certificate
     facts["auth"] = "offered" if line.has_extn("auth") else ""
-    if talk.login:
+    if talk.login and wire.certificate:  # never in the clear
         facts |= _logged_in(line, talk.login)
     if talk.rcpt is not None:
         facts |= _announced(line, talk.rcpt)
-    _leave(line)
+    with suppress(OSError):
+        line.quit()
     return with_facts(line.banner or "greets", facts)
 
 
@@ -139,17 +175,22 @@ def _secured(line: Line, talk: Talk) -> dict[str, str]:
         return {}
     if not line.has_extn("starttls"):
         return {"tls": "not offered"}
-    line.secure(talk.trust)
+    try:
+        line.secure(talk.trust)
+    except smtplib.SMTPResponseException as err:
+        return {"tls": f"offered, and refused: {err.smtp_code} {shorten(text_of(err.smtp_error), 120)}"}
     return {"tls": "offered"}
 
 
-def _logged_in(line: Line, login: tuple[str, str]) -> dict[str, str]:
+def _logged_in(line: Line, keys: Keys) -> dict[str, str]:
     try:
-        line.login(*login)
+        line.log_in(keys)
     except smtplib.SMTPAuthenticationError as err:
-        return {"login": f"{err.smtp_code} {_text(err.smtp_error)}"}
-    except smtplib.SMTPNotSupportedError:
-        return {"login": "not offered"}
+        return {"login": "refused", "login_said": keys.kept_out_of(f"{err.smtp_code} {text_of(err.smtp_error)}")}
+    except smtplib.SMTPServerDisconnected:
+        raise
+    except smtplib.SMTPException:
+        return {"login": "refused", "login_said": "it offers no way to log in that is known here"}
     return {"login": "ok"}
 
 
@@ -158,23 +199,21 @@ def _announced(line: Line, rcpt: str) -> dict[str, str]:
     code, said = line.mail("")
     if code < 300:
         code, said = line.rcpt(rcpt)
-    line.rset()
-    return {"rcpt_code": str(code), "rcpt_said": _text(said)}
+    with suppress(OSError):  # a server may refuse and close
+        line.rset()
+    return {"rcpt_code": str(code), "rcpt_said": text_of(said)}
 
 
-def _leave(line: Line) -> None:
-    try:
-        line.quit()
-    except (smtplib.SMTPException, OSError):
-        return
-
-
-def _text(said: bytes | str) -> str:
+def text_of(said: bytes | str) -> str:
+    """Return a server's words as one line."""
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
     return " ".join(text.split())
 
 
-def _said(err: Exception) -> str:
+def said_by(err: Exception) -> str:
+    """Return what a server did when it left its protocol, in words that follow its name."""
     if isinstance(err, smtplib.SMTPResponseException):
-        return f"{err.smtp_code} {_text(err.smtp_error)}"
-    return type(err).__name__
+        return f"answers {err.smtp_code} {shorten(text_of(err.smtp_error), 120)}".rstrip()
+    if isinstance(err, smtplib.SMTPServerDisconnected):
+        return CLOSES
+    return "does not speak SMTP"

@@ -11,8 +11,10 @@ from dnsrun.ports.net import Net
 
 _VERSION, _NO_AUTHENTICATION, _CONNECT = 5, 0, 1
 _V4, _V6 = 1, 4
+_UNREACHABLE = frozenset({3, 4, 6})  # no route to the network or host, or too far away
 _REFUSED = 5
 _SCHEME = "socks5://"
+_HIGHEST_PORT = 65535
 
 
 class ProxyError(OSError):
@@ -20,15 +22,18 @@ class ProxyError(OSError):
 
 
 def place_of(via: str) -> tuple[str, int]:
-    """Return host (name or address) and port of `socks5://HOST:PORT`."""
+    """Return host (name or address) and port of `socks5://HOST:PORT`; raises `ProxyError`."""
     host, _, port = via.removeprefix(_SCHEME).rpartition(":")
+    if not (port.isdecimal() and 0 < int(port) <= _HIGHEST_PORT):
+        raise ProxyError("the proxy's port must be a number up to 65535")
     return host.strip("[]"), int(port)
 
 
 def connect_through(net: Net, proxy: tuple[str, int], address: str, port: int, budget: Budget) -> socket.socket:
     """Return a socket that the proxy at an address has connected. Touches the network; raises `OSError`.
 
-    `ConnectionRefusedError`: the proxy says that the server refused; `ProxyError`: the proxy does not serve us.
+    `ConnectionRefusedError`: the proxy says that the server refused; `TimeoutError`: that it was not heard;
+    `ProxyError`: the proxy does not serve us, or does not say why it failed.
     """
     try:
         sock = net.connect(*proxy, timeout_s=budget.left_s())
@@ -36,12 +41,23 @@ def connect_through(net: Net, proxy: tuple[str, int], address: str, port: int, b
         raise ProxyError(f"the proxy {proxy[0]} cannot be reached: {err.strerror or err}") from err
     try:
         _greet(sock, budget)
-        _ask(sock, address, port, budget)
+        code = _ask(sock, address, port, budget)
+    except ConnectionError as err:
+        _close(sock)
+        raise ProxyError("the proxy breaks off") from err
     except BaseException:
-        with suppress(OSError):
-            sock.close()
+        _close(sock)
         raise
+    if code:
+        _close(sock)
+        raise _failure(code)
     return sock
+
+
+def _failure(code: int) -> OSError:
+    if code == _REFUSED:
+        return ConnectionRefusedError()
+    return TimeoutError() if code in _UNREACHABLE else ProxyError(f"the proxy does not connect: its code is {code}")
 
 
 def _greet(sock: socket.socket, budget: Budget) -> None:
@@ -50,7 +66,8 @@ def _greet(sock: socket.socket, budget: Budget) -> None:
         raise ProxyError("the proxy does not speak SOCKS 5 without a password")
 
 
-def _ask(sock: socket.socket, address: str, port: int, budget: Budget) -> None:
+def _ask(sock: socket.socket, address: str, port: int, budget: Budget) -> int:
+    """Ask for a connection and return the proxy's code, 0 when it stands."""
     where = ip_address(address)
     kind = _V4 if where.version == 4 else _V6
     _send(sock, bytes((_VERSION, _CONNECT, 0, kind)) + where.packed + port.to_bytes(2, "big"), budget)
@@ -59,10 +76,7 @@ def _ask(sock: socket.socket, address: str, port: int, budget: Budget) -> None:
         raise ProxyError("the proxy does not speak SOCKS 5")
     length = {_V4: 4, _V6: 16}.get(bound) or _take(sock, 1, budget)[0]
     _take(sock, length + 2, budget)
-    if code == _REFUSED:
-        raise ConnectionRefusedError
-    if code:
-        raise TimeoutError  # network or host unreachable, or not allowed: the server was not heard
+    return code
 
 
 def _send(sock: socket.socket, octets: bytes, budget: Budget) -> None:
@@ -79,3 +93,8 @@ def _take(sock: socket.socket, count: int, budget: Budget) -> bytes:
             raise ProxyError("the proxy closes the connection")
         taken += more
     return taken
+
+
+def _close(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+from dnsrun.errors import UsageError
 from dnsrun.gates import options, services
 from dnsrun.model.observation import NoReply, Observation, Verdict, Words
 from dnsrun.model.playbook import GateSpec
@@ -12,11 +13,13 @@ from dnsrun.ports.gate import GateCase
 from dnsrun.ports.kinds import SERVICE_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
+from .accounts import keys_for, login_of
 from .asking import (
     ACCOUNT,
     CA,
     GREETED,
     HOST,
+    NO_TLS,
     PORT,
     PRIVATE,
     SUBMISSION_PORT,
@@ -24,7 +27,6 @@ from .asking import (
     TIMEOUT,
     TIMEOUT_S,
     ask_host,
-    login_of,
     way_to,
 )
 
@@ -51,12 +53,16 @@ class Submission:
         from .smtpline import Talk, converse
 
         host, port = _place(spec, case)
+        nobody = services.Service("submission", ".", port, allow_private=False)
         if not host:
-            return services.Service("submission", ".", port, allow_private=False).not_asked("needs `host` or `account`")
-        login, timeout_s = login_of(spec, case), options.number(spec, "timeout", TIMEOUT_S)
+            return nobody.not_asked("needs `host` or `account`")
+        timeout_s = options.number(spec, "timeout", TIMEOUT_S)
+        try:
+            keys = keys_for(spec, case)
+        except UsageError as err:
+            return nobody.not_asked(str(err))
 
         def ask(address: str, trust: ssl.SSLContext) -> Words | NoReply:
-            keys = (login.account.user, login.password()) if login else None
             talk = Talk(host, trust, at_once=port == SUBMISSIONS_PORT, insists=True, login=keys)
             return converse(way_to(spec, net, view, address, port), talk, timeout_s)
 
@@ -79,14 +85,18 @@ def _place(spec: GateSpec, case: GateCase) -> tuple[str, int]:
 
 
 def _problem(words: Words) -> str | None:
-    greeting, login = words.fact("greeting") or "", words.fact("login")
+    greeting, tls = words.fact("greeting") or "", words.fact("tls")
     if greeting != str(GREETED):
         return f"turns away: {greeting} {shorten(words.fact('banner') or '', 120)}".rstrip()
-    if words.fact("tls") == "not offered":
-        return "offers no STARTTLS: passwords would go in the clear"
+    if tls == "not offered":
+        return NO_TLS
+    if tls not in {"offered", "at once"}:
+        return f"does not come to TLS, which is {shorten(tls or 'not tried', 160)}"
     if words.fact("auth") != "offered":
         return "offers no log-in"
-    return f"refuses the log-in: {shorten(login, 120)}" if login not in {None, "ok"} else None
+    if words.fact("login") == "refused":
+        return f"refuses the log-in: {shorten(words.fact('login_said') or '', 120)}"
+    return None
 
 
 def _good(words: Words) -> str:

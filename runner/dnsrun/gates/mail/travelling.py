@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import smtplib
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import dns.name
@@ -19,15 +20,19 @@ from dnsrun.gates.secured import in_words
 from dnsrun.gates.weburl import is_address
 from dnsrun.model.observation import Endpoint, Observation, Words
 from dnsrun.model.playbook import GateSpec, MailAccount
+from dnsrun.model.text import shorten
 from dnsrun.ports.gate import GateCase, Login
 from dnsrun.ports.net import Net, View
 
-from .asking import SMTP_PORT, SUBMISSIONS_PORT, mail_hosts, trust_of, way_to
+from .accounts import keys_of
+from .asking import SMTP_PORT, TLS_AT_ONCE, mail_hosts, trust_of, way_to
 from .letters import Letter, LostError, fetch, letter, post
-from .mailbox import Connect, Visit
+from .mailbox import Visit
+from .socks import ProxyError
+from .wire import BrokenError, Connect
 
 _TIMEOUT_S = 60
-_IMAPS_PORT = 993
+_FINAL = 500  # RFC 5321 section 4.2.1
 _NOWHERE = "0.0.0.0"  # noqa: S104 - names no address; nothing is bound
 
 
@@ -67,9 +72,10 @@ def travelled(spec: GateSpec, case: GateCase, view: View, net: Net) -> Iterator[
     """Yield what became of each direction. Touches the network, and the disk for certificates."""
     trust = trust_of(spec)
     inside = case.accounts.get(options.text(spec, "account"))
-    outside = case.accounts.get(options.text(spec, "other"))
+    other = options.text(spec, "other")
+    outside = case.accounts.get(other)
     direction = options.text(spec, "direction")
-    if isinstance(trust, str) or inside is None:
+    if isinstance(trust, str) or inside is None or (other and outside is None):
         yield _told("mail", services.not_asked(trust if isinstance(trust, str) else "the account is not known here"))
         return
     if direction != "out":
@@ -84,13 +90,15 @@ def _travel(trip: _Trip, case: GateCase) -> Words:
     began = now_utc()
     budget = Budget(options.number(trip.spec, "timeout", _TIMEOUT_S))
     what = letter(trip.sender.account.address if trip.sender else "", trip.reader.account.address)
+    said = ""
     try:
         said = _send(trip, case, what, budget)
         note = _receive(trip, what, budget)
     except LostError as err:
-        return Words(str(err), (("lost", str(err)),)) if err.ours else services.not_asked(str(err))
+        words = f"{err}; it was taken by {said}" if said else str(err)
+        return Words(words, (("lost", words),)) if err.ours else services.not_asked(words)
     except (OutsideError, UsageError) as err:
-        return services.not_asked(str(err))
+        return services.not_asked(shorten(str(err)))
     seconds = round((now_utc() - began).total_seconds())
     return services.with_facts(f"arrives after {seconds} s", {"note": note, "said": said, "seconds": str(seconds)})
 
@@ -100,36 +108,51 @@ def _send(trip: _Trip, case: GateCase, what: Letter, budget: Budget) -> str:
         hosts = mail_hosts(case.apex, trip.view)
         if isinstance(hosts, str):
             raise LostError(f"the domain {hosts}", ours=True)
-        return _first_that_answers(
-            [(host, address) for host in hosts for address in trip.addresses(host)], trip, what, budget
-        )
+        return _first_that_takes_it(_places(hosts, trip), trip, what, budget)
     account = trip.sender.account
     host = _host(account.submission, account, "submission")
-    keys = (account.user, trip.sender.password())
-    to = Visit(host, trip.trust, at_once=account.submission_port == SUBMISSIONS_PORT, login=keys)
+    to = Visit(host, trip.trust, at_once=account.submission_port in TLS_AT_ONCE, login=keys_of(trip.sender))
     connect = trip.way(trip.addresses(host)[0], account.submission_port)
     with _at(host, ours=trip.goes_out):
         return post(connect, to, what, now_utc(), budget, ours=trip.goes_out)
 
 
-def _first_that_answers(places: Sequence[tuple[str, str]], trip: _Trip, what: Letter, budget: Budget) -> str:
-    """Deliver as a server does: to the first mail host that takes the connection."""
-    for number, (host, address) in enumerate(places, start=1):
+def _places(hosts: Iterable[str], trip: _Trip) -> Iterator[tuple[str, str]]:
+    """Yield hosts and their addresses; those of which nobody knows one are left out."""
+    for host in hosts:
+        with suppress(OutsideError):
+            yield from [(host, address) for address in trip.addresses(host)]
+
+
+def _first_that_takes_it(places: Iterable[tuple[str, str]], trip: _Trip, what: Letter, budget: Budget) -> str:
+    """Deliver as a server does: to the first mail host that takes it, the next one where one does not answer.
+
+    A final refusal (5xx) ends it. Where all fail, what a server said is told rather than that another was silent.
+    """
+    told: LostError | OutsideError | None = None
+    for host, address in places:
         try:
             with _at(host, ours=True):
                 to = Visit(host, trip.trust, at_once=False)
                 return post(trip.way(address, SMTP_PORT), to, what, now_utc(), budget, ours=True)
-        except OutsideError:
-            if number == len(places):
+        except LostError as err:
+            if _is_final(err):
                 raise
-    raise _cannot("no mail host is known")
+            told = err
+        except OutsideError as err:
+            told = told or err
+    raise told or _cannot("no address of a mail host is known")
+
+
+def _is_final(err: LostError) -> bool:
+    reply = err.__cause__
+    return isinstance(reply, smtplib.SMTPResponseException) and reply.smtp_code >= _FINAL
 
 
 def _receive(trip: _Trip, what: Letter, budget: Budget) -> str:
     account = trip.reader.account
     host, ours = _host(account.imap, account, "imap"), not trip.goes_out
-    keys = (account.user, trip.reader.password())
-    to = Visit(host, trip.trust, at_once=account.imap_port == _IMAPS_PORT, login=keys)
+    to = Visit(host, trip.trust, at_once=account.imap_port in TLS_AT_ONCE, login=keys_of(trip.reader))
     with _at(host, ours=ours):
         return fetch(trip.way(trip.addresses(host)[0], account.imap_port), to, what, budget, ours=ours)
 
@@ -141,10 +164,14 @@ def _at(host: str, *, ours: bool) -> Iterator[None]:
         yield
     except ssl.SSLError as err:
         raise LostError(f"{host}: {in_words(err)}", ours=ours) from err
+    except BrokenError as err:
+        raise LostError(f"{host} {err}", ours=ours) from err
+    except ProxyError as err:
+        raise _cannot(str(err)) from err
     except ConnectionError as err:
         raise LostError(f"{host} refuses the connection", ours=ours) from err
     except OSError as err:
-        raise _cannot(f"{host} does not answer: {err.strerror or type(err).__name__}") from err
+        raise _cannot(f"{host} does not answer: {err.strerror or 'the time is up'}") from err
 
 
 def _host(name: Name | None, account: MailAccount, key: str) -> str:

@@ -8,25 +8,32 @@ from __future__ import annotations
 import io
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any, cast
 
 from dnsrun.gates.budget import Budget
 from dnsrun.gates.secured import facts, secure
 
+from .socks import ProxyError
+
 OCTETS_CAP = 1 << 20
 
 
-class FloodError(OSError):
-    """The server says more than anybody needs to hear."""
+class BrokenError(OSError):
+    """The server does not keep to its protocol, or offers less than it must; the words say how."""
 
 
 class Wire:
-    """A connected socket, in the clear or secured; `certificate` holds the facts of the peer's once it is."""
+    """A connected socket, in the clear or secured; `certificate` holds the facts of the peer's once it is.
 
-    def __init__(self, sock: socket.socket, budget: Budget) -> None:
+    `through_proxy`: what happens before the server's first octet may be the proxy's doing, and raises `ProxyError`.
+    """
+
+    def __init__(self, sock: socket.socket, budget: Budget, *, through_proxy: bool = False) -> None:
         self._sock = sock
         self._budget = budget
         self._room = OCTETS_CAP
+        self._may_be_proxy = through_proxy
         self.certificate: dict[str, str] = {}
 
     def secure(self, host: str, trust: ssl.SSLContext) -> Wire:
@@ -49,10 +56,22 @@ class Wire:
     def take(self, buffer: Any) -> int:
         """Receive into a buffer; raises `OSError`, also after too many octets."""
         self._sock.settimeout(self._budget.left_s())
-        count = self._sock.recv_into(buffer)
+        count = self._received(buffer)
         self._room -= count
         if self._room < 0:
-            raise FloodError("the server does not stop talking")
+            raise BrokenError("does not stop talking")
+        return count
+
+    def _received(self, buffer: Any) -> int:
+        if not self._may_be_proxy:
+            return self._sock.recv_into(buffer)
+        try:
+            count = self._sock.recv_into(buffer)
+        except ConnectionError as err:
+            raise ProxyError("the proxy breaks off before the server says a word") from err
+        if not count:
+            raise ProxyError("the proxy closes the connection before the server says a word")
+        self._may_be_proxy = False
         return count
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - the clients read octets only
@@ -68,6 +87,9 @@ class Wire:
     def close(self) -> None:
         """Close the connection; safe to call twice."""
         self._sock.close()
+
+
+Connect = Callable[[Budget], Wire]
 
 
 class _Reader(io.RawIOBase):
