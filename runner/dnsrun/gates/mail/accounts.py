@@ -28,7 +28,8 @@ class Keys:
         return shorten(said, 120)
 
     def _forms(self) -> set[str]:
-        plain = {self.password, quoted(self.password)[1:-1], repr(quoted(self.password))[2:-2]}
+        plain = {self.password, quoted(self.password)[1:-1]}
+        plain |= {repr(one)[1:-1] for one in plain}  # as imaplib shows what a server said
         sent = (self.password, f"\0{self.user}\0{self.password}")  # AUTH LOGIN and AUTH PLAIN (RFC 4616)
         return plain | {base64.b64encode(one.encode()).decode().rstrip("=") for one in sent}
 

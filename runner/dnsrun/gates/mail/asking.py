@@ -115,11 +115,13 @@ def ask_host(
     trust = trust_of(spec)
     if isinstance(trust, str):
         return service.not_asked(trust)
-    controls = services.Controls()
+    timeout_s, controls = options.number(spec, "timeout", TIMEOUT_S), services.Controls()
     if port not in TLS_AT_ONCE:
         controls = services.Controls(
             lambda: _mail_addresses(case.apex, view),
-            lambda address: _greeted(way_to(spec, net, view, address, port)),
+            lambda address: _greeted(
+                way_to(spec, net, view, address, port), options.number(spec, "timeout", TIMEOUT_S)
+            ),
         )
     return services.observe(service, case, view, net, lambda address: ask(address, trust), controls)
 
@@ -136,10 +138,10 @@ def _mail_addresses(domain: Name, view: View) -> Iterator[str]:
                 yield from view.addresses(host)
 
 
-def _greeted(connect: Connect) -> Words | NoReply:
+def _greeted(connect: Connect, timeout_s: float) -> Words | NoReply:
     """Connect and wait for the first octet: behind a proxy or a filter a connection alone says nothing."""
     try:
-        wire = connect(Budget(services.CONTROL_TIMEOUT_S))
+        wire = connect(Budget(min(timeout_s, services.CONTROL_TIMEOUT_S)))
         try:
             return Words("speaks") if wire.take(bytearray(1)) else NoReply("refused")
         finally:

@@ -164,11 +164,11 @@ def _nothing_came(seen: tuple[Observation, ...]) -> bool:
 def _is_touched(spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> bool:
     """Tell whether this plan changes who takes the mail, or where: then not knowing is not enough."""
     domain, hosts = _domain(spec, case), {one.server.name for one in seen}
-    places = {one.server.address for one in seen if not one.control}
+    given = options.text(spec, "address")
     return any(
         (change.key.rdtype == RdataType.MX and change.key.owner == domain)
         or (change.key.rdtype in _CARRYING and change.key.owner in hosts)
-        or (change.after is not None and not places.isdisjoint(change.after.texts()))
+        or (given and change.after is not None and given in change.after.texts())
         for change in case.changes
         if not change.ttl_only
     )
