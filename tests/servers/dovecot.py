@@ -71,6 +71,7 @@ ssl = yes
 ssl_cert = <{self._pem}
 ssl_key = <{self._pem}
 auth_mechanisms = plain login
+auth_failure_delay = 0
 auth_username_format = %n
 passdb {{
   driver = passwd-file
@@ -102,6 +103,11 @@ service lmtp {{
   inet_listener lmtp {{
     address = {LOOPBACK}
     port = {self.lmtp_port}
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
   }}
 }}
 service auth {{

@@ -125,12 +125,12 @@ def test_the_port_without_tls_begins_it_before_anything_else(
 def test_threat_2_where_tls_is_not_offered_no_password_is_sent(
     start: Start, tls: ssl.SSLContext, ca: str, gate: Gate
 ) -> None:
-    plain: dict[str, Any] = {
+    plain: dict[str, dict[str, Any]] = {
         "submission": {"EHLO": "250-x\r\n250 AUTH PLAIN LOGIN"},
         "imap": {"at_once": False, "CAPABILITY": "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n{tag} OK done"},
         "pop3": {"at_once": False, "CAPA": "+OK\r\nUSER\r\n."},
-    }[gate.kind]
-    heard = server(gate, tls, **plain)
+    }
+    heard = server(gate, tls, **plain[gate.kind])
     verdict, _ = look(gate, start(heard), ca, login(), port=LATER.get(gate.kind, 587), host=HOST)
     assert verdict.outcome == "fail"
     assert "offers no STARTTLS: passwords would go in the clear" in verdict.because

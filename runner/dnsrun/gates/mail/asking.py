@@ -119,9 +119,7 @@ def ask_host(
     if port not in TLS_AT_ONCE:
         controls = services.Controls(
             lambda: _mail_addresses(case.apex, view),
-            lambda address: _greeted(
-                way_to(spec, net, view, address, port), options.number(spec, "timeout", TIMEOUT_S)
-            ),
+            lambda address: _greeted(way_to(spec, net, view, address, port), timeout_s),
         )
     return services.observe(service, case, view, net, lambda address: ask(address, trust), controls)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import smtplib
 import ssl
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
@@ -140,10 +141,11 @@ def _handed_over(line: Line, what: Letter, at: datetime) -> str:
     return text_of(said)
 
 
-def fetch(connect: Connect, to: Visit, what: Letter, budget: Budget, *, ours: bool) -> str:
-    """Wait for a letter in the inbox, delete it, and return a note (empty: it is gone). Touches the network.
+@contextmanager
+def inbox(connect: Connect, to: Visit, budget: Budget, *, ours: bool) -> Iterator[IMAP4]:
+    """Open a mailbox's inbox; close it at the end of the block. Touches the network.
 
-    Raises `LostError` when it does not come, `OSError` when nobody answers.
+    Raises `LostError` when the server refuses, also inside the block, `OSError` when nobody answers.
     """
     wire = connect(budget)
     try:
@@ -152,8 +154,7 @@ def fetch(connect: Connect, to: Visit, what: Letter, budget: Budget, *, ours: bo
             raise LostError(f"{to.host} refuses the log-in: {said}", ours=ours)
         if line.select("INBOX")[0] != "OK":
             raise LostError(f"{to.host} does not open the inbox", ours=ours)
-        uid = _waited_for(line, what, budget, to.host)
-        note = _deleted(line, uid, what)
+        yield line
         leave(line.logout)
     except GARBLED as err:
         hidden = err.__context__
@@ -164,7 +165,14 @@ def fetch(connect: Connect, to: Visit, what: Letter, budget: Budget, *, ours: bo
         raise LostError(f"{to.host} {mailbox.said_by(err)}", ours=ours) from err
     finally:
         wire.close()
-    return note
+
+
+def take_out(line: IMAP4, what: Letter, budget: Budget, host: str) -> str:
+    """Wait for a letter in the opened inbox, delete it, and return a note (empty: it is gone).
+
+    Raises `LostError` when it does not come, and what `inbox` knows.
+    """
+    return _deleted(line, _waited_for(line, what, budget, host), what)
 
 
 def _waited_for(line: IMAP4, what: Letter, budget: Budget, host: str) -> str:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from imaplib import IMAP4
 
 import dns.name
 from dns.name import Name
@@ -26,7 +27,7 @@ from dnsrun.ports.net import Net, View
 
 from .accounts import keys_of
 from .asking import SMTP_PORT, TLS_AT_ONCE, mail_hosts, trust_of, way_to
-from .letters import Letter, LostError, fetch, letter, post
+from .letters import Letter, LostError, inbox, letter, post, take_out
 from .mailbox import Visit
 from .socks import ProxyError
 from .wire import BrokenError, Connect
@@ -92,8 +93,10 @@ def _travel(trip: _Trip, case: GateCase) -> Words:
     what = letter(trip.sender.account.address if trip.sender else "", trip.reader.account.address)
     said = ""
     try:
-        said = _send(trip, case, what, budget)
-        note = _receive(trip, what, budget)
+        # First the mailbox: a message that nobody can take out again is not sent.
+        with _opened(trip, budget) as (line, host):
+            said = _send(trip, case, what, budget)
+            note = take_out(line, what, budget, host)
     except LostError as err:
         words = f"{err}; it was taken by {said}" if said else str(err)
         return Words(words, (("lost", words),)) if err.ours else services.not_asked(words)
@@ -149,12 +152,15 @@ def _is_final(err: LostError) -> bool:
     return isinstance(reply, smtplib.SMTPResponseException) and reply.smtp_code >= _FINAL
 
 
-def _receive(trip: _Trip, what: Letter, budget: Budget) -> str:
-    account = trip.reader.account
-    host, ours = _host(account.imap, account, "imap"), not trip.goes_out
+@contextmanager
+def _opened(trip: _Trip, budget: Budget) -> Iterator[tuple[IMAP4, str]]:
+    """Open the mailbox that the message is to come into, and yield it with its host."""
+    account, ours = trip.reader.account, not trip.goes_out
+    host = _host(account.imap, account, "imap")
     to = Visit(host, trip.trust, at_once=account.imap_port in TLS_AT_ONCE, login=keys_of(trip.reader))
-    with _at(host, ours=ours):
-        return fetch(trip.way(trip.addresses(host)[0], account.imap_port), to, what, budget, ours=ours)
+    connect = trip.way(trip.addresses(host)[0], account.imap_port)
+    with _at(host, ours=ours), inbox(connect, to, budget, ours=ours) as line:
+        yield line, host
 
 
 @contextmanager
