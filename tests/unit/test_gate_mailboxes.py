@@ -222,6 +222,29 @@ def test_an_inbox_that_does_not_open_fails(start: Start, tls: ssl.SSLContext, ca
         assert (verdict.outcome, "does not open the inbox" in verdict.because) == ("fail", True)
 
 
+@pytest.mark.parametrize(
+    ("gate", "replies"),
+    [
+        (POP3, {"STAT": "+OK"}),
+        (POP3, {"STAT": "+OK many 3"}),
+        (POP3, {"CAPA": "+OK\r\n\r\n."}),
+        (IMAP, {"CAPABILITY": "* CAPABILITY \xff\r\n{tag} OK done"}),
+        (IMAP, {"CAPABILITY": "{tag} OK done"}),
+        (IMAP, {"banner": "* BYE too many connections"}),
+        (POP3, {"banner": "-ERR too many connections"}),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_answers_that_lack_what_the_protocol_says_are_failures(
+    start: Start, tls: ssl.SSLContext, ca: str, gate: Gate, replies: dict[str, str]
+) -> None:
+    verdict, _ = look(gate, start(server(gate, tls, **replies)), ca, login(), host=HOST)
+    assert verdict.outcome == "fail"
+    words = "breaks off: " if "banner" in replies else "answers otherwise than its protocol says"
+    assert words in verdict.because
+    assert ("too many connections" in verdict.because) == ("banner" in replies)
+
+
 @pytest.mark.parametrize("password", ["pässwort", "two\r\nDELE 1", "nul\0"])
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.kind)
 def test_a_password_that_cannot_be_sent_is_our_trouble_and_no_evidence(
