@@ -90,6 +90,15 @@ STEPS: Mapping[str, Fragment] = {
         ("operator", "text"),
     ),
     "command": Fragment("Run a program", {"run": _ARGV, "undo": _ARGV, "irreversible": _TEXT}, ("run",)),
+    "mail-service": Fragment(
+        "Switch mail",
+        {
+            "provider": {"type": "string", "format": "provider", "description": "Where"},
+            "state": {"type": "string", "enum": ["disabled", "enabled"], "description": "Off or on"},
+        },
+        ("provider", "state"),
+    ),
+    "mailbox-sync": Fragment("Copy the mailboxes", {"operator": _TEXT}),
     "copy-zone": Fragment(
         "Copy the zone",
         {"ttl": {"type": "integer", "minimum": 60, "maximum": 86400, "description": "Seconds"}},

@@ -30,6 +30,7 @@ from .gating import (
 from .situation import Situation
 from .steps.kind import Compiled
 
+LAST_COPY = "mailbox-sync"  # done again right before mail is switched off: what came until then goes along
 Compile = Callable[[Step, Situation], Compiled]
 
 
@@ -49,6 +50,7 @@ class Draft:
         self.closes = False
         self.late = False
         self.after_caches_s: int | None = None
+        self._followed: list[Change] = []
         self._phase = phase
         self._compile = compile_step
         self._start = situation
@@ -77,8 +79,8 @@ class Draft:
         )
         self.closes = self.closes or compiled.closes
         self.late = self.late or compiled.late
-        if compiled.after_caches_s is not None:
-            self._let_caches_follow(step, compiled.after_caches_s)
+        if (at_least_s := self._rest_before(index)) is not None:
+            self._let_caches_follow(step, at_least_s)
         groups = _groups(compiled.acts)
         for acts in groups:
             self._do(acts, step.gates if acts is groups[-1] else (), following)
@@ -87,9 +89,21 @@ class Draft:
             gates = watching(self._gates_of_a_hold(step))
             self.moves.append(Hold(compiled.stay.kind, compiled.stay.for_s, gates, self._all()))
 
+    def _rest_before(self, index: int) -> int | None:
+        """Return how long caches must follow before a step; the last copy of the mailboxes waits as what follows it."""
+        own, steps = self._compiled[index], self._phase.steps
+        if own.after_caches_s is not None or steps[index].kind != LAST_COPY:
+            return own.after_caches_s
+        for step, compiled in zip(steps[index + 1 :], self._compiled[index + 1 :], strict=True):
+            if compiled.after_caches_s is not None or step.kind == LAST_COPY or any(map(_writes, compiled.acts)):
+                return compiled.after_caches_s
+        return None
+
     def _let_caches_follow(self, step: Step, at_least_s: int) -> None:
         """Wait here for what this phase has changed; what an earlier one has, the phase itself waits for."""
-        if any(not change.ttl_only for change in self._changes("live")):
+        changes = [change for change in self._changes("live") if not change.ttl_only]
+        if changes and changes != self._followed:
+            self._followed = changes
             self.flush()
             gates = watching(self._gates_of_a_hold(step))
             self.moves.append(Hold("wait", None, gates, self._all(), at_least_s))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import cname, mail, moving, phases, rrsets, together
+from . import cname, mail, mailmove, moving, phases, rrsets, together
 from .facts import Facts, Finding
 
 RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     rrsets.check,
     cname.check,
     mail.check,
+    mailmove.check,
     phases.check,
     together.check,
     moving.check,
