@@ -14,6 +14,7 @@ DNS_GATES = ("records", "untouched")
 MOVE_GATES = ("parity", "delegation", "dnssec")
 PERSON_GATES = ("confirm",)
 KNOW_THE_MOVE = frozenset({*MOVE_GATES, "old-side"})
+MAIL_GATES = frozenset({"smtp", "submission", "imap", "pop3", "mail-round-trip"})
 NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *PERSON_GATES, "serial"})
 WATCH_EVERY_S = 60
 WATCH_FAILURES = 2
