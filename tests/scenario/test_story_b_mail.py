@@ -25,6 +25,7 @@ from dnsrun.model.playbook import Playbook
 from mailstream import MailStream, numbers
 from scenario.test_stories import DAY_S, MAIL_NAMES, ZONE_B, above
 from servers import Dovecot, Knot, Nginx, Postfix, PowerDns, Primary, Secondary, Starter
+from servers.waiting import eventually
 from worlds import NEW, OLD, START, EnvSecrets, Workshop
 
 DOMAIN, MAIL_HOST, PASSWORD = "client.example", "mail.client.example", "right-7"
@@ -134,6 +135,8 @@ class MailStory(Workshop):
         elif isinstance(act, SetService):
             self._switch(on=act.after)
         elif isinstance(act, Instruct):
+            taken = [one.number for one in self.stream.letters if one.taken_by == OLD]
+            eventually(lambda: set(taken) <= set(self.old.holds()), what="what the old server has taken")
             self.old.box.copy_mailbox("test", self.new.box)
         if asked.question:
             run.append(PersonAnswered(asked.move, "done", "us"))
