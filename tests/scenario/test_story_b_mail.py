@@ -235,8 +235,10 @@ def test_every_message_of_the_switch_is_kept_and_none_bounces(story: MailStory) 
     taken_late = [one for one in letters if one.taken_by == OLD and one.taken_at and one.taken_at >= story.off_at]
     assert not taken_late, "the old server took nothing once it was off"
     assert {one.taken_by for one in letters} == {OLD, NEW}
-    assert story.old.holds() == [one.number for one in letters if one.taken_by == OLD]
-    assert story.new.holds() == [one.number for one in letters], "the last copy came after the last message"
+    by_old = [one.number for one in letters if one.taken_by == OLD]
+    eventually(lambda: story.old.holds() == by_old, what="what the old server took, and no more")
+    everything = [one.number for one in letters]
+    eventually(lambda: story.new.holds() == everything, what="the last copy, which came after the last message")
     assert story.stream.broken_seconds() == dict.fromkeys(story.stream.broken_seconds(), 0)
     assert [story.both(name) for name in MAIL_NAMES] == [({NEW}, {NEW})] * 3
 
