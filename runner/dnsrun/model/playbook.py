@@ -207,7 +207,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A checked playbook. `digest` is that of `text`."""
+    """A checked playbook. `digest` is that of `text`. `resolvers` are the addresses of caching resolvers to look at."""
 
     path: str
     text: str
@@ -220,6 +220,7 @@ class Playbook:
     records: tuple[RecordSpec, ...]
     phases: tuple[Phase, ...]
     low_ttl_s: int = 600
+    resolvers: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 
     def phase(self, number: int) -> Phase:

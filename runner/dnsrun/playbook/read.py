@@ -148,6 +148,7 @@ class _Builder:
             records=self._records(),
             phases=self._phases(),
             low_ttl_s=self._value.leaf("ttl", LOW_TTL_S),
+            resolvers=self._value.leaves("resolvers"),
         )
         self._check(playbook)
         return playbook

@@ -219,6 +219,7 @@ _PROPERTIES: Schema = {
     "records": _list(_RECORD, "What is to be: only the records that change"),
     "phases": _list(_PHASE, "The phases; left out: lower TTLs, switch A, verify, finish"),
     "gates": {**_GATES, "description": "Gates of every phase that changes records, and of the watch after it"},
+    "resolvers": _list(_ADDRESS, "Caching resolvers to look at in waits and watches, such as your provider's"),
     "ttl": {
         "type": "integer",
         "minimum": 60,
