@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from dnsrun.clock import now_utc
-from dnsrun.errors import Exit, PlaybookError, UsageError
+from dnsrun.errors import Exit, PlaybookError, Problem, UsageError
+from dnsrun.model.playbook import Playbook
 from dnsrun.playbook.read import load_playbook
 from dnsrun.wiring.plugins import kinds
 from dnsrun.wiring.project import playbook_files
@@ -60,18 +61,39 @@ def _shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _today(session: Session) -> date:
-    """Return the local day; a file outside of any project folder can be checked, too."""
+def _now(session: Session) -> datetime:
+    """Return the time; a file outside of any project folder can be checked, too."""
     try:
-        now = session.world.clock.now()
+        return session.world.clock.now()
     except UsageError:
-        now = now_utc()
-    return now.astimezone().date()
+        return now_utc()
+
+
+def _refuse_never_open(playbook: Playbook, now: datetime) -> None:
+    """Raise `PlaybookError` for windows that do not open within a year.
+
+    Not a rule of the reader: a playbook that was fine when its run began is read again to go back.
+    """
+    problems = [
+        Problem(
+            playbook.path,
+            phase.mark.line,
+            phase.mark.column,
+            f'phase {phase.number} "{phase.name}" can never start: its window ({phase.window}) does not open within a '
+            "year; look at its freezes",
+        )
+        for phase in playbook.phases
+        if phase.window and phase.window.opens(now) is None
+    ]
+    if problems:
+        raise PlaybookError(problems)
 
 
 def _check(session: Session, path: Path) -> Exit:
+    now = _now(session)
     try:
-        playbook = load_playbook(path, kinds(), today=_today(session))
+        playbook = load_playbook(path, kinds(), today=now.astimezone().date())
+        _refuse_never_open(playbook, now)
     except (PlaybookError, UsageError) as err:
         return tell_error(session, err)
     domain = playbook.domain.to_text(omit_final_dot=True)

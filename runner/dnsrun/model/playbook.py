@@ -12,6 +12,7 @@ from dns.rdata import Rdata
 from dns.rdatatype import RdataType
 
 from .rrset import RRsetKey
+from .window import Window
 
 Side = Literal["live", "old", "new"]  # of a zone that moves: whose servers
 
@@ -196,13 +197,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A phase; `number` counts from 1 and is the default number where it means the same."""
+    """A phase; `number` counts from 1 and is the default number where it means the same.
+
+    `window` says when it may start; it never holds what has begun, nor a rollback.
+    """
 
     number: int
     name: str
     steps: tuple[Step, ...]
     gates: tuple[GateSpec, ...]
     mark: Mark
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dnsrun.model.window import DAYS
 from dnsrun.ports.kinds import Fragment, Kinds
 
 from .values import DURATION
@@ -188,11 +189,45 @@ _RECORD: Schema = _object(
     "type",
 )
 
+_DAY: Schema = {"type": "string", "format": "day"}
+_WINDOW: Schema = _object(
+    {
+        "days": _list(
+            {"type": "string", "enum": list(DAYS)}, "Days of the week, workday, holiday; every day if not said"
+        ),
+        "hours": {
+            "type": "string",
+            "format": "hours",
+            "description": "From when to when on such a day, such as 09:00-15:00; may cross midnight",
+        },
+        "timezone": {"type": "string", "format": "timezone", "description": "Whose clock: Asia/Tokyo, Europe/Berlin"},
+        "holidays": {
+            "type": "string",
+            "format": "holidays",
+            "description": "Whose public holidays: a country (JP), or a country and a part of it (DE-BY)",
+        },
+        "freezes": _list(
+            _object(
+                {
+                    "from": {**_DAY, "description": "First day, such as 2026-12-28"},
+                    "to": {**_DAY, "description": "Last day; the same day when left out"},
+                    "why": _text("Why nothing starts then; shown"),
+                },
+                "from",
+            ),
+            "Days on which nothing starts, such as when the registry is closed",
+        ),
+    },
+    "timezone",
+    description="When the phase may start; what has begun goes on, and going back never waits",
+)
+
 _PHASE: Schema = _object(
     {
         "name": _text("Name of the phase; --phase takes it"),
         "steps": _list({"$ref": "#/$defs/step"}, "What is done, in order"),
         "gates": _GATES,
+        "window": _WINDOW,
     },
     "name",
     "steps",
@@ -219,6 +254,7 @@ _PROPERTIES: Schema = {
     "records": _list(_RECORD, "What is to be: only the records that change"),
     "phases": _list(_PHASE, "The phases; left out: lower TTLs, switch A, verify, finish"),
     "gates": {**_GATES, "description": "Gates of every phase that changes records, and of the watch after it"},
+    "window": {**_WINDOW, "description": "When phases that change records or name servers may start"},
     "ttl": {
         "type": "integer",
         "minimum": 60,
