@@ -21,6 +21,7 @@ from .defaults import default_phases, holds_for, is_held
 from .formats import formats
 from .gates import Written, gates, name_all, step
 from .names import domain_name
+from .notices import notify
 from .problems import Problems, Wrong
 from .records import record
 from .rules import RULES
@@ -150,6 +151,7 @@ class _Builder:
             records=self._records(),
             phases=self._phases(),
             low_ttl_s=self._value.leaf("ttl", LOW_TTL_S),
+            notify=notify(self._value.get("notify"), self._problems),
         )
         self._check(playbook)
         return playbook
@@ -168,6 +170,7 @@ class _Builder:
             zone.mark if zone else self._value.mark,
             playbook.providers,
             self._kinds.registrars,
+            playbook.notify,
         )
         for rule in RULES if self._value.get("domain") else ():
             for finding in rule(facts):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dnsrun.model.playbook import NOTICES
 from dnsrun.model.window import DAYS
 from dnsrun.ports.kinds import Fragment, Kinds
 
@@ -222,6 +223,22 @@ _WINDOW: Schema = _object(
     description="When the phase may start; what has begun goes on, and going back never waits",
 )
 
+_MAIL_TO: Schema = {"type": "string", "format": "mail-address"}
+_NOTIFY: Schema = _object(
+    {
+        "webhook": {"type": "string", "format": "secret", "description": "An https URL that is told; all of it secret"},
+        "format": {"type": "string", "enum": ["json", "slack"], "description": "What the webhook gets: json, or slack"},
+        "email": _list(_MAIL_TO, "Who is told by mail"),
+        "server": {**_HOST, "description": "Mail server that takes it; never one of the domain that moves"},
+        "port": {**_PORT, "description": "587 (STARTTLS) unless said; 465 is TLS at once"},
+        "from": {**_MAIL_TO, "description": "Sender of the mail"},
+        "user": _text("User name for logging in; the sender when left out"),
+        "password": {"type": "string", "format": "secret", "description": "Password for logging in"},
+        "on": _list({"type": "string", "enum": list(NOTICES)}, "Of what; of all of these when left out"),
+        "allow_private": {"type": "boolean", "description": "true: an address inside a network is meant"},
+    },
+)
+
 _PHASE: Schema = _object(
     {
         "name": _text("Name of the phase; --phase takes it"),
@@ -255,6 +272,7 @@ _PROPERTIES: Schema = {
     "phases": _list(_PHASE, "The phases; left out: lower TTLs, switch A, verify, finish"),
     "gates": {**_GATES, "description": "Gates of every phase that changes records, and of the watch after it"},
     "window": {**_WINDOW, "description": "When phases that change records or name servers may start"},
+    "notify": _list(_NOTIFY, "Who is told when something ends, fails or needs a person: webhooks, and people by mail"),
     "ttl": {
         "type": "integer",
         "minimum": 60,
