@@ -27,7 +27,7 @@ from .targets import named
 def command(session: Session, playbooks: tuple[str, ...], *, network: bool) -> Exit:
     """Read playbooks and say everything that is wrong with them, as file:line:column. Asks nobody.
 
-    --network asks: the root servers, a silent address, the mail ports, IPv6.
+    --network asks: the root servers, a silent address, the mail ports, IPv6, and whoever is to be told (notify).
     """
     files = _files(session, playbooks)
     codes = [_check(session, path) for path in files]
@@ -89,19 +89,43 @@ def _refuse_never_open(playbook: Playbook, now: datetime) -> None:
         raise PlaybookError(problems)
 
 
+def _webhooks(session: Session, playbook: Playbook) -> list[str]:
+    """Return which webhooks cannot be looked at here, since their URLs are secrets of another place.
+
+    Raises `PlaybookError` for those that must not be told. Touches the disk.
+    """
+    from dnsrun.wiring.runs import webhook_flaws
+
+    problems, unseen = [], []
+    try:
+        found = webhook_flaws(session.world, playbook) if playbook.notify else []
+    except UsageError:  # no project folder, so no secrets
+        return []
+    for spec, flaw, why_unseen in found:
+        if flaw:
+            mark = spec.mark
+            problems.append(Problem(playbook.path, mark.line, mark.column, f"{spec} {flaw}"))
+        elif why_unseen:
+            unseen.append(f"{spec.mark}: the host of {spec} is not checked: {why_unseen}")
+    if problems:
+        raise PlaybookError(problems)
+    return unseen
+
+
 def _check(session: Session, path: Path) -> Exit:
     now = _now(session)
     try:
         playbook = load_playbook(path, kinds(), today=now.astimezone().date())
         _refuse_never_open(playbook, now)
+        unseen = _webhooks(session, playbook)
     except (PlaybookError, UsageError) as err:
         return tell_error(session, err)
     domain = playbook.domain.to_text(omit_final_dot=True)
     if session.as_json:
-        data = {"file": str(path), "domain": domain, "warnings": list(playbook.warnings), "problems": []}
+        data = {"file": str(path), "domain": domain, "warnings": [*playbook.warnings, *unseen], "problems": []}
         session.console.json(data)
         return Exit.DONE
-    for warning in playbook.warnings:
+    for warning in (*playbook.warnings, *unseen):
         session.console.err((f"warning: {warning}", "changed"))
     session.console.out((f"{path}: ", "plain"), ("fine", "ok"), f" ({domain}, {len(playbook.phases)} phases)")
     return Exit.DONE
