@@ -41,7 +41,7 @@ def hand_over(
             _speak(_opened(wire, host, spec, trust), spec, letter, keys)
         finally:
             wire.close()
-    except OSError as err:
+    except (OSError, ValueError) as err:  # what a client of the standard library makes of nonsense
         return f"{host} {_failure(err, keys)}"
     return ""
 
@@ -80,7 +80,7 @@ def _accepted(reply: tuple[int, bytes]) -> None:
         raise smtplib.SMTPResponseException(code, said)
 
 
-def _failure(err: OSError, keys: Keys | None) -> str:
+def _failure(err: OSError | ValueError, keys: Keys | None) -> str:
     """Return what a server did, in words that follow its name and never hold the password."""
     if isinstance(err, ssl.SSLError):
         return f"cannot be believed: {in_words(err)}"
@@ -89,7 +89,7 @@ def _failure(err: OSError, keys: Keys | None) -> str:
         return f"answers {err.smtp_code} {keys.kept_out_of(said) if keys else shorten(said, _SHOWN)}".rstrip()
     if isinstance(err, smtplib.SMTPNotSupportedError):
         return "offers no log-in"
-    if isinstance(err, smtplib.SMTPException):
+    if isinstance(err, (smtplib.SMTPException, ValueError)):
         return said_by(err)
     if isinstance(err, BrokenError):
         return str(err)

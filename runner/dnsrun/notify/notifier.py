@@ -92,7 +92,10 @@ class Notifier:
                 self._news.append(replace(message, text=self._means.redact(message.text)))
 
     def _plan_of(self, digest: str) -> Plan:
-        plan: Plan = decode(Plan, json.loads(self._means.journal.get(digest)))
+        try:
+            plan: Plan = decode(Plan, json.loads(self._means.journal.get(digest)))
+        except (ValueError, KeyError, TypeError) as err:
+            raise JournalError(f"the plan {digest[:12]} cannot be read: {err}") from err
         return plan
 
     def _tell_all(self) -> tuple[str, ...]:
