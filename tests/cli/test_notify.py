@@ -243,14 +243,16 @@ def test_a_secret_that_is_not_there_is_said_and_stops_nothing(office: Office) ->
 
 
 def test_a_person_who_is_needed_is_told_once(office: Office) -> None:
-    phases = "phases: [{name: go, steps: [{kind: manual, operator: us, text: Pull the lever.}]}]\n"
+    lever = f"Pull the lever ({HOOK_URL})."  # which its author had better not written there
+    phases = f"phases: [{{name: go, steps: [{{kind: manual, operator: us, text: {lever}}}]}}]\n"
     text = PLAYBOOK[: PLAYBOOK.index("records:")] + phases + WEBHOOK
     office.project.write(text)
-    assert office("apply", "--yes", "--accept", "irreversible=yes").code in {5, 6}
-    office("resume", "--all")
+    office.project("apply", "--yes", "--accept", "irreversible=yes")
+    office.project("resume", "--all")
     (told,) = office.heard
     assert told["event"] == "needs-person"
-    assert "Pull the lever." in told["text"]
+    assert "Pull the lever (" in told["text"]
+    assert TOKEN not in told["text"]
 
 
 @pytest.mark.parametrize(

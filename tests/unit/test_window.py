@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnsrun.errors import Refused
+from dnsrun.model.act import SetDelegation
 from dnsrun.model.codec import decode, encode
+from dnsrun.model.plan import Do, Plan
 from dnsrun.model.window import DAYS, LOOKAHEAD, WEEKDAYS, Freeze, Window, national_holidays
+from dnsrun.model.zone import Delegation, ZoneSnapshot
+from dnsrun.plan.earliest import earliest
+from planworld import NOON, playbook, situation
 
 EVERY_DAY = frozenset(WEEKDAYS)
 WEEKENDS = Window(frozenset({"sat", "sun", "holiday"}), 540, 900, "Asia/Tokyo", "JP")
@@ -145,3 +151,31 @@ def test_it_opens_at_the_first_open_minute_and_not_before_now(window: Window, no
 @given(windows)
 def test_a_window_comes_back_from_json(window: Window) -> None:
     assert decode(Window, encode(window)) == window
+
+
+def test_the_window_and_the_hours_of_the_registry_are_taken_together() -> None:
+    """JP DNS takes no changes from 03:00 to 05:00: a window that opens at 02:30 opens for a switch at 05:00."""
+    window = "window: {hours: 02:30-06:00, timezone: Asia/Tokyo}"
+    assert switch_starts(window) == ("2026-11-22 05:00 +0900", {"outside the window", "the registry"})
+
+
+def test_a_window_that_lies_in_the_hours_of_the_registry_is_refused() -> None:
+    with pytest.raises(Refused, match=r'phase 1 "switch" cannot start within a year: the window \(every day, 02:30'):
+        switch_starts("window: {hours: 02:30-04:30, timezone: Asia/Tokyo}")
+
+
+def switch_starts(window: str) -> tuple[str, set[str]]:
+    """Return when a switch of name servers may start that is planned on Saturday noon, and what it waits for."""
+    book = playbook(
+        "dnsrun: 1\ndomain: client.jp\nproviders: {a: {use: manual}, r: {use: manual}}\nzone: {from: a}\n"
+        f"phases: [{{name: switch, steps: [{{kind: wait, for: 1h}}], {window}}}]\n"
+    )
+    apex = book.domain
+    held = ZoneSnapshot(apex, {}, "a test", NOON, "complete")
+    act = SetDelegation(
+        "r", apex, Delegation(frozenset(), {}, frozenset(), 1), Delegation(frozenset(), {}, frozenset(), 1)
+    )
+    plan = Plan("run1", 1, "switch", "forward", (act,), (Do(0),), "c")
+    found = earliest(plan, situation(book, held, now=moment("2026-11-21T12:00", "Asia/Tokyo")))
+    when = max(each.until for _, each in found)
+    return when.astimezone(ZoneInfo("Asia/Tokyo")).strftime("%Y-%m-%d %H:%M %z"), {what for what, _ in found}

@@ -32,7 +32,7 @@ from .stage import stage_words
 if TYPE_CHECKING:
     from dnsrun.notify.notifier import Notifier
 
-QUIET = timedelta(seconds=30)  # a wait in which there is time to tell people; a rollback is never kept waiting
+QUIET = timedelta(seconds=30)  # a wait that outlasts telling people (`notifier.WITHIN_S`): nothing comes later by it
 PATIENCE = timedelta(seconds=30)  # a visit of cron waits this long for the next round; those of a watch are rarer
 EXITS: dict[Outcome | None, Exit] = {
     None: Exit.DONE,
@@ -140,7 +140,7 @@ def _loop(work: Work, stopper: Stopper, *, patient: bool, began: bool) -> Result
                     until = full_time(step.when)
                     return Result(Exit.NOT_YET, "waiting", f"{step.because}; next at {until}", until)
                 work.session.console.passing(step.because)
-                if step.when > clock.now() + QUIET and not run.state.going_back:
+                if step.when > clock.now() + QUIET:
                     tell_people(work)
                 stopper.wait(clock, step.when)
         began = True

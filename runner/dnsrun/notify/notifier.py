@@ -89,7 +89,7 @@ class Notifier:
             self._seq = record.seq
             self._story, message = follow(self._story, record, self._plan_of)
             if message:
-                self._news.append(replace(message, text=self._means.redact(message.text)))
+                self._news.append(message)
 
     def _plan_of(self, digest: str) -> Plan:
         try:
@@ -142,14 +142,18 @@ class Notifier:
             return problem
         if news is None:
             return webhook.answers(url, trust, way, allow_private=spec.allow_private)
-        return webhook.post(url, body(*news, spec), trust, way, allow_private=spec.allow_private)
+        return webhook.post(url, body(*self._discreet(news), spec), trust, way, allow_private=spec.allow_private)
 
     def _mail(self, spec: EmailSpec, news: tuple[Message, Notice] | None, way: Way, trust: ssl.SSLContext) -> str:
         keys = Keys(spec.user, self._means.secrets.reveal(spec.password)) if spec.password else None
         if keys and not ((text := keys.user + keys.password).isascii() and text.isprintable()):
             raise UsageError("user and password must be printable ASCII, which every server reads alike")
         never = frozenset(self._mail_addresses(way))
-        return hand_over(spec, letter(*news, spec) if news else None, keys, trust, way, never=never)
+        return hand_over(spec, letter(*self._discreet(news), spec) if news else None, keys, trust, way, never=never)
+
+    def _discreet(self, news: tuple[Message, Notice]) -> tuple[Message, Notice]:
+        message, notice = news
+        return replace(message, text=self._means.redact(message.text)), notice
 
     def _mail_addresses(self, way: Way) -> Iterator[str]:
         """Yield the addresses of the domain's own mail hosts: before, and as the playbook changes them."""
