@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from cli.conftest import Project
+from dnsrun.cli.console import Console
 from worlds import PLAYBOOK
 
 # The world begins on Monday 2026-03-02 at 18:00 in Tokyo; `lowered` is on Tuesday at 20:00.
@@ -41,6 +42,23 @@ def test_apply_inside_the_window_runs(lowered: Project) -> None:
     lowered.world.clock.advance(4 * 86400 + 15 * 3600)
     result = lowered("apply", "--phase", "2", "--yes", "--accept-changes")
     assert result.code == 0, result.err
+
+
+def test_a_window_that_closes_while_a_person_is_asked_starts_nothing(
+    lowered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer_late(_console: Console, _question: str) -> bool:
+        lowered.world.clock.advance(6 * 3600)
+        return True
+
+    lowered.write(PLAYBOOK + WINDOW)
+    lowered.world.clock.advance(4 * 86400 - 10 * 3600)  # Saturday at 10:00
+    monkeypatch.setattr(Console, "ask_yes", answer_late)
+    result = lowered("apply", "--phase", "2", "--accept-changes")
+    assert result.code == 75
+    assert "outside the window, which has closed meanwhile" in result.err
+    assert "next: 2026-03-08 09:00 JST (00:00 UTC)" in result.err
+    assert lowered.world.values(lowered.world.ns1) == ["600 192.0.2.10"]
 
 
 def test_plan_takes_the_window_and_the_old_ttl_together(project: Project) -> None:

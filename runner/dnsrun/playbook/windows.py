@@ -15,6 +15,7 @@ from .wording import quoted
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)", re.ASCII)
 _WHOLE_DAY = (0, DAY_MIN)
+_OF_THIS_MACHINE = "localtime"  # a name that systems have for whatever zone is set there
 
 
 def hours(text: str) -> tuple[int, int]:
@@ -31,7 +32,7 @@ def hours(text: str) -> tuple[int, int]:
 
 def timezone(text: str) -> str:
     """Return the name of a time zone of the IANA database. Reads the system's copy of it."""
-    known = zoneinfo.available_timezones()
+    known = zoneinfo.available_timezones() - {_OF_THIS_MACHINE}
     if not known:
         raise Wrong("cannot be looked up: this machine has no time zones; install the package tzdata")
     if text not in known:
