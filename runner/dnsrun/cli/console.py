@@ -13,6 +13,7 @@ from dnsrun.model.text import escape
 
 Style = Literal["ok", "changed", "failed", "skipped", "strong", "plain"]
 Part = str | tuple[str, Style]
+_WIDEST = 100  # of a passing line; one that wraps could not be taken back
 
 # Ansible's colours: ok green, changed yellow, failed red, skipped cyan.
 _CODES: Mapping[Style, str] = {"ok": "32", "changed": "33", "failed": "31", "skipped": "36", "strong": "1"}
@@ -41,7 +42,12 @@ class Console:
         self._environment = environment
         self._interactive = interactive
         self._open = False
-        self._passing = False
+        self._passing = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether what passes is shown: progress goes to a terminal."""
+        return self._err.isatty()
 
     @property
     def is_interactive(self) -> bool:
@@ -89,12 +95,19 @@ class Console:
             self._open = False
             self._write_progress("\n")
 
-    def passing(self, text: str) -> None:
-        """Show what goes on right now, on a terminal only; the next line takes its place."""
-        if self._open or not self._err.isatty():
+    def passing(self, *lines: str | tuple[Part, ...]) -> None:
+        """Show what goes on right now, on a terminal only; what is printed next takes its place.
+
+        Each line is a text, which is cut, or parts that fit already.
+        """
+        if self._open or not self.is_live:
             return
-        self._write_progress("\r\x1b[K" + self._clean(text)[:100])
-        self._passing = True
+        self._forget_passing()
+        shown = (
+            self._clean(line)[:_WIDEST] if isinstance(line, str) else self._join(self._err, line) for line in lines
+        )
+        self._write_progress("\n".join(shown))
+        self._passing = len(lines)
 
     def ask_yes(self, question: str) -> bool:
         """Ask yes or no; no is what an empty answer means. Raises `Refused` without a terminal."""
@@ -136,8 +149,9 @@ class Console:
 
     def _forget_passing(self) -> None:
         if self._passing:
-            self._passing = False
-            self._write_progress("\r\x1b[K")
+            above = "\x1b[1A\r\x1b[K" * (self._passing - 1)
+            self._passing = 0
+            self._write_progress(f"\r\x1b[K{above}")
 
 
 def _fitting(text: str, stream: TextIO) -> str:

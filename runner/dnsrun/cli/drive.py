@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import shlex
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ EXITS: dict[Outcome | None, Exit] = {
     "refused": Exit.REFUSED,
     "paused": Exit.PAUSED,
 }
+Meanwhile = Callable[[Stopper, datetime], None]
 
 
 @dataclass(slots=True)
@@ -102,12 +104,13 @@ def open_work(
     return Work(session, run, progress, open_notifier(session.world, playbook) if writes else None)
 
 
-def drive(work: Work, *, patient: bool = True, shares: bool = False) -> Result:
+def drive(work: Work, *, patient: bool = True, shares: bool = False, meanwhile: Meanwhile | None = None) -> Result:
     """Advance until it is over; not `patient`: only as long as there is something to do now.
 
-    `shares`: another process may be at work already, and does what we asked for. Touches the network, the disk and
-    the outside. Raises `Interrupted` after a signal.
+    `shares`: another process may be at work already, and does what we asked for. `meanwhile` waits until a time (UTC)
+    in its own way. Touches the network, the disk and the outside. Raises `Interrupted` after a signal.
     """
+    wait = meanwhile or (lambda stopper, when: stopper.wait(work.run.ports.clock, when))
     domain = work.domain
     words = (
         f"interrupted; everything is in the journal. Go on with `dnsrun resume {domain}`, "
@@ -115,13 +118,13 @@ def drive(work: Work, *, patient: bool = True, shares: bool = False) -> Result:
     )
     with stopping(work.session.console, words) as stopper:
         try:
-            result = _loop(work, stopper, patient=patient, began=shares)
+            result = _loop(work, stopper, wait, patient=patient, began=shares)
         finally:
             work.progress.finish()
     return result
 
 
-def _loop(work: Work, stopper: Stopper, *, patient: bool, began: bool) -> Result:
+def _loop(work: Work, stopper: Stopper, wait: Meanwhile, *, patient: bool, began: bool) -> Result:
     run, clock = work.run, work.run.ports.clock
     while True:
         stopper.check()
@@ -133,7 +136,7 @@ def _loop(work: Work, stopper: Stopper, *, patient: bool, began: bool) -> Result
                 return Result(Exit.PAUSED, "busy", step.because)
             case NeedsPerson():
                 tell_people(work)
-                if result := _person(work, step, stopper, patient=patient):
+                if result := _person(work, step, stopper, wait, patient=patient):
                     return result
             case DueAt() | Busy():
                 if not patient and step.when > clock.now() + PATIENCE:
@@ -142,7 +145,7 @@ def _loop(work: Work, stopper: Stopper, *, patient: bool, began: bool) -> Result
                 work.session.console.passing(step.because)
                 if step.when > clock.now() + QUIET:
                     tell_people(work)
-                stopper.wait(clock, step.when)
+                wait(stopper, step.when)
         began = True
 
 
@@ -156,7 +159,7 @@ def _ended(step: Ended) -> Result:
     return Result(EXITS[step.outcome], step.outcome or "nothing", step.because)
 
 
-def _person(work: Work, step: NeedsPerson, stopper: Stopper, *, patient: bool) -> Result | None:
+def _person(work: Work, step: NeedsPerson, stopper: Stopper, wait: Meanwhile, *, patient: bool) -> Result | None:
     """Show what is to be done; wait until it shows, or take the answer. Without a person here, say so and end."""
     console = work.session.console
     if not console.is_interactive:
@@ -165,7 +168,7 @@ def _person(work: Work, step: NeedsPerson, stopper: Stopper, *, patient: bool) -
         console.passing("looking whether it shows; Ctrl-C stops, `dnsrun resume` goes on")
         if not patient:
             return Result(_code_without_person(work.run), "needs-person", step.text)
-        stopper.wait(work.run.ports.clock, step.when)
+        wait(stopper, step.when)
         return None
     work.progress.finish()
     for line in step.text.splitlines():

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "apply": "Run one phase: show, ask, do, verify, roll back by itself.",
     "status": "Say where every domain stands; first what you must do.",
     "resume": "Go on with what waits or was interrupted; made for cron.",
+    "watch": "Show who serves what, until no cache can hold the old data.",
     "rollback": "Go back to how it was before the newest phase, or further.",
     "report": "Tell what happened, why, and what comes next; for the client.",
     "verify": "Run the gates only; writes nothing.",

@@ -94,8 +94,7 @@ def _side(served: Delegation, before: Delegation, target: Delegation) -> Told:
 
 
 def _rows(kind: Kind, seen: list[Observation], wanted: Wanted) -> Iterator[Row]:
-    servers = dict.fromkeys(one.server for one in seen)
-    for server in servers:
+    for server in sorted({one.server for one in seen}, key=lambda server: (server.name, server.address)):
         cells = {
             one.of: Cell(told_by(one, wanted), left_s(one) if kind == "resolver" else None)
             for one in seen

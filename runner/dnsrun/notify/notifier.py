@@ -23,7 +23,7 @@ from dnsrun.model.playbook import EmailSpec, Notice, NotifySpec, Playbook, Webho
 from dnsrun.model.rrset import RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.model.zonetext import from_text
-from dnsrun.plan.mail import mail_names
+from dnsrun.plan.mail import mail_graph
 from dnsrun.plan.records import ADDRESSES
 from dnsrun.ports.journal import Journal
 from dnsrun.ports.net import Net
@@ -159,7 +159,7 @@ class Notifier:
         """Yield the addresses of the domain's own mail hosts: before, and as the playbook changes them."""
         story, playbook = self._story, self._playbook
         zone = from_text(self._means.journal.get(story.zone)) if story.zone else None
-        names = set(mail_names(playbook.mail, zone) if zone else _declared(playbook))
+        names = set(mail_graph(playbook.mail, zone).servers if zone else _declared(playbook))
         for spec in playbook.records:
             if spec.rdtype in ADDRESSES and names & set(spec.names):
                 new = (*(spec.values or ()), *(after for _, after in spec.replaces))
