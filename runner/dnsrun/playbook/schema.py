@@ -161,9 +161,7 @@ _ASKED: Schema = _object(
     {
         "by": _text("Who answered"),
         "on": {"type": "string", "format": "day", "description": "When, such as 2026-11-20"},
-        "sending_devices": _text(
-            "Which devices, web forms and services send the domain's mail, and through what"
-        ),
+        "sending_devices": _text("Which devices, web forms and services send the domain's mail, and through what"),
         "local_mail": {
             **_YES_NO,
             "description": "yes: the new web host keeps mail for the domain to itself, instead of sending it to the MX",
