@@ -1,7 +1,7 @@
-"""Read the names of a signed zone from its proofs of what does not exist (NSEC, RFC 4034 section 4). Touches the network.
+"""Read the names of a signed zone from its proofs of what does not exist (NSEC, RFC 4034 section 4).
 
-Each NSEC names the next owner name and the types at its own. With NSEC3 names are hashed, and servers that sign as they
-answer prove as little as they can: then nothing can be read, and the result says so.
+Touches the network. Each NSEC names the next owner name and the types at its own. With NSEC3 names are hashed, and
+servers that sign as they answer prove as little as they can: then nothing can be read, and the result says so.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def walk_chain(net: Net, server: Endpoint, apex: Name) -> Chain:
     while len(types) < _MOST_NAMES:
         try:
             proof = _proof_of(net, server, owner)
+            if proof is None:
+                return Chain(types, _why_not(net, server, apex, owner))
         except OutsideError as err:
             return Chain(types, str(err))
-        if proof is None:
-            return Chain(types, _why_not(net, server, apex, owner))
         types[owner] = _types_in(proof)
         if proof.next == apex:
             return Chain(types)
