@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -50,7 +50,7 @@ def discover(net: Net, roots: Roots, domain: Name, *, now: datetime) -> Findings
     mname = next(primary for server in answering if (primary := _soa_of(seen[server]))).mname
     beside = {one.server: one for one in net.ask(Question(soa, server) for server in _beside(view, mname, seen))}
     given: dict[Endpoint, ZoneSnapshot] = {}
-    servers, others = (tuple(_server(net, domain, one, now, given) for one in seen.values()) for seen in (seen, beside))
+    servers, others = (_servers(net, domain, each, now, given) for each in (seen, beside))
     zone, differences, limits = _zone(view, next(iter(given.values()), None), now)
     return Findings(
         apex=domain,
@@ -93,6 +93,12 @@ def _beside(view: ServerView, mname: Name, known: Iterable[Endpoint]) -> Iterato
     except OutsideError:
         return
     yield from (Endpoint(mname, address) for address in found_ if address not in addresses)
+
+
+def _servers(
+    net: Net, apex: Name, seen: Mapping[Endpoint, Observation], now: datetime, given: dict[Endpoint, ZoneSnapshot]
+) -> tuple[Server, ...]:
+    return tuple(_server(net, apex, seen[endpoint], now, given) for endpoint in sorted(seen, key=str))
 
 
 def _server(net: Net, apex: Name, one: Observation, now: datetime, given: dict[Endpoint, ZoneSnapshot]) -> Server:

@@ -20,17 +20,23 @@ from .reading import exchanges, web_names
 from .words import Say
 
 OPEN = '"?"'
+ASKED = ("sending_devices", "local_mail", "office_dns", "dns_ends_with_hosting", "logins", "by", "on")
+_YES_NO = frozenset({"local_mail", "office_dns", "dns_ends_with_hosting"})
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _PARTS = re.compile(r"[\s,、]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: the word of its place in the playbook, and what is asked. `form`: one value, or several hosts."""
+    """One question: the word of its place in the playbook, and what is asked. `form`: what the answer is made of."""
 
     key: str
     text: str
-    form: Literal["value", "hosts"] = "value"
+    form: Literal["value", "hosts", "yes-no"] = "value"
+
+    def is_answered_by(self, answer: str) -> bool:
+        """Tell whether the answer is one that the question offers, whatever follows from it."""
+        return self.form == "yes-no" and answer in ("yes", "no")
 
     def written(self, answer: str) -> str:
         """Return an answer as YAML; without one the sign of an open question."""
@@ -66,8 +72,13 @@ def _questions(findings: Findings, panels: Sequence[str], today: date, say: Say)
         yield Question("https", say("question.https"))
     if web_names(findings.zone, RdataType.A):
         yield Question("contains", say("question.contains"))
-    for key in ("sending_devices", "local_mail", "office_dns", "dns_ends_with_hosting", "logins", "by", "on"):
-        yield Question(key, say(f"question.{key}", servers=servers, day=today.isoformat()))
+    yield from _of_people(servers, today, say)
+
+
+def _of_people(servers: str, today: date, say: Say) -> Iterator[Question]:
+    for key in ASKED:
+        form: Literal["value", "yes-no"] = "yes-no" if key in _YES_NO else "value"
+        yield Question(key, say(f"question.{key}", servers=servers, day=today.isoformat()), form)
 
 
 def _of_mail(findings: Findings, say: Say) -> Iterator[Question]:

@@ -15,7 +15,7 @@ from dnsrun.playbook.names import relative_text, shown
 
 from .findings import Findings, Server
 from .operators import operator_of
-from .questions import Question, has_https, known_panel, listed, questions, scalar, takes_mail
+from .questions import ASKED, Question, has_https, known_panel, listed, questions, scalar, takes_mail
 from .reading import Exchange, exchanges, mail_hosts, same_address, spf_terms, spf_text, web_names
 from .words import Language, speaking
 
@@ -244,7 +244,7 @@ class _Writer:
     def _asked(self) -> Iterator[str]:
         yield from self._remark(self._say("asked"))
         yield "asked:"
-        for key in ("sending_devices", "local_mail", "office_dns", "dns_ends_with_hosting", "logins", "by", "on"):
+        for key in ASKED:
             yield from self._ask(key, f"  {key}: ")
 
     def _found(self) -> Iterator[str]:

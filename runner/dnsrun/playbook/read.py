@@ -181,17 +181,16 @@ class _Builder:
             zone.mark if zone else self._value.mark,
             playbook.providers,
             self._kinds.registrars,
-            playbook.asked,
-            self._asked_mark(),
+            self._keeps_mail(),
         )
         for rule in RULES if self._value.get("domain") else ():
             for finding in rule(facts):
                 self._problems.add(finding.mark, finding.text)
 
-    def _asked_mark(self) -> Mark:
+    def _keeps_mail(self) -> Mark | None:
         written = self._value.get("asked")
         local = written.get("local_mail") if written else None
-        return local.mark if local else self._value.mark
+        return local.mark if local and local.data == "yes" else None
 
     def _asked(self, today: date) -> AskedSpec | None:
         written = self._value.get("asked")

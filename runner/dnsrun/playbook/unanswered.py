@@ -8,6 +8,7 @@ from dnsrun.model.playbook import Mark
 from dnsrun.model.text import shorten
 
 OPEN = frozenset({"?", "？"})  # noqa: RUF001 - the full-width one is what a Japanese keyboard types
+NOT_ANSWERED = "not answered"  # what every message about an open question begins with
 _LONGEST = 300
 _REMARK = re.compile(r"\s#\s*(.*)$")
 _ASKS = re.compile(r"\?\s*(.*)")
@@ -25,10 +26,10 @@ def told(lines: list[str], mark: Mark) -> str:
     begins with `# ?` on.
     """
     asked = _beside(lines, mark) or _above(lines, mark)
-    return f"not answered: {shorten(asked, _LONGEST)}; ask the client" if asked else _BARE
+    return f"{NOT_ANSWERED}: {shorten(asked, _LONGEST)}; ask the client" if asked else _BARE
 
 
-_BARE = "not answered: a value that is only ? waits for an answer; write the answer in its place"
+_BARE = f"{NOT_ANSWERED}: a value that is only ? waits for an answer; write the answer in its place"
 
 
 def _beside(lines: list[str], mark: Mark) -> str:

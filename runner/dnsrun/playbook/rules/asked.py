@@ -12,9 +12,9 @@ from .facts import Facts, Finding
 def check(facts: Facts) -> Iterator[Finding]:
     """Find a web host that would keep the domain's mail to itself."""
     stays = not (facts.mail and facts.mail.moves)
-    if facts.asked and facts.asked.local_mail and facts.records and stays:
+    if facts.keeps_mail and facts.records and stays:
         yield Finding(
-            facts.local_mail_mark,
+            facts.keeps_mail,
             "the new web host takes mail for the domain to be its own (local_mail: yes): what its web forms send "
             "to the domain never reaches the mailboxes; have local delivery of the domain switched off there, then "
             "write no",

@@ -9,7 +9,7 @@ import dns.name
 from dns.name import Name
 from dns.rdata import Rdata
 
-from dnsrun.model.playbook import AskedSpec, MailSpec, Mark, Phase, ProviderSpec, RecordSpec, Step, ZoneSpec
+from dnsrun.model.playbook import MailSpec, Mark, Phase, ProviderSpec, RecordSpec, Step, ZoneSpec
 from dnsrun.model.rrset import RRsetKey, folded_labels
 
 SWITCH = "switch-records"
@@ -25,7 +25,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The parts of one playbook that could be read; `registrars` are the words in `use` that set delegations."""
+    """The parts of one playbook that could be read; `registrars` are the words in `use` that set delegations.
+
+    `keeps_mail` is where it says that the new web host keeps the domain's mail to itself.
+    """
 
     domain: Name
     mail: MailSpec | None
@@ -35,8 +38,7 @@ class Facts:
     zone_mark: Mark
     providers: Mapping[str, ProviderSpec]
     registrars: frozenset[str]
-    asked: AskedSpec | None
-    local_mail_mark: Mark
+    keeps_mail: Mark | None
 
     def entries(self) -> Iterator[tuple[RRsetKey, RecordSpec]]:
         """Yield every RRset with its entry, in file order."""
