@@ -95,7 +95,7 @@ def test_an_answer_that_does_not_fit_is_asked_for_again_and_enter_leaves_it_open
     result = project("init", "client.example", typed=typed, terminal=True)
     assert "That does not fit: " in result.err
     assert "'the new one'" in result.err
-    assert "Open questions: 1\n" in result.out
+    assert "Open questions: 1\x1b" in result.out
     assert 'panel: "?"' in written.read_text("utf-8")
 
 
