@@ -176,3 +176,10 @@ def test_a_domain_that_is_not_delegated_is_said_to_be_so_and_nothing_is_written(
     assert result.code == 6
     assert "nobody.example" in result.err
     assert not (project.folder / "playbooks" / "nobody.example.yaml").exists()
+
+
+def test_a_name_of_other_letters_is_taken_and_shown_in_both_forms(project: Project, written: Path) -> None:
+    result = project("init", "例え.example")
+    assert result.code == 6
+    assert "xn--r8jz45g.example" in result.err
+    assert not written.exists()

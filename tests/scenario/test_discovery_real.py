@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from dnsrun.clock import now_utc
 from dnsrun.dnsio.net import MappedNet
 from dnsrun.dnsio.walk import Roots
+from dnsrun.engine.start import prepare
 from dnsrun.errors import OutsideError
 from dnsrun.intake.discover import discover
 from dnsrun.intake.findings import Findings
@@ -31,7 +32,7 @@ from scenario.test_stories import ZONE_A
 from servers import Bind, Key, Knot, Primary, Starter
 from servers.needs import need_program
 from servers.running import RunningServer
-from worlds import APEX, PARENT_ZONE, ROOT_ZONE, START, PacedClock
+from worlds import APEX, PARENT_ZONE, ROOT_ZONE, START, PacedClock, Workshop
 
 SECRET = Key("not-for-us.")
 ROOTS = Roots.of({"a.root.": ["198.51.100.1"]})
@@ -139,6 +140,39 @@ def test_story_a_where_nobody_gives_the_zone_the_mailboxes_are_asked_for(sight: 
     text = playbook_text(found, language="en", panels=["other"], today=date(2026, 3, 2), answers={})
     assert f"MX 10 mx1.relay.example., asked at ns1.client.example ({NS1}): unknown family" in text
     assert "DKIM keys below random names" in text
+
+
+def test_the_answered_playbook_of_a_probed_zone_can_be_planned(sight: Sight, tmp_path: Path) -> None:
+    sight.zone()
+    answers = {
+        "goal": "The web site moves",
+        "panel": "other",
+        "mailboxes": "imap.client.example",
+        "submission": "smtp.client.example",
+        "front": "mx1.relay.example mx2.relay.example",
+        "clients_by_address": "0",
+        "web_new": "203.0.113.20",
+        "contains": "Client",
+        "sending_devices": "none",
+        "local_mail": "no",
+        "office_dns": "no",
+        "dns_ends_with_hosting": "no",
+        "logins": "us",
+        "by": "Ms Sato",
+        "on": "2026-03-01",
+    }
+    text = playbook_text(sight.found(), language="ja", panels=["other"], today=date(2026, 3, 2), answers=answers)
+    shop = Workshop(folder=tmp_path, places=sight.places, text=text)
+    plan = prepare(shop.open(text), 1).plan
+    assert plan.phase_name == "lower TTLs"
+    assert key("www.client.example", "A") in {change.key for change in plan.changes()}
+
+
+def test_a_server_that_keeps_silent_is_named_and_asked_no_further(sight: Sight) -> None:
+    sight.zone()
+    del sight.places[NS2, 53]
+    silent = sight.found().servers[1]
+    assert (silent.serial, silent.says) == (None, "gives no answer (unreachable)")
 
 
 def test_names_that_mx_srv_spf_and_aliases_lead_to_are_found_though_no_dictionary_has_them(sight: Sight) -> None:

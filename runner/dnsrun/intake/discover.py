@@ -28,6 +28,7 @@ from dnsrun.ports.net import Net
 
 from .findings import Findings, Limit, Server
 
+_MOST_DIFFERENCES = 20
 _SERVICE_LEVELS = ("_domainkey", "_tcp", "_udp", "_tls")
 
 
@@ -61,7 +62,9 @@ def discover(net: Net, roots: Roots, domain: Name, *, now: datetime) -> Findings
         primary=mname,
         beside=others,
         zone=zone,
-        differences=(*view.parent.differences, *_of_sets(view.parent, zone), *_of_serials(servers), *differences),
+        differences=_first(
+            (*view.parent.differences, *_of_sets(view.parent, zone), *_of_serials(servers), *differences)
+        ),
         limits=tuple(limits),
     )
 
@@ -192,6 +195,12 @@ def _of_serials(servers: Iterable[Server]) -> Iterator[str]:
     if len(set(serials.values())) > 1:
         told = ", ".join(f"{server} {serial}" for server, serial in sorted(serials.items()))
         yield f"the servers do not serve the same serial: {told}"
+
+
+def _first(differences: Sequence[str]) -> tuple[str, ...]:
+    """Return what a person can still read."""
+    more = len(differences) - _MOST_DIFFERENCES
+    return (*differences[:_MOST_DIFFERENCES], f"and {more} more") if more > 0 else tuple(differences)
 
 
 def _listed(names: Iterable[Name]) -> str:

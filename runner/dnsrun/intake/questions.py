@@ -49,7 +49,10 @@ class Question:
 
 def scalar(text: str) -> str:
     """Return a text as a YAML scalar that means this text and nothing else."""
-    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    if _PLAIN.fullmatch(text):
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
 
 
 def questions(findings: Findings, panels: Sequence[str], today: date, say: Say) -> tuple[Question, ...]:

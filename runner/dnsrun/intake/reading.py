@@ -18,11 +18,13 @@ from dns.rdtypes.txtbase import TXTBase
 
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.plan.mail import MAIL_SERVICES
 
 from .operators import Operator, operator_of
 
 _SOUND_LIKE_MAIL = re.compile(r"(imap|pop|smtp|mail|webmail|submission|mx)[0-9s-]*", re.IGNORECASE)
 _ADDRESSES = (RdataType.A, RdataType.AAAA)
+_SET_UP = frozenset({b"autodiscover", b"autoconfig"})
 _SPF_DOMAIN = re.compile(r"[?~+-]?(include:|exists:|redirect=)(\S+)", re.IGNORECASE)
 _MOST_ALIASES = 8
 
@@ -111,6 +113,24 @@ def mail_hosts(zone: ZoneSnapshot) -> tuple[Name, ...]:
         key.owner for key in zone.rrsets if key.rdtype in (*_ADDRESSES, RdataType.CNAME) and not key.owner.is_wild()
     }
     return tuple(sorted(owner for owner in owners if _SOUND_LIKE_MAIL.fullmatch(_first(owner))))
+
+
+def mail_services(zone: ZoneSnapshot) -> tuple[RRset, ...]:
+    """Return the records by which mail programs find their hosts (RFC 6186, autodiscover, autoconfig), sorted."""
+    found = (one for one in zone.rrsets.values() if _leads_mail_programs(one.key))
+    return tuple(sorted(found, key=lambda one: one.key.order()))
+
+
+def _leads_mail_programs(key: RRsetKey) -> bool:
+    if key.rdtype == RdataType.SRV:
+        return key.labels[0] in MAIL_SERVICES
+    return key.rdtype in (*_ADDRESSES, RdataType.CNAME) and key.labels[0] in _SET_UP
+
+
+def other_exchanges(zone: ZoneSnapshot) -> tuple[RRset, ...]:
+    """Return the MX of other names than the domain itself, sorted."""
+    found = (one for one in zone.rrsets.values() if one.key.rdtype == RdataType.MX and one.key.owner != zone.apex)
+    return tuple(sorted(found, key=lambda one: one.key.order()))
 
 
 def _first(owner: Name) -> str:

@@ -16,7 +16,17 @@ from dnsrun.playbook.names import relative_text, shown
 from .findings import Findings, Server
 from .operators import operator_of
 from .questions import ASKED, Question, has_https, known_panel, listed, questions, scalar, takes_mail
-from .reading import Exchange, exchanges, mail_hosts, same_address, spf_terms, spf_text, web_names
+from .reading import (
+    Exchange,
+    exchanges,
+    mail_hosts,
+    mail_services,
+    other_exchanges,
+    same_address,
+    spf_terms,
+    spf_text,
+    web_names,
+)
 from .words import Language, speaking
 
 _WIDTH = 110
@@ -82,13 +92,15 @@ class _Writer:
         yield f"{before}{question.written(self._answers.get(key, ''))}"
 
     def _record(self, one: RRset) -> str:
-        """Return one RRset with its source, for a comment."""
-        name = relative_text(one.key.owner, self._apex)
-        record = f"{name} {to_text(one.key.rdtype)} {shorten(', '.join(one.texts()))}"
-        return self._say("asked_at", record=record, source=self._source(one.key))
+        values = shorten(", ".join(one.texts()))
+        return f"{relative_text(one.key.owner, self._apex)} {to_text(one.key.rdtype)} {values}"
 
     def _source(self, key: RRsetKey) -> str:
-        return self._zone.sources.get(key, self._zone.source)
+        asked = self._zone.sources.get(key)
+        if asked is not None:
+            return self._say("source_asked", server=asked.removeprefix("asked at "))
+        giver = self._findings.giver
+        return self._say("source_given", server=giver.endpoint) if giver else self._zone.source
 
     # parts
 
@@ -137,7 +149,7 @@ class _Writer:
         yield from self._remark(self._say("no_capture"), "  ")
         yield "  # capture:"
         yield f"  #   file: zones/{_plain(self._apex)}.zone"
-        yield "  #   given_by: "
+        yield "  #   given_by: ..."
         yield f"  #   on: {self._today.isoformat()}"
         yield "  #   covers: all"
 
@@ -150,7 +162,11 @@ class _Writer:
         yield from self._exchanges(found, "  ")
         if hosts := mail_hosts(self._zone):
             names = ", ".join(self._with_addresses(name) for name in hosts)
-            yield from self._remark(self._say("hosts_found", names=names), "  ")
+            yield from self._remark(self._say("hosts_found", names=names), "  ", hang="  ")
+        for word, rrsets in (("services_found", mail_services(self._zone)), ("other_mx", other_exchanges(self._zone))):
+            if rrsets:
+                records = "; ".join(map(self._record, rrsets))
+                yield from self._remark(self._say(word, records=records), "  ", hang="  ")
         yield from self._ask("mailboxes", "  mailboxes: ")
         yield from self._ask("submission", "  submission: ")
         yield from self._front(found)
@@ -215,7 +231,9 @@ class _Writer:
             yield from self._entry(v6, "web_new_v6")
         if behind := same_address(self._zone, addresses):
             names = ", ".join(relative_text(name, self._apex) for name in behind)
-            yield from self._remark(self._say("stay_behind", names=names), "  ")
+            yield from self._remark(self._say("stay_behind", names=names), "  ", hang="  ")
+        yield ""
+        yield from self._remark(self._say("phases"))
 
     def _entry(self, moved: Sequence[RRset], question: str) -> Iterator[str]:
         records = ", ".join(f"{relative_text(one.key.owner, self._apex)} {', '.join(one.texts())}" for one in moved)
@@ -281,10 +299,7 @@ def summary(findings: Findings, language: Language) -> Iterator[str]:
         yield say(word, primary=findings.primary.to_text(omit_final_dot=True))
     yield say("disagree") if findings.differences else say("agree")
     yield from (f"  {line}" for line in findings.differences)
-    if findings.zone.completeness == "probed":
-        yield say("probed")
-    else:
-        yield say("complete", source=findings.zone.source)
+    yield say("complete", server=findings.giver.endpoint) if findings.giver else say("probed")
     if findings.limits:
         yield say("limits")
     yield from (f"  {say(f'limit.{limit.word}', **limit.facts)}" for limit in findings.limits)
