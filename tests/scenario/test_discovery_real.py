@@ -45,14 +45,17 @@ class Sight:
     """The name space above the domain, and servers for it that a test starts."""
 
     start: Starter
+    parent: Authority
     places: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    bind: Bind = field(init=False)
 
     def serve(self, address: str, server: RunningServer) -> None:
         self.places[address, 53] = (server.address, server.port)
 
     def zone(self, text: str = ZONE_A, *, second: str | None = None, key: Key | None = SECRET) -> None:
         """Serve the zone at BIND and Knot, which give it to nobody without the key."""
-        self.serve(NS1, self.start(Bind([Primary("client.example", text, key=key, allow_update=False)])))
+        self.bind = self.start(Bind([Primary("client.example", text, key=key, allow_update=False)]))
+        self.serve(NS1, self.bind)
         other = text if second is None else second
         self.serve(NS2, self.start(Knot([Primary("client.example", other, key=key, allow_update=False)])))
 
@@ -65,7 +68,7 @@ def sight(start: Starter) -> Iterator[Sight]:
     with ExitStack() as stack:
         root = stack.enter_context(Authority({dns.name.root: ROOT_ZONE}))
         parent = stack.enter_context(Authority({dns.name.from_text("example"): PARENT_ZONE}))
-        sight = Sight(start)
+        sight = Sight(start, parent)
         sight.places["198.51.100.1", 53] = (root.address, root.port)
         sight.places["198.51.100.2", 53] = (parent.address, parent.port)
         yield sight
@@ -119,7 +122,7 @@ def test_a_zone_that_anybody_may_transfer_is_known_as_a_whole(sight: Sight) -> N
     found = sight.found()
     assert found.zone.completeness == "complete"
     assert has(found, HIDDEN)
-    assert (found.limits, found.differences) == ((), ())
+    assert (unknown(found), found.differences) == (["spf"], ())
     assert found.giver is not None
     assert str(found.giver.endpoint) == f"ns1.client.example ({NS1})"
 
@@ -133,7 +136,7 @@ def test_story_a_where_nobody_gives_the_zone_the_mailboxes_are_asked_for(sight: 
     assert has(found, "imap.client.example")
     assert has(found, "k1._domainkey.client.example", "TXT")
     assert not has(found, HIDDEN)
-    assert unknown(found) == ["unlisted", "selectors"]
+    assert unknown(found) == ["unlisted", "selectors", "spf"]  # nobody answers for relay.example
     asked = {one.key: one.text for one in questions(found, ["other"], date(2026, 3, 2), speaking("en"))}
     assert asked["mailboxes"].startswith("Where are the mailboxes")
     assert "mx1.relay.example, mx2.relay.example" in asked["front"]
@@ -189,6 +192,19 @@ def test_names_that_mx_srv_spf_and_aliases_lead_to_are_found_though_no_dictionar
     assert has(found, "end-z.client.example", "TXT")
 
 
+def test_spf_records_of_other_zones_are_followed_to_the_operator_behind_them(sight: Sight) -> None:
+    parent = "relay.example. 300 NS ns1.client.example.\n"
+    sight.parent.set_zone(dns.name.from_text("example"), PARENT_ZONE + parent)
+    relay = "@ 300 SOA ns. nobody. 1 1 1 1 1\n@ 300 NS ns1.client.example.\n"
+    relay += '_spf 300 TXT "v=spf1 include:spf.mta.hdems.com -all"\n'
+    sight.zone()
+    sight.bind.add(Primary("relay.example", relay))
+    found = sight.found()
+    text = playbook_text(found, language="en", panels=["other"], today=date(2026, 3, 2), answers={})
+    assert "  # SPF of _spf.relay.example: v=spf1 include:spf.mta.hdems.com -all\n" in text
+    assert "  # include:spf.mta.hdems.com sends for the domain: HENNGE (send-front)\n" in text
+
+
 def test_a_wildcard_is_named_and_what_it_answers_is_not_taken_for_names(sight: Sight) -> None:
     sight.zone(ZONE_A + "* 300 A 192.0.2.88\n")
     found = sight.found()
@@ -212,7 +228,7 @@ def test_every_name_of_a_zone_signed_with_nsec_is_read_from_its_proofs(sight: Si
     assert has(found, HIDDEN)
     assert has(found, "*.dev.client.example")
     assert has(found, "zz-last.client.example", "CAA")
-    assert unknown(found) == ["walked"]
+    assert unknown(found) == ["walked", "spf"]
     assert found.zone.completeness == "probed"
 
 

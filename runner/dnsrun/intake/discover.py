@@ -9,6 +9,7 @@ from datetime import datetime
 from dns.name import Name
 from dns.rcode import Rcode
 from dns.rcode import to_text as rcode_text
+from dns.rdata import Rdata
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.NS import NS
 from dns.rdtypes.ANY.SOA import SOA
@@ -18,7 +19,7 @@ from dnsrun.dnsio.nsecwalk import Chain, walk_chain
 from dnsrun.dnsio.parent import Parent
 from dnsrun.dnsio.probing import Found, Probing, found, many_words, probe
 from dnsrun.dnsio.views import ServerView, current_view
-from dnsrun.dnsio.walk import Roots
+from dnsrun.dnsio.walk import Roots, Walk
 from dnsrun.dnsio.wire import transfer
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question
@@ -27,8 +28,10 @@ from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.net import Net
 
 from .findings import Findings, Limit, Server
+from .reading import spf_among, spf_terms, spf_text
 
 _MOST_DIFFERENCES = 20
+_MOST_SPF_RECORDS = 10
 _SERVICE_LEVELS = ("_domainkey", "_tcp", "_udp", "_tls")
 
 
@@ -53,6 +56,7 @@ def discover(net: Net, roots: Roots, domain: Name, *, now: datetime) -> Findings
     given: dict[Endpoint, ZoneSnapshot] = {}
     servers, others = (_servers(net, domain, each, now, given) for each in (seen, beside))
     zone, differences, limits = _zone(view, next(iter(given.values()), None), now)
+    spf = dict(_spf_records(zone, Walk(net, roots), limits))
     return Findings(
         apex=domain,
         parent=view.parent,
@@ -66,6 +70,7 @@ def discover(net: Net, roots: Roots, domain: Name, *, now: datetime) -> Findings
             (*view.parent.differences, *_of_sets(view.parent, zone), *_of_serials(servers), *differences)
         ),
         limits=tuple(limits),
+        spf=spf,
     )
 
 
@@ -131,6 +136,34 @@ def _zone(view: ServerView, given: ZoneSnapshot | None, now: datetime) -> tuple[
     proved = found(probing, view.apex)
     differences = [*proved.disputed, *_denied_by_some(probing, proved)]
     return probed_zone(proved, view.apex, now), differences, [*_limits(probing, proved, view.apex, chain)]
+
+
+def _spf_records(zone: ZoneSnapshot, walk: Walk, limits: list[Limit]) -> Iterator[tuple[Name, str]]:
+    """Yield the SPF records that the domain's leads to, with their domains; adds to `limits`.
+
+    Known operators are not followed. At most as many as a receiver would ask (RFC 7208 section 4.6.4).
+    """
+    waiting, met = [spf_text(zone) or ""], {zone.apex}
+    while waiting:
+        for term in spf_terms(waiting.pop(0)):
+            if term.domain is None or term.operator or term.domain in met or len(met) > _MOST_SPF_RECORDS:
+                continue
+            met.add(term.domain)
+            try:
+                text = spf_among(_texts_at(zone, term.domain, walk))
+            except OutsideError as err:
+                limits.append(Limit("spf", {"domain": _shown(term.domain), "why": str(err)}))
+                continue
+            if text is None:
+                limits.append(Limit("spf", {"domain": _shown(term.domain), "why": "there is none"}))
+            else:
+                yield term.domain, text
+                waiting.append(text)
+
+
+def _texts_at(zone: ZoneSnapshot, owner: Name, walk: Walk) -> Iterable[Rdata]:
+    held = zone.rrsets.get(RRsetKey(owner, RdataType.TXT))
+    return held.rdatas if held else walk.find(owner, RdataType.TXT)
 
 
 def _chain(view: ServerView) -> Chain | None:

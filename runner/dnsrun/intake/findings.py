@@ -40,6 +40,7 @@ class Findings:
 
     `primary` is the SOA's MNAME; `beside` are its addresses where it is not among the delegated servers. `differences`
     are sentences: where servers contradict each other, the parent, or the zone. `limits`: what is not known.
+    `spf` holds the SPF records that the domain's own leads to, by their domain; those of known operators are not read.
     """
 
     apex: Name
@@ -52,6 +53,7 @@ class Findings:
     zone: ZoneSnapshot
     differences: tuple[str, ...]
     limits: tuple[Limit, ...]
+    spf: Mapping[Name, str] = field(default_factory=dict)
 
     @property
     def giver(self) -> Server | None:

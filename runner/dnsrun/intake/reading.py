@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,9 +50,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class SpfTerm:
-    """A term of the SPF record that names another domain. `readable` False: its content is made for each question."""
+    """A term of an SPF record that names another domain. `readable` False: its content is made for each question."""
 
     text: str
+    domain: Name | None
     operator: Operator | None
     readable: bool
 
@@ -140,8 +141,12 @@ def _first(owner: Name) -> str:
 def spf_text(zone: ZoneSnapshot) -> str | None:
     """Return the domain's SPF record as text, None without one."""
     rrset = rrset_at(zone, zone.apex, RdataType.TXT)
-    texts = (_joined(rdata) for rdata in rrset.rdatas) if rrset else ()
-    return next((text for text in sorted(texts) if text.lower().startswith("v=spf1")), None)
+    return spf_among(rrset.rdatas) if rrset else None
+
+
+def spf_among(rdatas: Iterable[Rdata]) -> str | None:
+    """Return the SPF record among the TXT of one name."""
+    return next((text for text in sorted(map(_joined, rdatas)) if text.lower().startswith("v=spf1")), None)
 
 
 def _joined(rdata: Rdata) -> str:
@@ -156,10 +161,10 @@ def spf_terms(text: str) -> Iterator[SpfTerm]:
             continue
         domain = _domain(found.group(2))
         if domain is None or "%" in word:
-            yield SpfTerm(word, None, readable=False)
+            yield SpfTerm(word, None, None, readable=False)
         else:
             flattened = operator_of(domain, "flattened")
-            yield SpfTerm(word, flattened or operator_of(domain, "spf"), readable=flattened is None)
+            yield SpfTerm(word, domain, flattened or operator_of(domain, "spf"), readable=flattened is None)
 
 
 def _domain(text: str) -> Name | None:

@@ -213,9 +213,17 @@ class _Writer:
             yield from self._remark(self._say("no_spf"), "  ")
             return
         yield from self._remark(self._say("spf", text=shorten(text)), "  ", hang="  ")
+        yield from self._terms(text)
+        for domain, further in self._findings.spf.items():
+            told = self._say("spf_of", domain=domain.to_text(omit_final_dot=True), text=shorten(further))
+            yield from self._remark(told, "  ", hang="  ")
+            yield from self._terms(further)
+
+    def _terms(self, text: str) -> Iterator[str]:
         for term in spf_terms(text):
             name = term.operator.name if term.operator else ""
-            word = "spf_unreadable" if not term.readable else "spf_sender" if name else "spf_other"
+            known = "spf_sender" if name else "spf_followed" if term.domain in self._findings.spf else "spf_other"
+            word = known if term.readable else "spf_unreadable"
             yield from self._remark(self._say(word, term=shorten(term.text), name=name), "  ", hang="  ")
 
     def _records(self) -> Iterator[str]:
