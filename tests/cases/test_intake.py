@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,18 @@ smtp 3600 CNAME imap
     assert written(findings(zone, ["ns1.client.example", "ns2.client.example"]), language) == expected.read_text(
         "utf-8"
     )
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_what_a_server_says_stays_within_its_comment(language: Language) -> None:
+    found = findings("@ 3600 A 192.0.2.10\n", ["ns1.dns.ne.jp"])
+    rude = replace(
+        found,
+        differences=("\x1b[2Jgone\rmoves: true\x85x: y",),
+        limits=(Limit("spf", {"domain": "a", "why": "\u202e"}),),
+    )
+    assert not {"\x1b", "\r", "\x85", "\u202e"} & set(written(rude, language))
+    assert problems(written(rude, language, ANSWERS)) == []
 
 
 def test_every_panel_of_the_dictionary_is_one_that_playbooks_know() -> None:

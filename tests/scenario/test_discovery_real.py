@@ -213,6 +213,7 @@ def test_a_wildcard_is_named_and_what_it_answers_is_not_taken_for_names(sight: S
     assert has(found, "imap.client.example")
     (wildcard,) = [limit for limit in found.limits if limit.word == "wildcard"]
     assert wildcard.facts == {"name": "*.client.example"}
+    assert "below" not in unknown(found)  # it answers for _tcp and the like, too
 
 
 def test_dkim_names_that_exist_and_were_not_found_are_said_to_exist(sight: Sight) -> None:
@@ -223,7 +224,8 @@ def test_dkim_names_that_exist_and_were_not_found_are_said_to_exist(sight: Sight
 
 
 def test_every_name_of_a_zone_signed_with_nsec_is_read_from_its_proofs(sight: Sight) -> None:
-    sight.zone(signed(ZONE_A + 'sub 300 NS ns1.elsewhere.example.\nzz-last 300 CAA 0 issue "ca.example"\n'))
+    cut = f"sub 300 NS ns1.elsewhere.example.\nsub 300 DS 12345 13 2 {'ab' * 32}\n"
+    sight.zone(signed(ZONE_A + cut + 'zz-last 300 CAA 0 issue "ca.example"\n'))
     found = sight.found()
     assert has(found, HIDDEN)
     assert has(found, "*.dev.client.example")
