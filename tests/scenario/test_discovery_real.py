@@ -223,9 +223,12 @@ def test_dkim_names_that_exist_and_were_not_found_are_said_to_exist(sight: Sight
     assert below.facts == {"name": "_domainkey.client.example"}
 
 
-def test_every_name_of_a_zone_signed_with_nsec_is_read_from_its_proofs(sight: Sight) -> None:
+@pytest.mark.parametrize("first", ["BIND", "Knot"])
+def test_every_name_of_a_zone_signed_with_nsec_is_read_from_its_proofs(sight: Sight, first: str) -> None:
     cut = f"sub 300 NS ns1.elsewhere.example.\nsub 300 DS 12345 13 2 {'ab' * 32}\n"
     sight.zone(signed(ZONE_A + cut + 'zz-last 300 CAA 0 issue "ca.example"\n'))
+    if first == "Knot":  # which keeps the proof of a cut for those who ask for something else
+        sight.places[NS1, 53], sight.places[NS2, 53] = sight.places[NS2, 53], sight.places[NS1, 53]
     found = sight.found()
     assert has(found, HIDDEN)
     assert has(found, "*.dev.client.example")
