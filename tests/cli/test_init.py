@@ -72,6 +72,8 @@ def test_it_says_what_it_found_and_what_to_do_next(project: Project, written: Pa
     result = project("init", "client.example")
     assert "Delegated by example to ns1.client.example, ns2.client.example (TTL 86400 s)" in result.out
     assert "ns2.client.example (198.51.100.54): serial 7; gives us the whole zone (transfer)" in result.out
+    assert "MX 10 mail.client.example., transferred from ns1.client.example" in result.out
+    assert "a name of this domain, at 192.0.2.25" in result.out
     assert "Open questions: 14\n" in result.out
     assert result.out.endswith(
         "Ask the client, write the answers into playbooks/client.example.yaml, then: "

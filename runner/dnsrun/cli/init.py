@@ -17,8 +17,9 @@ from dnsrun.errors import DnsrunError, Exit, PlaybookError, Refused, UsageError
 from dnsrun.intake.discover import discover
 from dnsrun.intake.findings import Findings, Server
 from dnsrun.intake.questions import Question, questions
+from dnsrun.intake.telling import mx_told, summary
 from dnsrun.intake.words import Language, speaking
-from dnsrun.intake.writer import playbook_text, summary
+from dnsrun.intake.writer import playbook_text
 from dnsrun.model.text import escape
 from dnsrun.playbook.names import domain_name, shown
 from dnsrun.playbook.problems import Wrong
@@ -133,7 +134,7 @@ def _refuse_existing(session: Session, apex: Name, path: Path) -> None:
 
 def _tell(session: Session, draft: Draft) -> None:
     session.console.out((shown(draft.findings.apex), "strong"))
-    for line in summary(draft.findings, draft.language):
+    for line in (*summary(draft.findings, draft.language), *mx_told(draft.findings, speaking(draft.language))):
         session.console.out(f"  {line}")
 
 

@@ -27,6 +27,7 @@ from .reading import (
     spf_text,
     web_names,
 )
+from .telling import mx_told, source_told, summary
 from .words import Language, speaking
 
 _WIDTH = 110
@@ -84,23 +85,17 @@ class _Writer:
             for at, part in enumerate(wrapped or [""]):
                 yield f"{begin if not at else f'{indent}# {hang}'}{part}".rstrip()
 
-    def _ask(self, key: str, before: str) -> Iterator[str]:
-        """Yield a question and its line, with the answer if there is one."""
+    def _ask(self, key: str, before: str, *, beside: str = "") -> Iterator[str]:
+        """Yield a question and its line, with the answer if there is one; `beside` stands in its list anyway."""
         question: Question = self._questions[key]
         indent = before[: len(before) - len(before.lstrip())]
         yield from self._remark(f"? {question.text}", indent, hang="  ")
-        yield f"{before}{question.written(self._answers.get(key, ''))}"
+        value = question.written(self._answers.get(key, ""))
+        yield f"{before}[{beside}, {value[1:]}" if beside else f"{before}{value}"
 
     def _record(self, one: RRset) -> str:
         values = shorten(", ".join(one.texts()))
         return f"{relative_text(one.key.owner, self._apex)} {to_text(one.key.rdtype)} {values}"
-
-    def _source(self, key: RRsetKey) -> str:
-        asked = self._zone.sources.get(key)
-        if asked is not None:
-            return self._say("source_asked", server=asked.removeprefix("asked at "))
-        giver = self._findings.giver
-        return self._say("source_given", server=giver.endpoint) if giver else self._zone.source
 
     # parts
 
@@ -156,10 +151,12 @@ class _Writer:
     def _mail(self) -> Iterator[str]:
         found = exchanges(self._zone)
         if not takes_mail(self._findings):
-            yield from self._exchanges(found, "")
+            for line in mx_told(self._findings, self._say):
+                yield from self._remark(line)
             return
         yield "mail:"
-        yield from self._exchanges(found, "  ")
+        for line in mx_told(self._findings, self._say):
+            yield from self._remark(line, "  ", hang="  ")
         if hosts := mail_hosts(self._zone):
             names = ", ".join(self._with_addresses(name) for name in hosts)
             yield from self._remark(self._say("hosts_found", names=names), "  ", hang="  ")
@@ -175,37 +172,17 @@ class _Writer:
         yield from self._remark(self._say("moves"), "  ")
         yield "  moves: false"
 
-    def _exchanges(self, found: Sequence[Exchange], indent: str) -> Iterator[str]:
-        if not found:
-            yield from self._remark(self._say("no_mx"), indent)
-        source = self._source(RRsetKey(self._apex, RdataType.MX))
-        for one in found:
-            record = self._say("asked_at", record=f"MX {one.preference} {one.host.to_text()}", source=source)
-            if one.kind == "null":
-                yield from self._remark(self._say("null_mx", record=record), indent)
-            else:
-                yield from self._remark(self._say("mx", record=record, what=self._role(one)), indent, hang="  ")
-
-    def _role(self, one: Exchange) -> str:
-        if one.operator is not None:
-            return self._say(f"role.{one.operator.role}", name=one.operator.name)
-        if one.kind == "unknown":
-            return self._say("role.unknown")
-        web = {text for rrset in web_names(self._zone, RdataType.A) for text in rrset.texts()}
-        same = self._say("role.web") if web & set(one.addresses) else ""
-        addresses = ", ".join(one.addresses) or self._say("role.no_address")
-        return self._say("role.inside", addresses=addresses, web=same)
-
     def _with_addresses(self, name: Name) -> str:
         keys = (RRsetKey(name, rdtype) for rdtype in (RdataType.A, RdataType.AAAA, RdataType.CNAME))
         values = ", ".join(text for key in keys if (one := self._zone.rrsets.get(key)) for text in one.texts())
         return f"{name.to_text(omit_final_dot=True)} ({values})"
 
     def _front(self, found: Sequence[Exchange]) -> Iterator[str]:
+        known = ", ".join(_host(one.host) for one in found if one.is_front)
         if "front" in self._questions:
-            yield from self._ask("front", "  front: ")
-        elif fronts := [one.host for one in found if one.is_front]:
-            yield f"  front: [{', '.join(_host(name) for name in fronts)}]"
+            yield from self._ask("front", "  front: ", beside=known)
+        elif known:
+            yield f"  front: [{known}]"
 
     def _senders(self) -> Iterator[str]:
         text = spf_text(self._zone)
@@ -245,7 +222,7 @@ class _Writer:
 
     def _entry(self, moved: Sequence[RRset], question: str) -> Iterator[str]:
         records = ", ".join(f"{relative_text(one.key.owner, self._apex)} {', '.join(one.texts())}" for one in moved)
-        source = self._source(moved[0].key)
+        source = source_told(self._findings, moved[0].key, self._say)
         yield from self._remark(
             self._say("web_old", records=self._say("asked_at", record=records, source=source)), "  "
         )
@@ -283,46 +260,6 @@ class _Writer:
                 yield f"#   {escape(name)} {one.ttl_s} {to_text(one.key.rdtype)} {shorten(text)}"
         if len(kept) > _MOST_SHOWN:
             yield from self._remark(self._say("not_shown", count=len(kept) - _MOST_SHOWN), hang="  ")
-
-
-def summary(findings: Findings, language: Language) -> Iterator[str]:
-    """Yield what was found out about the servers and how true it is, line by line; pure, not escaped."""
-    say, parent = speaking(language), findings.parent
-    yield say(
-        "delegation",
-        parent=_parent(parent.apex),
-        servers=listed(parent.delegation.ns),
-        ttl=parent.delegation.ttl_s,
-        count=len(parent.servers),
-    )
-    for server in (*findings.servers, *findings.beside):
-        yield f"  {_of_server(server, language)}"
-    for endpoint in findings.not_checked:
-        yield f"  {say('not_checked', server=endpoint)}"
-    for name in findings.nameless:
-        yield f"  {say('nameless', server=name.to_text(omit_final_dot=True))}"
-    if findings.primary is not None:
-        beside = findings.primary not in {server.endpoint.name for server in findings.servers}
-        word = "primary_beside" if beside else "primary"
-        yield say(word, primary=findings.primary.to_text(omit_final_dot=True))
-    yield say("disagree") if findings.differences else say("agree")
-    yield from (f"  {line}" for line in findings.differences)
-    yield say("complete", server=findings.giver.endpoint) if findings.giver else say("probed")
-    if findings.limits:
-        yield say("limits")
-    yield from (f"  {say(f'limit.{limit.word}', **limit.facts)}" for limit in findings.limits)
-
-
-def _of_server(server: Server, language: Language) -> str:
-    say = speaking(language)
-    if server.serial is None:
-        return say("lame", server=server.endpoint, says=server.says)
-    gives = say("refuses", why=server.transfer) if server.transfer else say("gives")
-    return f"{say('server', server=server.endpoint, serial=server.serial)}; {gives}"
-
-
-def _parent(apex: Name) -> str:
-    return apex.to_text(omit_final_dot=True) if len(apex) > 1 else "."
 
 
 def _plain(name: Name) -> str:
