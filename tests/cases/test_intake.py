@@ -144,6 +144,14 @@ smtp 3600 CNAME imap
     )
 
 
+@pytest.mark.parametrize("answer", ["none", "None", "なし"])
+def test_no_relay_is_an_answer_that_takes_the_line_out(answer: str) -> None:
+    found = findings("@ 3600 MX 10 mx1.relay.example.\n", ["ns1.dns.ne.jp"])
+    text = written(found, answers={**ANSWERS, "front": answer})
+    assert "front:" not in text
+    assert problems(text) == []
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_what_a_server_says_stays_within_its_comment(language: Language) -> None:
     found = findings("@ 3600 A 192.0.2.10\n", ["ns1.dns.ne.jp"])

@@ -21,6 +21,7 @@ from .words import Say
 
 OPEN = '"?"'
 ASKED = ("sending_devices", "local_mail", "office_dns", "dns_ends_with_hosting", "logins", "by", "on")
+NOBODY = frozenset({"none", "-", "なし"})  # answers that take the line out
 _YES_NO = frozenset({"local_mail", "office_dns", "dns_ends_with_hosting"})
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _PARTS = re.compile(r"[\s,、]+")

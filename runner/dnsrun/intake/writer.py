@@ -15,7 +15,7 @@ from dnsrun.playbook.names import relative_text, shown
 
 from .findings import Findings, Server
 from .operators import operator_of
-from .questions import ASKED, Question, has_https, known_panel, listed, questions, scalar, takes_mail
+from .questions import ASKED, NOBODY, Question, has_https, known_panel, listed, questions, scalar, takes_mail
 from .reading import (
     Exchange,
     exchanges,
@@ -179,7 +179,7 @@ class _Writer:
 
     def _front(self, found: Sequence[Exchange]) -> Iterator[str]:
         known = ", ".join(_host(one.host) for one in found if one.is_front)
-        if "front" in self._questions:
+        if "front" in self._questions and self._answers.get("front", "").casefold() not in NOBODY:
             yield from self._ask("front", "  front: ", beside=known)
         elif known:
             yield f"  front: [{known}]"
