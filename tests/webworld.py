@@ -15,11 +15,12 @@ Reply = tuple[int, Mapping[str, str], bytes]
 
 @dataclass
 class Web:
-    """A running web server; `replies` maps paths to what is answered, `heard` lists requests."""
+    """A running web server; `replies` maps paths to what is answered, `heard` lists requests, `posted` bodies."""
 
     port: int
     replies: dict[str, Reply]
     heard: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    posted: list[bytes] = field(default_factory=list)
 
     @property
     def place(self) -> tuple[str, int]:
@@ -41,6 +42,10 @@ def web(replies: Mapping[str, Reply], tls: ssl.SSLContext | None = None) -> Iter
             self.end_headers()
             with suppress(OSError):
                 self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            told.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -4,6 +4,7 @@ from .bind import Bind
 from .dovecot import Dovecot
 from .knot import Knot
 from .needs import find_program, is_ci, need_program
+from .nginx import Nginx
 from .ports import free_port
 from .postfix import Postfix
 from .powerdns import PowerDns
@@ -18,6 +19,7 @@ __all__ = [
     "Dovecot",
     "Key",
     "Knot",
+    "Nginx",
     "Postfix",
     "PowerDns",
     "Primary",

@@ -38,6 +38,17 @@ class Dovecot(RunningServer):
         folder = self.directory / "mail" / user
         return [path.read_bytes() for place in ("new", "cur") for path in sorted((folder / place).glob("*"))]
 
+    def copy_mailbox(self, user: str, to: Dovecot) -> None:
+        """Copy a user's messages to another server, those that it has not got yet."""
+        place, owner = to.directory / "mail" / user / "cur", pwd.getpwnam(_NOBODY)
+        place.mkdir(parents=True, exist_ok=True)
+        for folder in (place.parent, place):
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        for number, message in enumerate(self.messages(user)):
+            copied = place / f"copy-{number}:2,"
+            copied.write_bytes(message)
+            os.chown(copied, owner.pw_uid, owner.pw_gid)
+
     def _command(self) -> Sequence[str]:
         owner = pwd.getpwnam(_NOBODY)
         mail = self.directory / "mail"

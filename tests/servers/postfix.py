@@ -65,6 +65,7 @@ class Postfix(RunningServer):
     """
 
     software = "postfix"
+    folder_in = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # it syncs each message to disk
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class RunningServer(ABC):
     """
 
     software = "?"
+    folder_in: str | None = None
 
     def __init__(self, name: str = "", *, port: int | None = None) -> None:
         self.name = name or f"{self.software}.test."
@@ -54,7 +55,7 @@ class RunningServer(ABC):
     def directory(self) -> Path:
         """The server's folder; a short path, since sockets lie in it."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix=f"{self.software}-"))
+            self._folder = Path(tempfile.mkdtemp(prefix=f"{self.software}-", dir=self.folder_in))
         return self._folder
 
     @property

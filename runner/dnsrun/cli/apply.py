@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import click
 
@@ -17,6 +18,8 @@ from dnsrun.model.act import RunCommand
 from dnsrun.model.plan import Check
 from dnsrun.model.playbook import Phase, Playbook
 from dnsrun.model.text import shorten
+from dnsrun.model.times import full_time
+from dnsrun.plan.earliest import OUTSIDE_WINDOW
 from dnsrun.plan.steps.kind import words_of
 from dnsrun.playbook.defaults import phase_named
 
@@ -179,10 +182,22 @@ def _apply(session: Session, target: Target, wishes: Wishes) -> Exit:
     accepted = _accept(session, prepared, wishes)
     if not wishes.yes and not session.console.ask_yes("Run it now?"):
         raise Refused("declined; nothing was changed")
+    _refuse_after_window(phase, work.run.ports.clock.now())
     plan = begin(work.run, prepared, accepted, accept_changes=wishes.accept_changes)
     result = drive(work)
     tell_result(work, result, plan)
     return result.code
+
+
+def _refuse_after_window(phase: Phase, now: datetime) -> None:
+    """Raise `TooEarly` when the window has closed while a person was being asked."""
+    opens = phase.window.opens(now) if phase.window else None
+    if phase.window and opens and opens > now:
+        raise TooEarly(
+            f"phase {phase.number} refused: {OUTSIDE_WINDOW}, which has closed meanwhile: {phase.window.words(now)}; "
+            f"next: {full_time(opens)}. Nothing was changed",
+            opens,
+        )
 
 
 def _refuse_programs(work: Work, prepared: Prepared) -> None:

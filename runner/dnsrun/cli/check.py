@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from dnsrun.clock import now_utc
-from dnsrun.errors import Exit, PlaybookError, UsageError
+from dnsrun.errors import Exit, PlaybookError, Problem, UsageError
+from dnsrun.model.playbook import Playbook
 from dnsrun.playbook.read import load_playbook
 from dnsrun.wiring.plugins import kinds
 from dnsrun.wiring.project import playbook_files
@@ -26,7 +27,7 @@ from .targets import named
 def command(session: Session, playbooks: tuple[str, ...], *, network: bool) -> Exit:
     """Read playbooks and say everything that is wrong with them, as file:line:column. Asks nobody.
 
-    --network asks: the root servers, a silent address, the mail ports, IPv6.
+    --network asks: the root servers, a silent address, the mail ports, IPv6, and whoever is to be told (notify).
     """
     files = _files(session, playbooks)
     codes = [_check(session, path) for path in files]
@@ -60,26 +61,71 @@ def _shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _today(session: Session) -> date:
-    """Return the local day; a file outside of any project folder can be checked, too."""
+def _now(session: Session) -> datetime:
+    """Return the time; a file outside of any project folder can be checked, too."""
     try:
-        now = session.world.clock.now()
+        return session.world.clock.now()
     except UsageError:
-        now = now_utc()
-    return now.astimezone().date()
+        return now_utc()
+
+
+def _refuse_never_open(playbook: Playbook, now: datetime) -> None:
+    """Raise `PlaybookError` for windows that do not open within a year.
+
+    Not a rule of the reader: a playbook that was fine when its run began is read again to go back.
+    """
+    problems = [
+        Problem(
+            playbook.path,
+            phase.mark.line,
+            phase.mark.column,
+            f'phase {phase.number} "{phase.name}" can never start: its window ({phase.window}) does not open within a '
+            "year; look at its freezes",
+        )
+        for phase in playbook.phases
+        if phase.window and phase.window.opens(now) is None
+    ]
+    if problems:
+        raise PlaybookError(problems)
+
+
+def _webhooks(session: Session, playbook: Playbook) -> list[str]:
+    """Return which webhooks cannot be looked at here, since their URLs are secrets of another place.
+
+    Raises `PlaybookError` for those that must not be told. Touches the disk.
+    """
+    from dnsrun.wiring.runs import webhook_flaws
+
+    problems, unseen = [], []
+    try:
+        found = webhook_flaws(session.world, playbook) if playbook.notify else []
+    except UsageError:  # no project folder, so no secrets
+        return []
+    for spec, flaw, why_unseen in found:
+        if flaw:
+            mark = spec.mark
+            problems.append(Problem(playbook.path, mark.line, mark.column, f"{spec} {flaw}"))
+        elif why_unseen:
+            unseen.append(f"{spec.mark}: the host of {spec} is not checked: {why_unseen}")
+    if problems:
+        raise PlaybookError(problems)
+    return unseen
 
 
 def _check(session: Session, path: Path) -> Exit:
+    now = _now(session)
     try:
-        playbook = load_playbook(path, kinds(), today=_today(session))
+        playbook = load_playbook(path, kinds(), today=now.astimezone().date())
+        _refuse_never_open(playbook, now)
+        unseen = _webhooks(session, playbook)
     except (PlaybookError, UsageError) as err:
         return tell_error(session, err)
     domain = playbook.domain.to_text(omit_final_dot=True)
     if session.as_json:
-        data = {"file": str(path), "domain": domain, "warnings": list(playbook.warnings), "problems": []}
+        data = {"file": str(path), "domain": domain, "warnings": [*playbook.warnings, *unseen], "problems": []}
         session.console.json(data)
         return Exit.DONE
-    for warning in playbook.warnings:
+    for warning in (*playbook.warnings, *unseen):
         session.console.err((f"warning: {warning}", "changed"))
     session.console.out((f"{path}: ", "plain"), ("fine", "ok"), f" ({domain}, {len(playbook.phases)} phases)")
     return Exit.DONE

@@ -6,7 +6,7 @@ import getpass
 import shlex
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnsrun.engine.advance import Busy, DueAt, Ended, NeedsPerson, advance
 from dnsrun.engine.run import Run
@@ -18,7 +18,7 @@ from dnsrun.model.playbook import Phase, Playbook
 from dnsrun.model.times import full_time, short_time
 from dnsrun.playbook.defaults import phase_named
 from dnsrun.ports.net import Rate
-from dnsrun.wiring.runs import open_run
+from dnsrun.wiring.runs import open_notifier, open_run
 
 from .findings import listed
 from .handing import switch_of
@@ -29,6 +29,10 @@ from .show import changed_things
 from .signals import Stopper, stopping
 from .stage import stage_words
 
+if TYPE_CHECKING:
+    from dnsrun.notify.notifier import Notifier
+
+QUIET = timedelta(seconds=30)  # a wait that outlasts telling people (`notifier.WITHIN_S`): nothing comes later by it
 PATIENCE = timedelta(seconds=30)  # a visit of cron waits this long for the next round; those of a watch are rarer
 EXITS: dict[Outcome | None, Exit] = {
     None: Exit.DONE,
@@ -47,6 +51,7 @@ class Work:
     session: Session
     run: Run
     progress: Progress
+    notifier: Notifier | None = None
     asked_back: bool = False
 
     @property
@@ -94,7 +99,7 @@ def open_work(
         has_begun=has_begun,
         adopt=session.adopt,
     )
-    return Work(session, run, progress)
+    return Work(session, run, progress, open_notifier(session.world, playbook) if writes else None)
 
 
 def drive(work: Work, *, patient: bool = True, shares: bool = False) -> Result:
@@ -127,6 +132,7 @@ def _loop(work: Work, stopper: Stopper, *, patient: bool, began: bool) -> Result
             case Busy() if not began:
                 return Result(Exit.PAUSED, "busy", step.because)
             case NeedsPerson():
+                tell_people(work)
                 if result := _person(work, step, stopper, patient=patient):
                     return result
             case DueAt() | Busy():
@@ -134,8 +140,16 @@ def _loop(work: Work, stopper: Stopper, *, patient: bool, began: bool) -> Result
                     until = full_time(step.when)
                     return Result(Exit.NOT_YET, "waiting", f"{step.because}; next at {until}", until)
                 work.session.console.passing(step.because)
+                if step.when > clock.now() + QUIET:
+                    tell_people(work)
                 stopper.wait(clock, step.when)
         began = True
+
+
+def tell_people(work: Work) -> None:
+    """Tell whoever the playbook names what is new, and say whom that failed with. Never raises, never takes long."""
+    for line in work.notifier.tell(work.run.ports.clock.now()) if work.notifier else ():
+        work.session.console.err((line, "failed"))
 
 
 def _ended(step: Ended) -> Result:
@@ -296,7 +310,12 @@ def _phase_word(playbook: Playbook, phase: Phase) -> str:
 
 
 def tell_result(work: Work, result: Result, plan: Plan | None) -> None:
-    """Print what it came to, and the recap."""
+    """Print what it came to, and the recap; then tell whoever the playbook names."""
+    _print_result(work, result, plan)
+    tell_people(work)
+
+
+def _print_result(work: Work, result: Result, plan: Plan | None) -> None:
     console, tally = work.session.console, work.progress.tally
     if work.session.as_json:
         numbers = asdict(tally)

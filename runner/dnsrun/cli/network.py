@@ -1,4 +1,4 @@
-"""Can this machine judge at all? Asks the roots, a silent address, the mail ports and IPv6. Reads only."""
+"""Can this machine judge, and tell? Asks roots, a silent address, mail ports, IPv6, whoever is told. Reads only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dnsrun.errors import DnsrunError, Exit, OutsideError
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question, Transport
 from dnsrun.model.playbook import MailSpec
 from dnsrun.model.rrset import RRsetKey
-from dnsrun.wiring.runs import load
+from dnsrun.wiring.runs import load, open_notifier
 from dnsrun.wiring.world import World
 
 from .console import Style
@@ -42,6 +42,7 @@ def check_network(session: Session, files: Sequence[Path]) -> Exit:
     session.console.passing("asking the root servers and a silent address")
     world = session.world
     found = [*_roots(world, "udp"), *_roots(world, "tcp"), *_silence(world), _v6(world), *_mail(world, files)]
+    found += [finding for path in files for finding in _notices(world, path)]
     if session.as_json:
         session.console.json([asdict(finding) for finding in found])
     else:
@@ -96,6 +97,17 @@ def _mail(world: World, files: Sequence[Path]) -> Iterator[Finding]:
             yield Finding(what, "fine", f"{reached.to_text(omit_final_dot=True)} takes the connection")
         else:
             yield Finding(what, "wrong", "no host takes the connection: it may be closed from here")
+
+
+def _notices(world: World, path: Path) -> Iterator[Finding]:
+    """Whoever is to be told answers now; nothing is sent."""
+    try:
+        notifier = open_notifier(world, load(world, path))
+    except DnsrunError:
+        return
+    for spec, problem in notifier.problems() if notifier else ():
+        what = f"{path.name}: {spec}"
+        yield Finding(what, "wrong", problem) if problem else Finding(what, "fine", "answers; nothing was sent")
 
 
 def _mailboxes(specs: Sequence[MailSpec]) -> list[Name]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from dnsrun.engine.mailhosts import elsewhere
 from dnsrun.engine.start import Prepared, prepare
 from dnsrun.errors import DnsrunError, Exit
 from dnsrun.model.codec import encode
@@ -16,6 +17,7 @@ from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import AskedSpec, Phase
 from dnsrun.model.times import duration, full_time
 from dnsrun.plan.ahead import after
+from dnsrun.plan.mail import mail_graph, mail_tree
 from dnsrun.plan.planner import plan_phase
 from dnsrun.plan.situation import Situation
 
@@ -25,6 +27,8 @@ from .handing import Handing, cheaper, handing
 from .session import Session, asking, common, pass_session
 from .show import because, details
 from .targets import Target, named, playbook_of
+
+_FEW_WAYS, _ALL_WAYS = 12, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,13 @@ def show_plan(session: Session, target: Target, *, verbose: bool) -> Exit:
         return _show_open(work, verbose=verbose)
     prepared, foreseen = _foresee(work)
     now = work.run.ports.clock.now()
+    tree = _mail(work, prepared, verbose=verbose or session.as_json) if prepared else ()
     if session.as_json:
-        session.console.json(_as_data(work, prepared, foreseen))
+        session.console.json(_as_data(work, prepared, foreseen, tree))
         return Exit.DONE
     _head(work, prepared)
+    for line in tree:
+        session.console.out(f"  mail {line}")
     following = next((each_ for each_ in foreseen if each_.plan and (each_.plan.moves or each_.plan.closes)), None)
     said: set[str] = set()
     for each_ in foreseen:
@@ -137,6 +144,13 @@ def _told(asked: AskedSpec | None) -> Iterator[str]:
         yield f"  log-ins: {' '.join(asked.logins.split())}"
 
 
+def _mail(work: Work, prepared: Prepared, *, verbose: bool) -> tuple[str, ...]:
+    """Return what mail rides on, as lines. Touches the network for hosts outside the zone."""
+    playbook = work.run.playbook
+    graph = mail_graph(playbook.mail, prepared.zone)
+    return mail_tree(graph, playbook, elsewhere(work.run, graph), most=_ALL_WAYS if verbose else _FEW_WAYS)
+
+
 def _without(foreseen: Foreseen, said: set[str]) -> Foreseen:
     """Return a phase without the notes that an earlier one has given; adds its own to `said`."""
     plan = foreseen.plan
@@ -209,7 +223,7 @@ def _switch_data(known: Handing | None) -> dict[str, Any] | None:
     return asdict(known) | {"takes": known.takes.total_seconds()}
 
 
-def _as_data(work: Work, prepared: Prepared | None, foreseen: list[Foreseen]) -> dict[str, Any]:
+def _as_data(work: Work, prepared: Prepared | None, foreseen: list[Foreseen], mail: tuple[str, ...]) -> dict[str, Any]:
     phases = [
         {
             "number": each_.phase.number,
@@ -229,5 +243,6 @@ def _as_data(work: Work, prepared: Prepared | None, foreseen: list[Foreseen]) ->
         "foreign": list(prepared.foreign) if prepared else [],
         "warnings": list(prepared.warnings) if prepared else [],
         "cheaper": cheaper(prepared.situation) if prepared else "",
+        "mail": list(mail),
         "phases": phases,
     }

@@ -9,9 +9,12 @@ import click
 from dnsrun.engine.start import resume
 from dnsrun.errors import Exit, UsageError
 from dnsrun.journal.fold import RunState
+from dnsrun.notify.told import is_left
+from dnsrun.wiring.project import state_folder
+from dnsrun.wiring.runs import open_notifier
 
 from .batch import each
-from .drive import drive, open_work, tell_result
+from .drive import drive, open_work, tell_people, tell_result
 from .session import Session, adopting, asking, common, pass_session
 from .targets import Target, everything, matching, named, state_of, stored_playbook
 
@@ -64,8 +67,11 @@ def _resume(session: Session, target: Target) -> Exit:
 
 
 def _visit(session: Session, target: Target) -> Exit:
-    """Do what is due now; leave what is paused for a person."""
+    """Do what is due now; leave what is paused for a person. Whoever could not be told before is told again."""
     state = state_of(session, target)
+    is_paused = bool(state.active and state.active.paused is not None)
+    if not is_open(state) or is_paused:
+        _tell_left(session, target)
     if not is_open(state):
         return Exit.DONE
     if state.active and state.active.paused is not None:
@@ -76,4 +82,14 @@ def _visit(session: Session, target: Target) -> Exit:
     result = drive(work, patient=False)
     if result.outcome != "waiting" or session.as_json or session.console.is_interactive:
         tell_result(work, result, plan)  # cron sends a mail for every line: none while all goes well
+    else:
+        tell_people(work)
     return result.code
+
+
+def _tell_left(session: Session, target: Target) -> None:
+    """Try again to tell whoever could not be told when the run came to where it stands."""
+    if is_left(state_folder(session.project, target.domain)):
+        notifier = open_notifier(session.world, stored_playbook(session, target))
+        for line in notifier.tell(session.world.clock.now()) if notifier else ():
+            session.console.err((line, "failed"))

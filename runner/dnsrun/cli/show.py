@@ -16,6 +16,7 @@ from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.rrset import Change
 from dnsrun.model.text import shorten
 from dnsrun.model.times import duration, full_time
+from dnsrun.plan.earliest import OUTSIDE_WINDOW
 from dnsrun.ports.provider import Capabilities
 
 from .handing import Handing, copy_lines, delegation_lines, is_copy, switch_lines, switch_of
@@ -218,6 +219,8 @@ def refusal(plan: Plan, now: datetime) -> str:
     if old_ttl:
         what, ttl_s = old_ttl.groups()
         return f"phase {plan.phase} refused: the old TTL of {what} ({ttl_s} s) runs out at {when}. {again}"
+    if len(reasons) == 1 and reasons[0].startswith(OUTSIDE_WINDOW):
+        return f"phase {plan.phase} refused: {reasons[0]}; next: {when}. {again}"
     return "\n".join((f"phase {plan.phase} refused until {when}. {again}", *(f"  {reason}" for reason in reasons)))
 
 

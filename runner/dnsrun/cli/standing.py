@@ -11,7 +11,8 @@ from dnsrun.errors import DnsrunError
 from dnsrun.journal.fold import Active, RunState, fold_all
 from dnsrun.model.codec import decode, encode
 from dnsrun.model.plan import Plan
-from dnsrun.model.playbook import Playbook
+from dnsrun.model.playbook import Phase, Playbook
+from dnsrun.model.window import Window
 from dnsrun.ports.journal import Journal
 from dnsrun.report.opening import clean_at, opens_at
 from dnsrun.wiring.runs import reread
@@ -31,8 +32,9 @@ class Standing:
     """Where one domain stands: a sentence, and what to type next.
 
     `until`: what goes on ends then. `caches_clean`: no honest cache holds the old records after it. `opens`: the next
-    phase may start then, as far as the journal tells. All UTC. `move` is how far a zone is that moves. `playbook` is
-    the digest of the playbook that the run rests on; empty before it begins and after it ends.
+    phase may start then, as far as the journal tells, and only while its `window` is open. All UTC. `move` is how far
+    a zone is that moves. `playbook` is the digest of the playbook that the run rests on; empty before it begins and
+    after it ends.
     """
 
     urgency: Urgency
@@ -41,6 +43,7 @@ class Standing:
     until: datetime | None = None
     caches_clean: datetime | None = None
     opens: datetime | None = None
+    window: Window | None = None
     playbook: str = ""
     move: Moved | None = None
 
@@ -60,6 +63,7 @@ def standing_of(world: World, journal: Journal, domain: str) -> Standing:
         until=_until(state.active) if state.active and urgency == "runs" else None,
         caches_clean=_caches_clean(journal, state),
         opens=_opens(playbook, state, move) if playbook and urgency == "idle" and following else None,
+        window=_window(playbook, state) if playbook and urgency == "idle" and following else None,
         playbook="" if state.ended else state.opened.playbook,
         move=move,
     )
@@ -74,10 +78,19 @@ def _playbook(world: World, journal: Journal, state: RunState) -> Playbook | Non
 
 def _opens(playbook: Playbook, state: RunState, move: Moved | None) -> datetime | None:
     """Return when the next phase may start: T1 for records, D1 for what closes a move, as far as the journal tells."""
-    left = [phase for phase in playbook.phases if phase.steps and state.phase(phase.number).outcome != "done"]
+    left = _left(playbook, state)
     if left and move and move.stage == "switched" and any(step.kind in _LATE for step in left[0].steps):
         return move.clean_at
     return opens_at(playbook, state)
+
+
+def _window(playbook: Playbook, state: RunState) -> Window | None:
+    left = _left(playbook, state)
+    return left[0].window if left else None
+
+
+def _left(playbook: Playbook, state: RunState) -> list[Phase]:
+    return [phase for phase in playbook.phases if phase.steps and state.phase(phase.number).outcome != "done"]
 
 
 def _until(active: Active) -> datetime | None:

@@ -28,7 +28,19 @@ if TYPE_CHECKING:  # the journal is only folded when it has changed since the la
     from .standing import Standing
 
 KEPT = "status.json"
-_KEYS = {"journal", "version", "urgency", "says", "next", "until", "caches_clean", "opens", "playbook", "move"}
+_KEYS = {
+    "journal",
+    "version",
+    "urgency",
+    "says",
+    "next",
+    "until",
+    "caches_clean",
+    "opens",
+    "window",
+    "playbook",
+    "move",
+}
 _ORDER = ("act", "runs", "idle")
 _STYLES: dict[str, Style] = {"act": "failed", "runs": "changed", "idle": "ok"}
 
@@ -115,7 +127,7 @@ def _time(text: str | None) -> datetime | None:
 def _shown(session: Session, target: Target) -> Shown:
     facts = _facts(session, target)
     now = session.world.clock.now()
-    clean, opens = _time(facts["caches_clean"]), _time(facts["opens"])
+    clean, opens = _time(facts["caches_clean"]), _opens(facts, now)
     edited = bool(facts["playbook"] and target.path and not is_unchanged(target.path, facts["playbook"]))
     return Shown(
         domain=target.shown,
@@ -128,6 +140,17 @@ def _shown(session: Session, target: Target) -> Shown:
         edited=edited,
         move=_move(facts["move"]),
     )
+
+
+def _opens(facts: dict[str, Any], now: datetime) -> datetime | None:
+    """Return when the next phase may start: its window counts from now on, or from when the caches allow it."""
+    opens = _time(facts["opens"])
+    if not facts["window"]:
+        return opens
+    from dnsrun.model.codec import decode
+    from dnsrun.model.window import Window
+
+    return decode(Window, facts["window"]).opens(max(now, opens or now))
 
 
 def _facts(session: Session, target: Target) -> dict[str, Any]:
@@ -148,6 +171,8 @@ def _facts(session: Session, target: Target) -> dict[str, Any]:
 
 
 def _plain(standing: Standing) -> dict[str, Any]:
+    from dnsrun.model.codec import encode
+
     return {
         "urgency": standing.urgency,
         "says": standing.says,
@@ -155,6 +180,7 @@ def _plain(standing: Standing) -> dict[str, Any]:
         "until": _time_text(standing.until),
         "caches_clean": _time_text(standing.caches_clean),
         "opens": _time_text(standing.opens),
+        "window": encode(standing.window),
         "playbook": standing.playbook,
         "move": _move_data(standing.move),
     }

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from dns.name import Name
-from dns.rdatatype import RdataType
 
 from dnsrun.journal.fold import MoveState
 from dnsrun.model.act import Refresh, SetDelegation
@@ -15,7 +14,7 @@ from dnsrun.model.playbook import GateSpec, Side
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.plan.gating import KNOW_THE_MOVE
-from dnsrun.plan.mail import CARRYING, mail_names
+from dnsrun.plan.mail import CARRYING, mail_graph
 from dnsrun.ports.gate import GateCase, Login, ZoneMove
 from dnsrun.ports.net import View
 
@@ -82,9 +81,10 @@ def _what_matters(run: Run, plan: Plan) -> Iterable[Change]:
     The whole zone is too much for that; it is asked more rarely (`parity`).
     """
     content = run.zone(plan.content)
-    names = {*mail_names(run.playbook.mail, content), *(name for spec in run.playbook.records for name in spec.names)}
+    mail = mail_graph(run.playbook.mail, content).keys
+    names = {name for spec in run.playbook.records for name in spec.names}
     for key, rrset in content.rrsets.items():
-        if key.rdtype == RdataType.MX or (key.owner in names and key.rdtype in CARRYING):
+        if key in mail or (key.owner in names and key.rdtype in CARRYING):
             yield Change(key, rrset, rrset)
 
 

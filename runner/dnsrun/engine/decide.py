@@ -46,6 +46,8 @@ def _walked(at: Standing) -> Decision:
             break  # what comes after a wait comes after it
         if under_way and not _goes_meanwhile(at.plan, move):
             continue
+        if waiting and isinstance(move, Check) and move.when == "back":
+            break  # what a person has still to do decides whether everything is as it was
         decision = _next_for_move(at, index, move)
         if decision is None:
             continue

@@ -19,6 +19,7 @@ from .mail.submission import Submission
 from .old_side import OldSide
 from .parity.gate import Parity
 from .records import Records
+from .resolvers import Resolvers
 from .serial import SerialGate
 from .tls import Tls
 from .untouched import Untouched
@@ -34,6 +35,7 @@ def built_in() -> Mapping[str, Gate]:
         DelegationGate(),
         Dnssec(),
         OldSide(),
+        Resolvers(),
         Http(),
         Tls(),
         Smtp(),

@@ -100,22 +100,29 @@ class Fetcher:
         return got
 
     def _one(self, url: Url, address: str, budget: Budget) -> Page | Words | NoReply:
-        try:
-            with ExitStack() as stack:
-                sock = stack.enter_context(self.net.connect(address, url.port, timeout_s=budget.left_s()))
-                certificate: dict[str, str] = {}
-                if url.scheme == "https":
-                    sock = stack.enter_context(secure(sock, url.host, self.trust or context(""), budget))
-                    certificate = facts(sock)
-                return replace(_ask(url, sock, budget), certificate=certificate)
-        except ssl.SSLError as err:
-            return broken(in_words(err))
-        except http.client.RemoteDisconnected:
-            return NoReply("refused")
-        except (http.client.HTTPException, UnicodeError, ValueError) as err:
-            return broken(f"does not speak HTTP: {type(err).__name__}")
-        except OSError as err:
-            return no_reply(err)
+        return exchange(url, address, budget, self.net, self.trust)
+
+
+def exchange(
+    url: Url, address: str, budget: Budget, net: Net, trust: ssl.SSLContext | None, *, body: bytes | None = None
+) -> Page | Words | NoReply:
+    """Ask `address` for `url`, or post it a JSON `body`; a redirect comes back as it is. Touches the network."""
+    try:
+        with ExitStack() as stack:
+            sock = stack.enter_context(net.connect(address, url.port, timeout_s=budget.left_s()))
+            certificate: dict[str, str] = {}
+            if url.scheme == "https":
+                sock = stack.enter_context(secure(sock, url.host, trust or context(""), budget))
+                certificate = facts(sock)
+            return replace(_ask(url, sock, budget, body), certificate=certificate)
+    except ssl.SSLError as err:
+        return broken(in_words(err))
+    except http.client.RemoteDisconnected:
+        return NoReply("refused")
+    except (http.client.HTTPException, UnicodeError, ValueError) as err:
+        return broken(f"does not speak HTTP: {type(err).__name__}")
+    except OSError as err:
+        return no_reply(err)
 
 
 def in_words_of(got: Page | Words | NoReply, asked: Url, wanted: Mapping[str, str]) -> Words | NoReply:
@@ -153,10 +160,10 @@ def _holds(body: bytes, wanted: str) -> bool:
     return False
 
 
-def _ask(url: Url, sock: socket.socket, budget: Budget) -> Page:
+def _ask(url: Url, sock: socket.socket, budget: Budget, body: bytes | None) -> Page:
     connection: Any = http.client.HTTPConnection(url.host, url.port)
     connection.sock = _Stream(sock, budget)
-    connection.putrequest("GET", url.target, skip_host=True, skip_accept_encoding=True)
+    connection.putrequest("GET" if body is None else "POST", url.target, skip_host=True, skip_accept_encoding=True)
     sent = {
         "Host": url.authority,
         "User-Agent": "dnsrun",
@@ -164,9 +171,11 @@ def _ask(url: Url, sock: socket.socket, budget: Budget) -> Page:
         "Accept-Encoding": "identity",
         "Connection": "close",
     }
+    if body is not None:
+        sent |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
     for name, value in sent.items():
         connection.putheader(name, value)
-    connection.endheaders()
+    connection.endheaders(body)
     response = connection.getresponse()
     fields = {name.lower(): value for name, value in reversed(response.getheaders())}
     return Page(url, response.status, response.reason, fields, response.read(BODY_CAP))

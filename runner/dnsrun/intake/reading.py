@@ -18,7 +18,7 @@ from dns.rdtypes.txtbase import TXTBase
 
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.mail import MAIL_SERVICES
+from dnsrun.plan.mail.graph import MAIL_SERVICES
 
 from .operators import Operator, operator_of
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from dns.name import Name
 from dns.rdata import Rdata
 from dns.rdatatype import RdataType
 
 from .rrset import RRsetKey
+from .window import Window
 
 Side = Literal["live", "old", "new"]  # of a zone that moves: whose servers
 
@@ -213,18 +214,64 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A phase; `number` counts from 1 and is the default number where it means the same."""
+    """A phase; `number` counts from 1 and is the default number where it means the same.
+
+    `window` says when it may start; it never holds what has begun, nor a rollback.
+    """
 
     number: int
     name: str
     steps: tuple[Step, ...]
     gates: tuple[GateSpec, ...]
     mark: Mark
+    window: Window | None = None
+
+
+Notice = Literal["rolled-back", "rollback-incomplete", "paused", "needs-person", "done", "gate-failed", "watch-ended"]
+NOTICES: tuple[Notice, ...] = get_args(Notice)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSpec:
+    """An https address that is told what happened; the whole URL is a secret. `on`: of which events."""
+
+    url: SecretRef
+    form: Literal["json", "slack"]
+    on: frozenset[Notice]
+    allow_private: bool
+    mark: Mark
+
+    def __str__(self) -> str:
+        return f"the webhook ({self.url})"
+
+
+@dataclass(frozen=True, slots=True)
+class EmailSpec:
+    """People who are told by mail through a named server; at port 465 TLS comes first, at others by STARTTLS.
+
+    `password` None: the server takes the mail without a log-in.
+    """
+
+    to: tuple[str, ...]
+    sender: str
+    server: Name
+    port: int
+    user: str
+    password: SecretRef | None
+    on: frozenset[Notice]
+    allow_private: bool
+    mark: Mark
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.to)} by mail"
+
+
+NotifySpec = WebhookSpec | EmailSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A checked playbook. `digest` is that of `text`."""
+    """A checked playbook. `digest` is that of `text`. `resolvers` are the addresses of caching resolvers to look at."""
 
     path: str
     text: str
@@ -237,6 +284,8 @@ class Playbook:
     records: tuple[RecordSpec, ...]
     phases: tuple[Phase, ...]
     low_ttl_s: int = 600
+    resolvers: tuple[str, ...] = ()
+    notify: tuple[NotifySpec, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     asked: AskedSpec | None = None
 

@@ -23,6 +23,7 @@ from .gating import (
     afterwards,
     at_side,
     built_in,
+    looking_at,
     starting_the_clock,
     switched_off,
     watching,
@@ -221,7 +222,7 @@ class Draft:
         elif moving and moving.copied and "parity" not in self._off:
             # What nobody asks yet breaks nobody: a person looks at it.
             gates += (replace(built_in("parity", "new"), on_fail="pause"),)
-        return (*gates, *own)
+        return (*gates, *own, *looking_at(self.situation.playbook.resolvers))
 
     def _changes(self, side: Side) -> tuple[Change, ...]:
         return tuple(

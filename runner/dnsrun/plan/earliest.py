@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from dns.name import Name
 from dns.rdtypes.ANY.SOA import SOA
 
+from dnsrun.errors import Refused
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.entry import TtlSample
 from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook, Step
 from dnsrun.model.rrset import Change, RRset, RRsetKey, target_of
+from dnsrun.model.window import LOOKAHEAD
 from dnsrun.model.zone import ZoneSnapshot
 
 from .registry import registry_freeze
@@ -21,6 +23,7 @@ from .steps.kind import number_of
 from .ttl import Held, caches_clean_at, earliest_change, held_until, margin_s
 
 DAY_S = 86_400
+OUTSIDE_WINDOW = "outside the window"
 NEGATIVE_TTL_MAX_S = 10_800  # what resolvers keep at most, where the SOA is not known (RFC 2308 section 5)
 
 
@@ -29,26 +32,45 @@ def earliest(
 ) -> list[tuple[str, Held]]:
     """Return what keeps the phase from starting, and until when; in the past where it no longer does.
 
+    Caches first; then, from the moment at which they allow it, the hours of the registry and the phase's window.
+    Raises `Refused` when the window does not open within a year of that.
+
     `late`: a step must not begin while caches ask the servers that were delegated to before. `after_caches_s`: nor
     while one holds what earlier phases changed, and not for so many seconds since.
     """
     lowered = _lowering(situation.playbook)
     low = _low_ttls(plan, situation, *lowered) if lowered else ()
     moved = _after_move(situation) if late else ()
-    return [
-        *low,
-        *_new_names(plan, situation),
-        *_closing(plan, situation, after_caches_s),
-        *moved,
-        *_frozen(plan, situation),
-    ]
+    caches = [*low, *_new_names(plan, situation), *_closing(plan, situation, after_caches_s), *moved]
+    if not (plan.moves or plan.closes):
+        return caches
+    return [*caches, *_hours(plan, situation, max([situation.now, *(held.until for _, held in caches)]))]
 
 
-def _frozen(plan: Plan, situation: Situation) -> Iterator[tuple[str, Held]]:
-    """The registry takes no changes for a while each night; a delegation is not begun shortly before."""
-    until = registry_freeze(situation.zone.apex, situation.now)
-    if until and any(isinstance(act, SetDelegation) for act in plan.acts):
-        yield "the registry", Held(until, "it takes no changes of delegations until then")
+def _hours(plan: Plan, situation: Situation, start: datetime) -> Iterable[tuple[str, Held]]:
+    """Return what keeps the phase from beginning at `start`, until a moment that suits both.
+
+    The registry takes no changes for a while each night; a delegation is not begun shortly before.
+    """
+    window = situation.playbook.phase(plan.phase).window
+    delegates = any(isinstance(act, SetDelegation) for act in plan.acts)
+    found: dict[str, Held] = {}
+    end = start + LOOKAHEAD
+    while start < end:
+        opens = window.opens(start) if window else start
+        if opens is None:
+            break
+        if window and opens > start:
+            found[OUTSIDE_WINDOW] = Held(opens, window.words(start))
+        closed_until = registry_freeze(situation.zone.apex, opens) if delegates else None
+        if closed_until is None:
+            return found.items()
+        found["the registry"] = Held(closed_until, "it takes no changes of delegations until then")
+        start = closed_until
+    raise Refused(
+        f'phase {plan.phase} "{plan.phase_name}" cannot start within a year: the window ({window}) never suits; '
+        "nothing was changed. Mend `window` in the playbook"
+    )
 
 
 def _after_move(situation: Situation) -> Iterator[tuple[str, Held]]:

@@ -13,8 +13,9 @@ from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S
 DNS_GATES = ("records", "untouched")
 MOVE_GATES = ("parity", "delegation", "dnssec")
 PERSON_GATES = ("confirm",)
-KNOW_THE_MOVE = frozenset({*MOVE_GATES, "old-side"})
-NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *PERSON_GATES, "serial"})
+KNOW_THE_MOVE = frozenset({*MOVE_GATES, "old-side", "resolvers"})
+MAIL_GATES = frozenset({"smtp", "submission", "imap", "pop3", "mail-round-trip"})
+NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *PERSON_GATES, "serial", "resolvers"})
 WATCH_EVERY_S = 60
 WATCH_FAILURES = 2
 # Whole zones and delegations change only when somebody changes them, and asking costs thousands of answers.
@@ -34,6 +35,13 @@ def built_in(kind: str, side: Side = "live") -> GateSpec:
         failures=timing["failures"],
         side=side,
     )
+
+
+def looking_at(resolvers: tuple[str, ...]) -> tuple[GateSpec, ...]:
+    """Return the gate that looks at the playbook's resolvers; none without them."""
+    if not resolvers:
+        return ()
+    return (replace(built_in("resolvers"), options={"servers": resolvers}, advisory=True),)
 
 
 def at_side(gates: Iterable[GateSpec], side: Side) -> tuple[GateSpec, ...]:

@@ -19,7 +19,7 @@ from .content import expected_content
 from .draft import Draft
 from .earliest import earliest, negative_ttl_s, stale_life_s
 from .lacking import lacking
-from .mail import mail_names
+from .mail import mail_graph
 from .moving import apex_ns_ttl_s, copied_ttl_s, delegation_life_s, live_before_switch, longest_ttl_s, restored_ttls
 from .records import ADDRESSES
 from .situation import Situation, original_ttls
@@ -179,12 +179,12 @@ def _by_hand(situation: Situation, acts: tuple[Act, ...]) -> tuple[Hazard, ...]:
 
 def _mail_note(situation: Situation, acts: tuple[Act, ...]) -> tuple[str, ...]:
     """Say that mail stays, when it does and there is any."""
-    changed = {change.key.owner for act in acts if isinstance(act, WriteZone) for change in act.changes}
-    names = mail_names(situation.playbook.mail, situation.zone)
-    if not names or changed & names.keys() or not changed:
+    changes = [change for act in acts if isinstance(act, WriteZone) for change in act.changes]
+    graph = mail_graph(situation.playbook.mail, situation.zone)
+    if not graph.servers or not changes or any(graph.touched(change) for change in changes):
         return ()
     mailboxes = situation.playbook.mail.mailboxes if situation.playbook.mail else ()
-    shown = ", ".join(_where(name, situation.zone) for name in mailboxes or sorted(names))
+    shown = ", ".join(_where(name, situation.zone) for name in mailboxes or graph.servers)
     what = "mailboxes are on" if mailboxes else "mail goes to"
     return (f"Mail does not change: {what} {shown}, and that stays.",)
 

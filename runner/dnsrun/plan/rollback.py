@@ -18,7 +18,7 @@ from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 
-from .gating import DNS_GATES, built_in
+from .gating import DNS_GATES, MAIL_GATES, built_in
 from .situation import Situation
 from .ttl import margin_s
 
@@ -285,7 +285,10 @@ def _moves(undone: tuple[Undone, ...], acts: tuple[Act, ...], way: _Way, situati
     service = [replace(gate, side="live") for gate in _service_gates(undone)] if moved else []
     first = [index for index in everything if isinstance(acts[index], (SetService, RunCommand, Instruct))]
     moves: list[Move] = [Do(index) for index in first]
-    moves += [Check(gate, "safe", everything) for gate in service if way.data and not delegated]
+    # Mail that was switched off is on again when its own proof shows it; senders wait meanwhile, at either server.
+    off = MAIL_GATES if any(isinstance(act, SetService) for act in acts) else frozenset()
+    asked = [gate for gate in service if way.data and not delegated and gate.kind not in off]
+    moves += [Check(gate, "safe", everything) for gate in asked]
     for index in everything:
         if index not in first:
             moves += _around(index, acts[index])

@@ -48,6 +48,11 @@ def holds_for(phase: Phase, gate: GateSpec, earlier: tuple[Phase, ...]) -> bool:
     return gate.off is not None or bool(_LIVE & kinds) or ("watch" in kinds and changed_before)
 
 
+def is_held(phase: Phase) -> bool:
+    """Tell whether the window of the top level holds a phase's start: it changes records or name servers."""
+    return bool(_LIVE & _kinds(phase))
+
+
 def phase_named(playbook: Playbook, word: str) -> Phase:
     """Return the phase that a number or a name means.
 

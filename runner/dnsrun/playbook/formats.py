@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from dns.name import Name
 
-from . import names, values
+from . import names, values, windows
 from .problems import Unknowable, Wrong
 from .rdata import record_type
 from .wording import meant, quoted
@@ -35,6 +35,9 @@ def formats(
         "provider": lambda text: _known(text, known, "provider", "providers"),
         "account": lambda text: _known(text, mailboxes, "mail account", "mail: accounts"),
         "mail-address": values.mail_address,
+        "hours": windows.hours,
+        "timezone": windows.timezone,
+        "holidays": windows.holidays,
     }
 
 

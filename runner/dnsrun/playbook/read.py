@@ -13,13 +13,15 @@ from dns.name import Name
 
 from dnsrun.errors import UsageError
 from dnsrun.model.playbook import AskedSpec, Mark, Phase, Playbook, RecordSpec
+from dnsrun.model.window import Window
 from dnsrun.ports.kinds import Kinds
 
 from . import zones
-from .defaults import default_phases, holds_for
+from .defaults import default_phases, holds_for, is_held
 from .formats import formats
 from .gates import Written, gates, name_all, step
 from .names import domain_name
+from .notices import notify
 from .problems import Problems, Wrong
 from .records import record
 from .rules import RULES, asked
@@ -29,6 +31,7 @@ from .substitute import fill, has_variable, stays_literal
 from .tree import MAX_BYTES, ListNode, MapNode, Node, ScalarNode, read_tree
 from .unanswered import is_open, told
 from .walk import Value, Walker
+from .windows import window
 from .wording import quoted
 
 
@@ -162,6 +165,8 @@ class _Builder:
             records=self._records(),
             phases=self._phases(),
             low_ttl_s=self._value.leaf("ttl", LOW_TTL_S),
+            resolvers=self._value.leaves("resolvers"),
+            notify=notify(self._value.get("notify"), self._problems),
             asked=self._asked(today),
         )
         self._check(playbook)
@@ -181,6 +186,7 @@ class _Builder:
             zone.mark if zone else self._value.mark,
             playbook.providers,
             self._kinds.registrars,
+            playbook.notify,
             self._keeps_mail(),
         )
         for rule in RULES if self._value.get("domain") else ():
@@ -211,14 +217,18 @@ class _Builder:
             self._check_phase_names(written)
             bare = [self._phase(number, item) for number, item in enumerate(written.data, start=1) if item.whole]
         everywhere = gates(self._value.get("gates"), self._kinds)
+        usual = window(self._value.get("window"), self._problems)
         return tuple(
-            self._with_gates(phase, own, steps, _held(everywhere, phase, bare[:at]))
+            _with_window(self._with_gates(phase, own, steps, _held(everywhere, phase, bare[:at])), usual)
             for at, (phase, own, steps) in enumerate(bare)
         )
 
     def _phase(self, number: int, value: Value) -> _Bare:
         steps = value.data["steps"].data
-        phase = Phase(number, value.leaf("name"), tuple(step(s, self._kinds) for s in steps), (), value.mark)
+        own_window = window(value.get("window"), self._problems)
+        phase = Phase(
+            number, value.leaf("name"), tuple(step(s, self._kinds) for s in steps), (), value.mark, own_window
+        )
         of_steps = tuple(gates(s.get("gates"), self._kinds) for s in steps)
         return phase, gates(value.get("gates"), self._kinds), of_steps
 
@@ -250,3 +260,7 @@ class _Builder:
 def _held(everywhere: tuple[Written, ...], phase: Phase, earlier: list[_Bare]) -> tuple[Written, ...]:
     before = tuple(other for other, _, _ in earlier)
     return tuple(gate for gate in everywhere if holds_for(phase, gate.spec, before))
+
+
+def _with_window(phase: Phase, usual: Window | None) -> Phase:
+    return replace(phase, window=usual) if phase.window is None and is_held(phase) else phase

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dnsrun.model.playbook import NOTICES
+from dnsrun.model.window import DAYS
 from dnsrun.ports.kinds import Fragment, Kinds
 
 from .values import DURATION
@@ -210,11 +212,61 @@ _RECORD: Schema = _object(
     "type",
 )
 
+_DAY: Schema = {"type": "string", "format": "day"}
+_WINDOW: Schema = _object(
+    {
+        "days": _list(
+            {"type": "string", "enum": list(DAYS)}, "Days of the week, workday, holiday; every day if not said"
+        ),
+        "hours": {
+            "type": "string",
+            "format": "hours",
+            "description": "From when to when on such a day, such as 09:00-15:00; may cross midnight",
+        },
+        "timezone": {"type": "string", "format": "timezone", "description": "Whose clock: Asia/Tokyo, Europe/Berlin"},
+        "holidays": {
+            "type": "string",
+            "format": "holidays",
+            "description": "Whose public holidays: a country (JP), or a country and a part of it (DE-BY)",
+        },
+        "freezes": _list(
+            _object(
+                {
+                    "from": {**_DAY, "description": "First day, such as 2026-12-28"},
+                    "to": {**_DAY, "description": "Last day; the same day when left out"},
+                    "why": _text("Why nothing starts then; shown"),
+                },
+                "from",
+            ),
+            "Days on which nothing starts, such as when the registry is closed",
+        ),
+    },
+    "timezone",
+    description="When the phase may start; what has begun goes on, and going back never waits",
+)
+
+_MAIL_TO: Schema = {"type": "string", "format": "mail-address"}
+_NOTIFY: Schema = _object(
+    {
+        "webhook": {"type": "string", "format": "secret", "description": "An https URL that is told; all of it secret"},
+        "format": {"type": "string", "enum": ["json", "slack"], "description": "What the webhook gets: json, or slack"},
+        "email": _list(_MAIL_TO, "Who is told by mail"),
+        "server": {**_HOST, "description": "Mail server that takes it; never one of the domain that moves"},
+        "port": {**_PORT, "description": "587 (STARTTLS) unless said; 465 is TLS at once"},
+        "from": {**_MAIL_TO, "description": "Sender of the mail"},
+        "user": _text("User name for logging in; the sender when left out"),
+        "password": {"type": "string", "format": "secret", "description": "Password for logging in"},
+        "on": _list({"type": "string", "enum": list(NOTICES)}, "Of what; of all of these when left out"),
+        "allow_private": {"type": "boolean", "description": "true: an address inside a network is meant"},
+    },
+)
+
 _PHASE: Schema = _object(
     {
         "name": _text("Name of the phase; --phase takes it"),
         "steps": _list({"$ref": "#/$defs/step"}, "What is done, in order"),
         "gates": _GATES,
+        "window": _WINDOW,
     },
     "name",
     "steps",
@@ -242,6 +294,9 @@ _PROPERTIES: Schema = {
     "records": _list(_RECORD, "What is to be: only the records that change"),
     "phases": _list(_PHASE, "The phases; left out: lower TTLs, switch A, verify, finish"),
     "gates": {**_GATES, "description": "Gates of every phase that changes records, and of the watch after it"},
+    "resolvers": _list(_ADDRESS, "Caching resolvers to look at in waits and watches, such as your provider's"),
+    "window": {**_WINDOW, "description": "When phases that change records or name servers may start"},
+    "notify": _list(_NOTIFY, "Who is told when something ends, fails or needs a person: webhooks, and people by mail"),
     "ttl": {
         "type": "integer",
         "minimum": 60,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnsrun.engine.progress import Listener
 from dnsrun.engine.run import Ports, Run
 from dnsrun.errors import UsageError
 from dnsrun.gates.all import built_in
 from dnsrun.journal.lock import FileHolds
-from dnsrun.model.playbook import Playbook
+from dnsrun.model.playbook import Playbook, WebhookSpec
 from dnsrun.model.text import escape
 from dnsrun.playbook.read import load_playbook, read_playbook
 from dnsrun.ports.provider import Context
@@ -21,6 +22,9 @@ from .plugins import kinds, open_providers, open_registrars
 from .project import claim, refuse_other_project, state_folder
 from .secrets import SecretStore, config_folder, with_dotenv
 from .world import World, journal_of
+
+if TYPE_CHECKING:  # mail and web are spoken only where somebody is told
+    from dnsrun.notify.notifier import Notifier
 
 LARGEST_CAPTURE_OCTETS = 32 * 1024 * 1024
 
@@ -80,6 +84,44 @@ def open_run(
     run = Run(playbook, journal, ports)
     run.catch_up()
     return run
+
+
+def open_notifier(world: World, playbook: Playbook) -> Notifier | None:
+    """Return who tells people what the domain's journal says; None where nobody is to be told, and in a lab.
+
+    Touches the disk, not the network; a missing secret is said when somebody is told.
+    """
+    if not playbook.notify or world.is_lab:
+        return None
+    from dnsrun.notify.notifier import Means, Notifier
+
+    folder = state_folder(world.project, playbook.domain)
+    context = _context(world, commands_allowed=consent.is_allowed(folder, playbook.digest))
+    means = Means(
+        journal_of(world, folder),
+        folder,
+        lambda: (world.network.net, world.network.roots),
+        context.secrets,
+        world.redactor.redact,
+    )
+    return Notifier(playbook, means)
+
+
+def webhook_flaws(world: World, playbook: Playbook) -> list[tuple[WebhookSpec, str, str]]:
+    """Return the webhooks of a playbook, each with why it must not be told, and why its URL cannot be seen here.
+
+    Empty texts: it may be told. Touches the disk; runs no program.
+    """
+    from dnsrun.notify.webhook import flaw
+
+    secrets = _context(world, commands_allowed=False).secrets
+    found = []
+    for spec in (each for each in playbook.notify if isinstance(each, WebhookSpec)):
+        try:
+            found.append((spec, flaw(secrets.reveal(spec.url), playbook.domain), ""))
+        except UsageError as err:
+            found.append((spec, "", str(err)))
+    return found
 
 
 def _context(world: World, *, commands_allowed: bool) -> Context:

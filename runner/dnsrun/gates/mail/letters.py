@@ -177,12 +177,12 @@ def take_out(line: IMAP4, what: Letter, budget: Budget, host: str) -> str:
 
 def _waited_for(line: IMAP4, what: Letter, budget: Budget, host: str) -> str:
     """Return the UID of the letter once it is there; looks at least once."""
-    uid = _found(line, what)
+    uid, pause_s = _found(line, what), POLL_S / 10
     try:
         while uid is None:
-            budget.pause(POLL_S)
+            budget.pause(pause_s)
             line.noop()
-            uid = _found(line, what)
+            uid, pause_s = _found(line, what), min(2 * pause_s, POLL_S)
     except TimeoutError:
         words = f"was accepted, and did not come into the inbox at {host} (subject: {what.subject})"
         raise LostError(words, ours=True) from None

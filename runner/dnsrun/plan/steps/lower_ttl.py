@@ -10,7 +10,7 @@ from dns.rdatatype import RdataType
 from dnsrun.model.playbook import Playbook, Step
 from dnsrun.model.rrset import Change, RRsetKey, target_of
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.plan.mail import CARRYING, mail_names
+from dnsrun.plan.mail import CARRYING, mail_graph
 from dnsrun.ports.kinds import Fragment
 
 from .kind import Compiled, Scene, StepKind, names_of, number_of
@@ -55,9 +55,8 @@ def lowered_keys(playbook: Playbook, zone: ZoneSnapshot) -> frozenset[RRsetKey]:
 
 
 def _of_a_move(playbook: Playbook, zone: ZoneSnapshot) -> set[RRsetKey]:
-    mail = {RRsetKey(name, rdtype) for name in mail_names(playbook.mail, zone) for rdtype in CARRYING}
-    exchanges = {key for key in zone.rrsets if key.rdtype == RdataType.MX}
-    return {RRsetKey(zone.apex, RdataType.NS)} | exchanges | (mail & zone.rrsets.keys())
+    mail = {key for key in mail_graph(playbook.mail, zone).keys if key.rdtype in CARRYING}
+    return {RRsetKey(zone.apex, RdataType.NS)} | mail
 
 
 def _pointing_at(names: set[Name], zone: ZoneSnapshot) -> Iterable[RRsetKey]:

@@ -10,7 +10,7 @@ from dns.rdatatype import RdataType
 from dnsrun.model.act import SetService
 from dnsrun.model.plan import Hazard
 from dnsrun.model.playbook import GateSpec, Json, Playbook, Step
-from dnsrun.plan.mail import mail_names
+from dnsrun.plan.mail import mail_graph
 from dnsrun.ports.kinds import Fragment
 
 from .kind import Compiled, Scene, StepKind, text_of, words_of
@@ -68,9 +68,9 @@ def _old_address(scene: Scene) -> str | None:
 
 
 def _left_addresses(scene: Scene) -> Iterator[str]:
-    names = mail_names(scene.playbook.mail, scene.zone)
+    names = set(mail_graph(scene.playbook.mail, scene.zone).servers)
     for spec in scene.playbook.records:
-        if spec.rdtype in _CARRYING and not names.keys().isdisjoint(spec.names):
+        if spec.rdtype in _CARRYING and not names.isdisjoint(spec.names):
             for rdata in spec.was or (old for old, _ in spec.replaces):
                 yield str(ip_address(rdata.to_text()))
 

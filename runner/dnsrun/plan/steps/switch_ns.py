@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.playbook import Step
 from dnsrun.plan.listed import unlisted_types
+from dnsrun.plan.mail import mail_graph, mailboxes_unsaid
 from dnsrun.plan.moving import Moving, delegation_life_s
 from dnsrun.ports.kinds import Fragment
 
@@ -21,7 +22,12 @@ def compile_step(_step: Step, scene: Scene) -> Compiled:
         return Compiled(nothing="the name servers are switched already")
     if moving.delegation.ns == moving.target.ns:
         return Compiled(nothing="the parent delegates to the new name servers already, and not by this run")
-    conflicts = (*copy_conflicts(scene), *_unfit_registrar(scene, moving, registrar))
+    mail = scene.playbook.mail
+    conflicts = (
+        *copy_conflicts(scene),
+        *_unfit_registrar(scene, moving, registrar),
+        *mailboxes_unsaid(mail, mail_graph(mail, scene.content or scene.zone), scene.zone),
+    )
     act = SetDelegation(registrar, scene.zone.apex, moving.delegation, moving.target)
     unlisted = unlisted_types(scene.zone)
     hazards = (unlisted,) if unlisted else ()

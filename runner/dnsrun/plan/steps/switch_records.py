@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dns.rdatatype import RdataType
-
 from dnsrun.model.plan import Hazard
 from dnsrun.model.playbook import Step
 from dnsrun.model.rrset import Change
-from dnsrun.plan.mail import mail_conflicts, mail_names, mail_unsaid
+from dnsrun.plan.mail import MailGraph, mail_conflicts, mail_graph, mail_unsaid
 from dnsrun.plan.records import desired
 from dnsrun.plan.wildcards import killed_answers
 from dnsrun.ports.kinds import Fragment
@@ -20,15 +18,16 @@ def compile_step(step: Step, scene: Scene) -> Compiled:
     names = names_of(step.options)
     specs = [spec for spec in scene.playbook.records if names is None or names & frozenset(spec.names)]
     found = desired(specs, scene.zone, new_ttl_s=max(scene.playbook.low_ttl_s, scene.floor_s), names=names)
+    graph = mail_graph(scene.playbook.mail, scene.zone)
     conflicts = (
         *found.conflicts,
         *killed_answers(found.changes, scene.zone),
-        *mail_unsaid(found.changes, scene.playbook.mail, scene.zone),
-        *mail_conflicts(found.changes, specs, scene.playbook.mail, scene.zone),
+        *mail_unsaid(found.changes, scene.playbook.mail, graph, scene.zone.apex),
+        *mail_conflicts(found.changes, specs, scene.playbook.mail, graph),
     )
     nothing = "" if found.changes else "; ".join(found.already) or "no record of the playbook is meant here"
     stay_behind = tuple(f"stays behind: {text}" for text in found.stay_behind)
-    one_sided, hazards = _one_sided(found.changes, scene)
+    one_sided, hazards = _one_sided(found.changes, graph, scene)
     return Compiled(
         scene.write_everywhere(found.changes),
         notes=(*found.already, *stay_behind),
@@ -39,7 +38,7 @@ def compile_step(step: Step, scene: Scene) -> Compiled:
     )
 
 
-def _one_sided(changes: tuple[Change, ...], scene: Scene) -> tuple[bool, tuple[Hazard, ...]]:
+def _one_sided(changes: tuple[Change, ...], graph: MailGraph, scene: Scene) -> tuple[bool, tuple[Hazard, ...]]:
     """Tell whether the switch must wait for D1: caches still ask an old host that nobody of us can write.
 
     Where only web names change the playbook's people may accept mixed answers instead.
@@ -47,8 +46,7 @@ def _one_sided(changes: tuple[Change, ...], scene: Scene) -> tuple[bool, tuple[H
     moving, old = scene.moving, scene.playbook.zone.provider
     if not changes or moving is None or not (moving.switched and scene.caches_mixed) or scene.capabilities[old].writes:
         return False, ()
-    on_mail = mail_names(scene.playbook.mail, scene.zone).keys() & {change.key.owner for change in changes}
-    if on_mail or any(change.key.rdtype == RdataType.MX for change in changes):
+    if any(graph.touched(change) for change in changes):
         return True, ()
     until = f"{moving.clean_at:%Y-%m-%d %H:%M} UTC" if moving.clean_at else ""
     return False, (Hazard("mixed-answers", f"caches that still ask {old} go on getting the old records until {until}"),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import asked, cname, mail, mailmove, moving, phases, rrsets, together
+from . import asked, cname, mail, mailmove, moving, notices, phases, rrsets, together
 from .facts import Facts, Finding
 
 RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
@@ -16,4 +16,5 @@ RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     together.check,
     moving.check,
     asked.check,
+    notices.check,
 )

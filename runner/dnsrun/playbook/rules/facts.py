@@ -9,7 +9,7 @@ import dns.name
 from dns.name import Name
 from dns.rdata import Rdata
 
-from dnsrun.model.playbook import MailSpec, Mark, Phase, ProviderSpec, RecordSpec, Step, ZoneSpec
+from dnsrun.model.playbook import MailSpec, Mark, NotifySpec, Phase, ProviderSpec, RecordSpec, Step, ZoneSpec
 from dnsrun.model.rrset import RRsetKey, folded_labels
 
 SWITCH = "switch-records"
@@ -38,7 +38,8 @@ class Facts:
     zone_mark: Mark
     providers: Mapping[str, ProviderSpec]
     registrars: frozenset[str]
-    keeps_mail: Mark | None
+    notify: tuple[NotifySpec, ...] = ()
+    keeps_mail: Mark | None = None
 
     def entries(self) -> Iterator[tuple[RRsetKey, RecordSpec]]:
         """Yield every RRset with its entry, in file order."""
