@@ -12,6 +12,7 @@ from dns.rdtypes.ANY.TXT import TXT
 
 from dnsrun.model.codec import decode
 from dnsrun.model.playbook import (
+    AskedSpec,
     CaptureSpec,
     GateSpec,
     Json,
@@ -340,3 +341,34 @@ def test_the_apex_is_the_same_in_every_spelling() -> None:
 def test_names_are_taken_by_idna_2008() -> None:
     (spec,) = records("  - {names: [straße], type: A, value: 192.0.2.1}")
     assert spec.names == (name("xn--strae-oqa.client.example.jp."),)
+
+
+ASKED = """dnsrun: 1
+domain: client.example.jp
+providers: {host: {use: manual}, next: {use: manual, name_servers: [ns1.next.example, ns2.next.example]},
+  reg: {use: manual-registrar}}
+zone: {from: host%s}
+asked: {by: Ms Sato, on: 2026-11-20, sending_devices: the printer, local_mail: no, office_dns: yes,
+  dns_ends_with_hosting: yes, logins: us}
+"""
+
+
+def test_what_people_answered_is_kept_with_who_and_when() -> None:
+    asked = read(ASKED % "").asked
+    assert asked == AskedSpec(
+        "Ms Sato",
+        date(2026, 11, 20),
+        sending_devices="the printer",
+        local_mail=False,
+        office_dns=True,
+        dns_ends_with_hosting=True,
+        logins="us",
+    )
+
+
+def test_answers_that_only_people_can_act_upon_are_warned_about() -> None:
+    office, ends = read(ASKED % "").warnings
+    assert office.startswith("the office has a DNS server of its own for the domain")
+    assert "move the zone (`zone.to`) before that contract ends" in ends
+    _, ends = read(ASKED % ", to: next, registrar: reg").warnings
+    assert "do not end it before `finish` says so" in ends

@@ -103,7 +103,7 @@ def _only(session: Session, wishes: Wishes) -> Target:
     if len(targets) == 1:
         return targets[0]
     if not targets:
-        raise UsageError("this project has no playbook yet; begin with: dnsrun schema --example web-move")
+        raise UsageError("this project has no playbook yet; begin with: dnsrun init DOMAIN")
     due = [target for target in targets if _could_be_next(session, target, wishes)]
     if len(due) > 1:
         due = [target for target in due if _may_start_now(session, target, wishes)]

@@ -36,7 +36,7 @@ def command(session: Session, playbooks: tuple[str, ...], *, network: bool) -> E
 
         codes.append(check_network(session, files))
     elif not files:
-        raise UsageError("this project has no playbook yet; begin with: dnsrun schema --example web-move")
+        raise UsageError("this project has no playbook yet; begin with: dnsrun init DOMAIN")
     return Exit.worst(codes)
 
 

@@ -18,6 +18,7 @@ from .session import Session
 
 # Each command lives in the module of its name, `help` in `words`.
 COMMANDS: Mapping[str, str] = {
+    "init": "Find out about a domain and write a playbook with questions for the client.",
     "check": "Read playbooks and say everything that is wrong with them.",
     "plan": "Show what would happen, when, and how to get back. Reads only.",
     "apply": "Run one phase: show, ask, do, verify, roll back by itself.",
@@ -93,7 +94,7 @@ class Commands(click.Group):
 def dnsrun() -> None:
     """Move a domain from one DNS setup to another in phases that are verified and roll back by themselves.
 
-    One playbook for each domain, in the folder playbooks/. Begin with: dnsrun schema --example web-move
+    One playbook for each domain, in the folder playbooks/. Begin with: dnsrun init DOMAIN
     """
 
 

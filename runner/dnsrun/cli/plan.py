@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from dnsrun.engine.start import Prepared, prepare
 from dnsrun.errors import DnsrunError, Exit
 from dnsrun.model.codec import encode
 from dnsrun.model.plan import Plan
-from dnsrun.model.playbook import Phase
+from dnsrun.model.playbook import AskedSpec, Phase
 from dnsrun.model.times import duration, full_time
 from dnsrun.plan.ahead import after
 from dnsrun.plan.mail import mail_graph, mail_tree
@@ -115,12 +116,32 @@ def _head(work: Work, prepared: Prepared | None) -> None:
     zone = prepared.zone
     serial = f", serial {zone.serial}" if zone.serial is not None else ""
     console.out(f"  The zone holds {len(zone.rrsets)} record sets ({zone.completeness}: {zone.source}{serial}).")
+    for told in _told(playbook.asked):
+        console.out(f"  {told}")
     for edit in prepared.foreign:
         console.out((f"  Changed by somebody else since the last capture: {edit}", "changed"))
     for warning in (*playbook.warnings, *prepared.warnings):
         console.out((f"  Warning: {warning}", "changed"))
     if less := cheaper(prepared.situation):
         console.out((f"  {less}", "strong"))
+
+
+def _told(asked: AskedSpec | None) -> Iterator[str]:
+    """Say what people answered, who and when: it is their word, and no server's."""
+    if asked is None:
+        return
+    yield f"Told by {' '.join(asked.by.split())} on {asked.on.isoformat()}:"
+    if asked.sending_devices:
+        yield f"  also sends mail: {' '.join(asked.sending_devices.split())}"
+    for answer, what in (
+        (asked.local_mail, "the new web host keeps mail for the domain to itself"),
+        (asked.office_dns, "the office has a DNS server of its own for the domain"),
+        (asked.dns_ends_with_hosting, "the name servers stop with the hosting contract"),
+    ):
+        if answer is not None:
+            yield f"  {what}: {'yes' if answer else 'no'}"
+    if asked.logins:
+        yield f"  log-ins: {' '.join(asked.logins.split())}"
 
 
 def _mail(work: Work, prepared: Prepared, *, verbose: bool) -> tuple[str, ...]:
@@ -217,6 +238,7 @@ def _as_data(work: Work, prepared: Prepared | None, foreseen: list[Foreseen], ma
     return {
         "domain": work.domain,
         "goal": work.run.playbook.goal,
+        "asked": encode(work.run.playbook.asked) if work.run.playbook.asked else None,
         "completeness": prepared.zone.completeness if prepared else None,
         "foreign": list(prepared.foreign) if prepared else [],
         "warnings": list(prepared.warnings) if prepared else [],

@@ -85,7 +85,7 @@ def command(session: Session, domains: tuple[str, ...]) -> Exit:
 def _show(session: Session, found: list[Shown]) -> None:
     console = session.console
     if not found:
-        console.out("no playbook and no journal here; begin with: dnsrun schema --example web-move")
+        console.out("no playbook and no journal here; begin with: dnsrun init DOMAIN")
     width = max((len(standing.domain) for standing in found), default=0)
     for standing in found:
         must = "you must act: " if standing.urgency == "act" else ""

@@ -18,7 +18,7 @@ from dnsrun.ports.net import Net, View
 
 from .agreement import Capture, Difference, judge_capture, keys_to_ask
 from .blind import Filled, fill, keys_to_fill
-from .probing import found, probe
+from .probing import Found, found, probe
 from .wire import transfer
 
 __all__ = ["Capture", "Difference", "capture", "capture_probed", "transferred"]
@@ -56,17 +56,16 @@ def capture_probed(view: View, apex: Name, *, names: Iterable[Name] = (), taken_
     Raises `OutsideError` when no server of the zone answers with its SOA.
     """
     proved = found(probe(view, apex, names), apex)
-    snapshot = ZoneSnapshot(
-        apex,
-        proved.rrsets,
-        "public questions",
-        taken_at,
-        "probed",
-        sources={key: f"asked at {server}" for key, server in proved.servers.items()},
-    )
+    snapshot = probed_zone(proved, apex, taken_at)
     if snapshot.soa is None:
         raise OutsideError(f"no server answers for {apex} with authority", retryable=True, certainty="not-applied")
     return Capture(snapshot, warnings=proved.disputed)
+
+
+def probed_zone(proved: Found, apex: Name, taken_at: datetime) -> ZoneSnapshot:
+    """Return what probing proves as a zone of the lowest grade. Pure."""
+    sources = {key: f"asked at {server}" for key, server in proved.servers.items()}
+    return ZoneSnapshot(apex, proved.rrsets, "public questions", taken_at, "probed", sources=sources)
 
 
 def transferred(

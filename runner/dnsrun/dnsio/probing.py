@@ -6,22 +6,23 @@ is answered too is a wildcard's, and says nothing about the name (N2).
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
 from itertools import groupby
 
 import dns.name
+from dns.exception import DNSException
 from dns.name import Name
-from dns.rdata import Rdata
 from dns.rdatatype import RdataType
-from dns.rdtypes.ANY.CNAME import CNAME
-from dns.rdtypes.ANY.MX import MX
-from dns.rdtypes.ANY.NS import NS
-from dns.rdtypes.IN.SRV import SRV
+from dns.rdtypes.txtbase import TXTBase
 
 from dnsrun.model.observation import Answer, Observation
-from dnsrun.model.rrset import RRset, RRsetKey
+from dnsrun.model.rrset import RRset, RRsetKey, target_of
 from dnsrun.ports.net import View
 
 _HOSTS = (
@@ -46,15 +47,45 @@ _AT_APEX = tuple(
 _AT_HOSTS = (RdataType.A, RdataType.AAAA, RdataType.MX, RdataType.TXT)
 _AT_TEXTS = (RdataType.TXT,)
 _AT_SERVICES = (RdataType.SRV,)
+_AT_TLSA = (RdataType.TLSA,)
 _ANYWHERE = (*_AT_HOSTS, *_AT_SERVICES)
 # An alias answers for every type, so that CNAME needs no question of its own.
+
+_MOST_STEPS = 8  # from a name to the one it leads to
+# RFC 7208 section 5: what an SPF record leads to. Macros (%) name nothing that can be asked for.
+_SPF_TERM = re.compile(rb"[ ?~+-](?:include:|exists:|redirect=|a:|mx:|ptr:)([^ /%]+)(?=[ /]|$)", re.IGNORECASE)
 
 _Wanted = tuple[Name, tuple[RdataType, ...]]  # a name and the types to ask there
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Names to ask for, relative to the apex, by what is asked there: host data, TXT, SRV, TLSA."""
+
+    hosts: tuple[str, ...]
+    texts: tuple[str, ...]
+    services: tuple[str, ...]
+    tlsa: tuple[str, ...] = ()
+
+
+USUAL = Words(tuple(_HOSTS.split()), tuple(_TEXTS.split()), tuple(_SERVICES.split()))
+
+
+@cache
+def many_words() -> Words:
+    """Return every name that is worth a question once (`names.yaml`); reads a file of the package."""
+    import yaml
+
+    text = resources.files(__package__).joinpath("names.yaml").read_text(encoding="utf-8")
+    read = {group: tuple(words.split()) for group, words in yaml.load(text, Loader=yaml.BaseLoader).items()}  # noqa: S506 - every scalar stays a text
+    selectors = tuple(f"{selector}._domainkey" for selector in read["dkim_selectors"])
+    hosts = dict.fromkeys((*read["mail"], *read["web"], *read["infra"]))
+    return Words(tuple(hosts), (*read["texts"], *selectors), read["services"], read["tlsa"])
+
+
 def usual_names(apex: Name) -> tuple[Name, ...]:
     """Return the owner names that zones usually hold, below `apex`; pure."""
-    return tuple(_below(word, apex) for words in (_HOSTS, _TEXTS, _SERVICES) for word in words.split())
+    return tuple(_below(word, apex) for words in (USUAL.hosts, USUAL.texts, USUAL.services) for word in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +105,12 @@ class Found:
     disputed: tuple[str, ...] = ()
 
 
-def probe(view: View, apex: Name, names: Iterable[Name] = ()) -> Probing:
-    """Ask the usual names, `names`, and what they lead to within the zone, at every server. Touches the network.
+def probe(view: View, apex: Name, names: Iterable[Name] = (), *, words: Words = USUAL) -> Probing:
+    """Ask for `words`, `names`, and what they lead to within the zone, at every server. Touches the network.
 
     Below a name that no server knows nothing is asked (RFC 8020), nor further types at it.
     """
-    wanted = _wanted(apex, names)
+    wanted = _wanted(apex, names, words)
     levels = {name.parent() for name in wanted if name != apex}
     controls = {level: _below("x" + secrets.token_hex(8), level) for level in sorted(levels)}
     wanted |= dict.fromkeys(controls.values(), _ANYWHERE)
@@ -87,16 +118,23 @@ def probe(view: View, apex: Name, names: Iterable[Name] = ()) -> Probing:
     denied: set[Name] = set()
     for _, of_depth in groupby(sorted(wanted.items(), key=_depth), key=_depth):
         seen += _ask_names(view, of_depth, denied)
-    led_to = sorted({name for name in _targets(seen) if name.is_subdomain(apex)} - wanted.keys())
-    seen += _ask_names(view, ((name, _AT_HOSTS) for name in led_to), denied)
+    known, new = set(wanted), seen
+    for _ in range(_MOST_STEPS):
+        led_to = sorted({name for name in _targets(new) if name.is_subdomain(apex)} - known)
+        if not led_to:
+            break
+        known.update(led_to)
+        new = list(_ask_names(view, ((name, _AT_HOSTS) for name in led_to), denied))
+        seen = [*seen, *new]
     return Probing(tuple(seen), controls)
 
 
-def _wanted(apex: Name, names: Iterable[Name]) -> dict[Name, tuple[RdataType, ...]]:
-    hosts = [_below(word, apex) for word in _HOSTS.split()] + [name for name in names if name.is_subdomain(apex)]
+def _wanted(apex: Name, names: Iterable[Name], words: Words) -> dict[Name, tuple[RdataType, ...]]:
+    hosts = [_below(word, apex) for word in words.hosts] + [name for name in names if name.is_subdomain(apex)]
     wanted: dict[Name, tuple[RdataType, ...]] = dict.fromkeys(hosts, _AT_HOSTS)
-    wanted |= dict.fromkeys((_below(word, apex) for word in _TEXTS.split()), _AT_TEXTS)
-    wanted |= dict.fromkeys((_below(word, apex) for word in _SERVICES.split()), _AT_SERVICES)
+    wanted |= dict.fromkeys((_below(word, apex) for word in words.texts), _AT_TEXTS)
+    wanted |= dict.fromkeys((_below(word, apex) for word in words.services), _AT_SERVICES)
+    wanted |= dict.fromkeys((_below(word, apex) for word in words.tlsa), _AT_TLSA)
     for name in tuple(wanted):
         for depth in range(len(apex) + 1, len(name)):
             wanted.setdefault(name.split(depth)[1], _AT_TEXTS)
@@ -179,16 +217,18 @@ def _data(probing: Probing) -> Iterator[tuple[RRset, str]]:
 
 def _targets(seen: Iterable[Observation]) -> Iterator[Name]:
     for rrset, _ in _data(Probing(tuple(seen), {})):
-        yield from filter(None, map(_target, rrset.rdatas))
+        for rdata in rrset.rdatas:
+            yield from _spf_targets(rdata) if isinstance(rdata, TXTBase) else filter(None, (target_of(rdata),))
 
 
-def _target(rdata: Rdata) -> Name | None:
-    match rdata:
-        case MX():
-            return rdata.exchange
-        case CNAME() | NS() | SRV():
-            return rdata.target
-    return None
+def _spf_targets(rdata: TXTBase) -> Iterator[Name]:
+    """Yield the domains that an SPF record names."""
+    text = b"".join(rdata.strings)
+    if not text.lower().startswith(b"v=spf1"):
+        return
+    for found in _SPF_TERM.finditer(text):
+        with suppress(DNSException, UnicodeError):
+            yield dns.name.from_text(found.group(1).decode("ascii"))
 
 
 def _below(words: str, level: Name) -> Name:

@@ -135,6 +135,23 @@ class MailSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedSpec:
+    """What a person said on a day about what no server tells. `None` and empty texts: not asked.
+
+    `local_mail`: the new web host keeps mail for the domain to itself. `office_dns`: the office has a DNS server of its
+    own for the domain. `dns_ends_with_hosting`: the name servers stop when the contract that is left behind ends.
+    """
+
+    by: str
+    on: date
+    sending_devices: str = ""
+    local_mail: bool | None = None
+    office_dns: bool | None = None
+    dns_ends_with_hosting: bool | None = None
+    logins: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordSpec:
     """The desired state of the RRsets of one type at some names.
 
@@ -270,6 +287,7 @@ class Playbook:
     resolvers: tuple[str, ...] = ()
     notify: tuple[NotifySpec, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    asked: AskedSpec | None = None
 
     def phase(self, number: int) -> Phase:
         """Return the phase with this number; raises `KeyError` when there is none."""

@@ -12,7 +12,7 @@ import dns.name
 from dns.name import Name
 
 from dnsrun.errors import UsageError
-from dnsrun.model.playbook import Mark, Phase, Playbook, RecordSpec
+from dnsrun.model.playbook import AskedSpec, Mark, Phase, Playbook, RecordSpec
 from dnsrun.model.window import Window
 from dnsrun.ports.kinds import Kinds
 
@@ -24,11 +24,12 @@ from .names import domain_name
 from .notices import notify
 from .problems import Problems, Wrong
 from .records import record
-from .rules import RULES
+from .rules import RULES, asked
 from .rules.facts import Facts
 from .schema import LOW_TTL_S, playbook_schema
 from .substitute import fill, has_variable, stays_literal
 from .tree import MAX_BYTES, ListNode, MapNode, Node, ScalarNode, read_tree
+from .unanswered import is_open, told
 from .walk import Value, Walker
 from .windows import window
 from .wording import quoted
@@ -58,6 +59,8 @@ def read_playbook(text: str, path: str, kinds: Kinds, *, today: date) -> Playboo
     if not isinstance(root, MapNode):
         problems.add(root.mark, "a playbook is a mapping that begins with 'dnsrun: 1'")
         problems.raise_if_any()
+    for mark in _open_questions(root):
+        problems.add(mark, told(text.splitlines(), mark))
     variables = _variables(root, problems)
     domain = _domain(root, variables)
     known = formats(domain, _words(root, "providers"), _words(root, "mail", "accounts"))
@@ -66,7 +69,7 @@ def read_playbook(text: str, path: str, kinds: Kinds, *, today: date) -> Playboo
     builder = _Builder(value or Value({}, root.mark, root.mark), domain or dns.name.root, kinds, problems)
     playbook = builder.playbook(text, path, today)
     problems.raise_if_any()
-    return replace(playbook, warnings=tuple(_warnings(root)))
+    return replace(playbook, warnings=(*_warnings(root), *asked.warnings(playbook)))
 
 
 def _decoded(content: bytes, path: Path) -> str:
@@ -107,6 +110,17 @@ def _domain(root: Node, variables: Mapping[str, str]) -> Name | None:
         return domain_name(fill(node.text, variables)) if isinstance(node, ScalarNode) else None
     except Wrong:
         return None
+
+
+def _open_questions(node: Node) -> Iterator[Mark]:
+    if isinstance(node, ScalarNode) and is_open(node.text):
+        yield node.mark
+    elif isinstance(node, ListNode):
+        for item in node.items:
+            yield from _open_questions(item)
+    elif isinstance(node, MapNode):
+        for _, child in node.pairs:
+            yield from _open_questions(child)
 
 
 def _warnings(node: Node) -> Iterator[str]:
@@ -153,6 +167,7 @@ class _Builder:
             low_ttl_s=self._value.leaf("ttl", LOW_TTL_S),
             resolvers=self._value.leaves("resolvers"),
             notify=notify(self._value.get("notify"), self._problems),
+            asked=self._asked(today),
         )
         self._check(playbook)
         return playbook
@@ -172,10 +187,20 @@ class _Builder:
             playbook.providers,
             self._kinds.registrars,
             playbook.notify,
+            self._keeps_mail(),
         )
         for rule in RULES if self._value.get("domain") else ():
             for finding in rule(facts):
                 self._problems.add(finding.mark, finding.text)
+
+    def _keeps_mail(self) -> Mark | None:
+        written = self._value.get("asked")
+        local = written.get("local_mail") if written else None
+        return local.mark if local and local.data == "yes" else None
+
+    def _asked(self, today: date) -> AskedSpec | None:
+        written = self._value.get("asked")
+        return zones.asked(written, self._problems, today) if written else None
 
     def _records(self) -> tuple[RecordSpec, ...]:
         written = self._value.get("records")

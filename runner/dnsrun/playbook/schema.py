@@ -158,6 +158,28 @@ _MAIL: Schema = _object(
     description="What is known about the domain's mail; needed as soon as the domain has mail",
 )
 
+_YES_NO: Schema = {"type": "string", "enum": ["yes", "no"]}
+_ASKED: Schema = _object(
+    {
+        "by": _text("Who answered"),
+        "on": {"type": "string", "format": "day", "description": "When, such as 2026-11-20"},
+        "sending_devices": _text("Which devices, web forms and services send the domain's mail, and through what"),
+        "local_mail": {
+            **_YES_NO,
+            "description": "yes: the new web host keeps mail for the domain to itself, instead of sending it to the MX",
+        },
+        "office_dns": {**_YES_NO, "description": "yes: the office has a DNS server of its own that knows the domain"},
+        "dns_ends_with_hosting": {
+            **_YES_NO,
+            "description": "yes: the name servers stop when the hosting contract that is left behind ends",
+        },
+        "logins": _text("Who may log in where: registrar, DNS, web host, mail"),
+    },
+    "by",
+    "on",
+    description="What nobody can find out by asking servers: told by a person, on a day",
+)
+
 _RECORD: Schema = _object(
     {
         "names": _list(_OWNER, "Names, relative to the domain; @ is the domain itself"),
@@ -268,6 +290,7 @@ _PROPERTIES: Schema = {
     },
     "zone": _ZONE,
     "mail": _MAIL,
+    "asked": _ASKED,
     "records": _list(_RECORD, "What is to be: only the records that change"),
     "phases": _list(_PHASE, "The phases; left out: lower TTLs, switch A, verify, finish"),
     "gates": {**_GATES, "description": "Gates of every phase that changes records, and of the watch after it"},

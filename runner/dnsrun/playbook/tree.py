@@ -15,6 +15,7 @@ import yaml
 from dnsrun.model.playbook import Mark
 
 from .problems import Problems
+from .unanswered import is_open, told
 from .wording import quoted
 
 MAX_BYTES = 1024 * 1024
@@ -110,14 +111,16 @@ _HINTS = (
 
 
 def _syntax_message(err: yaml.MarkedYAMLError, text: str, mark: Mark) -> str:
+    lines = text.splitlines()
+    if is_open(lines[mark.line - 1][mark.column - 1 :].partition("#")[0] if mark.line <= len(lines) else ""):
+        return f"{told(lines, mark)} (without quotes this is not YAML: nothing below it was read)"
     said = f"{err.context or ''} {err.problem or ''}"
     if "nesting depth" in said:  # libyaml has a limit of its own, far beyond ours
         return _TOO_DEEP
     hint = next(
         (hint for word, hint in _HINTS if word in said), "look for a missing quote, bracket or indentation here"
     )
-    lines = text.splitlines()[max(mark.line - 2, 0) : mark.line]
-    if "flow" in said and any("${" in line for line in lines):
+    if "flow" in said and any("${" in line for line in lines[max(mark.line - 2, 0) : mark.line]):
         hint = 'inside { } and [ ] a variable needs quotes: "${name}"'
     return f"this is not YAML: {err.problem or err.context}; {hint}"
 

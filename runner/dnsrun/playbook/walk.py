@@ -19,6 +19,7 @@ from .problems import Problems, Unknowable, Wrong
 from .secret import read_secret
 from .substitute import fill, has_variable
 from .tree import BrokenNode, ListNode, MapNode, Node, ScalarNode
+from .unanswered import is_open
 from .values import boolean, integer
 from .wording import listed, meant, quoted
 
@@ -84,8 +85,8 @@ class Walker:
 
     def _read(self, node: Node, schema: Schema, path: Path, key: Mark) -> Value | None:
         schema = self._alternative(node, self._resolved(schema))
-        if isinstance(node, BrokenNode):
-            return None
+        if isinstance(node, BrokenNode) or (isinstance(node, ScalarNode) and is_open(self._filled(node.text))):
+            return None  # reported already
         if schema.get("format") == "secret":
             return self._leaf(node, path, key, lambda: self._secret(node))
         wanted = schema.get("type", "string")
@@ -186,6 +187,8 @@ class Walker:
             self._without_word(node, written, schema, word, path)
             return None
         text = self._filled(written.text)
+        if is_open(text):
+            return None
         for rule in rules:
             if rule["if"]["properties"][word]["const"] == text:
                 then: Schema = rule["then"]

@@ -1,4 +1,4 @@
-"""Providers, zone and mail as they are written, to their specs."""
+"""Providers, zone, mail and what people were asked, as they are written, to their specs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import Literal, TypedDict
 
 from dns.name import Name
 
-from dnsrun.model.playbook import CaptureSpec, MailAccount, MailSpec, NameServer, ProviderSpec, Sender, ZoneSpec
+from dnsrun.model.playbook import (
+    AskedSpec,
+    CaptureSpec,
+    MailAccount,
+    MailSpec,
+    NameServer,
+    ProviderSpec,
+    Sender,
+    ZoneSpec,
+)
 
 from .gates import plain
 from .problems import Problems
@@ -116,6 +125,28 @@ def mail(value: Value) -> MailSpec:
         moves=value.leaf("moves", False),  # noqa: FBT003 - the default of a key
         accounts=_accounts(value.get("accounts")),
     )
+
+
+def asked(value: Value, problems: Problems, today: date) -> AskedSpec | None:
+    """Return what people said, None when a part of it is wrong or missing."""
+    on = value.get("on")
+    if on and on.data > today:
+        problems.add(on.mark, f"{on.data.isoformat()} has not come yet; write the day on which it was said")
+    if not value.whole:
+        return None
+    return AskedSpec(
+        by=value.leaf("by"),
+        on=value.leaf("on"),
+        sending_devices=value.leaf("sending_devices", ""),
+        local_mail=_yes(value.leaf("local_mail")),
+        office_dns=_yes(value.leaf("office_dns")),
+        dns_ends_with_hosting=_yes(value.leaf("dns_ends_with_hosting")),
+        logins=value.leaf("logins", ""),
+    )
+
+
+def _yes(word: str | None) -> bool | None:
+    return None if word is None else word == "yes"
 
 
 def _accounts(value: Value | None) -> Mapping[str, MailAccount]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import cname, mail, mailmove, moving, notices, phases, rrsets, together
+from . import asked, cname, mail, mailmove, moving, notices, phases, rrsets, together
 from .facts import Facts, Finding
 
 RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
@@ -15,5 +15,6 @@ RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     phases.check,
     together.check,
     moving.check,
+    asked.check,
     notices.check,
 )

@@ -25,7 +25,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The parts of one playbook that could be read; `registrars` are the words in `use` that set delegations."""
+    """The parts of one playbook that could be read; `registrars` are the words in `use` that set delegations.
+
+    `keeps_mail` is where it says that the new web host keeps the domain's mail to itself.
+    """
 
     domain: Name
     mail: MailSpec | None
@@ -36,6 +39,7 @@ class Facts:
     providers: Mapping[str, ProviderSpec]
     registrars: frozenset[str]
     notify: tuple[NotifySpec, ...] = ()
+    keeps_mail: Mark | None = None
 
     def entries(self) -> Iterator[tuple[RRsetKey, RecordSpec]]:
         """Yield every RRset with its entry, in file order."""
