@@ -18,6 +18,7 @@ import dns.name
 import dns.rcode
 from dns.message import Message
 from dns.name import Name
+from dns.rdata import Rdata
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.NS import NS
 from dns.rdtypes.IN.A import A
@@ -122,10 +123,13 @@ class Walk:
     def addresses(self, host: Name) -> tuple[str, ...]:
         """Return a host's addresses; see `addresses_from_roots`."""
         if host not in self._addresses:
-            self._addresses[host] = in_order(
-                address for rdtype in _ADDRESS_TYPES for address in self._addresses_of_type(host, rdtype)
-            )
+            found = (rdata for rdtype in _ADDRESS_TYPES for rdata in self._data(host, rdtype))
+            self._addresses[host] = in_order(rdata.address for rdata in found if isinstance(rdata, A | AAAA))
         return self._addresses[host]
+
+    def find(self, owner: Name, rdtype: RdataType) -> frozenset[Rdata]:
+        """Return the RDATA of a type at a name, aliases followed; empty when there is none. Raises `OutsideError`."""
+        return frozenset(self._data(owner, rdtype))
 
     def is_alias(self, host: Name) -> bool:
         """Tell whether a host's name is a CNAME. Raises `OutsideError`."""
@@ -166,7 +170,7 @@ class Walk:
         self._left -= 1
         return next(self.net.exchange(server, message, timeout_s=QUERY_TIMEOUT_S, transport=transport))
 
-    def _addresses_of_type(self, host: Name, rdtype: RdataType) -> Iterator[str]:
+    def _data(self, host: Name, rdtype: RdataType) -> Iterator[Rdata]:
         owner, seen = host, {host}
         while True:
             message, zone = self._look_up(owner, rdtype)
@@ -178,7 +182,7 @@ class Walk:
                 raise _unknown(f"{host} is an alias that leads nowhere")
             seen.add(last)
             owner = last
-        yield from (rdata.address for rdata in found or () if isinstance(rdata, A | AAAA))
+        yield from found or ()
 
     def _look_up(self, owner: Name, rdtype: RdataType) -> tuple[Message, Name]:
         """Return the authoritative answer and the apex of its zone, going down from the deepest zone known."""
