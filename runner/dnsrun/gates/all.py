@@ -15,6 +15,7 @@ from .mail.reading import IMAP, POP3
 from .mail.refusing import OldServerRefuses
 from .mail.round_trip import MailRoundTrip
 from .mail.smtp import Smtp
+from .mail.spf import Spf
 from .mail.submission import Submission
 from .old_side import OldSide
 from .parity.gate import Parity
@@ -42,6 +43,7 @@ def built_in() -> Mapping[str, Gate]:
         POP3,
         MailRoundTrip(),
         OldServerRefuses(),
+        Spf(),
         Command(),
         Confirm(),
     )

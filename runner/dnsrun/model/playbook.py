@@ -96,7 +96,10 @@ class ZoneSpec:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A host that sends the domain's mail."""
+    """A host that sends the domain's mail, now or once everything is done.
+
+    `until`: `always`; `switch`: until caches have followed what this playbook changes; or a day (`2026-11-20`).
+    """
 
     address: str
     until: str

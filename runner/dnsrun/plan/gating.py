@@ -11,14 +11,15 @@ from dnsrun.ports.kinds import DNS_TIMING
 from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S
 
 DNS_GATES = ("records", "untouched")
-MOVE_GATES = ("parity", "delegation", "dnssec")
+MOVE_GATES = ("parity", "delegation", "dnssec", "spf")
+MAIL_POLICY_GATES = ("spf", "dkim", "dmarc")
 PERSON_GATES = ("confirm",)
-KNOW_THE_MOVE = frozenset({*MOVE_GATES, "old-side"})
-NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *PERSON_GATES, "serial"})
+KNOW_THE_MOVE = frozenset({*MOVE_GATES, *MAIL_POLICY_GATES, "old-side"})
+NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *MAIL_POLICY_GATES, *PERSON_GATES, "serial"})
 WATCH_EVERY_S = 60
 WATCH_FAILURES = 2
 # Whole zones and delegations change only when somebody changes them, and asking costs thousands of answers.
-SLOW_S = {"parity": 900, "dnssec": 900, "delegation": 300}
+SLOW_S = {"parity": 900, "dnssec": 900, "delegation": 300} | dict.fromkeys(MAIL_POLICY_GATES, 300)
 
 
 def built_in(kind: str, side: Side = "live") -> GateSpec:

@@ -15,7 +15,7 @@ from .values import DURATION
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-BUILT_IN_GATES = frozenset({"records", "untouched", "serial", "parity", "delegation", "dnssec"})
+BUILT_IN_GATES = frozenset({"records", "untouched", "serial", "parity", "delegation", "dnssec", "spf"})
 LOW_TTL_S = 600
 _DAY_S = 86400
 _TTL_MAX_S = 2**31 - 1  # RFC 2181 section 8
@@ -134,7 +134,11 @@ _MAIL: Schema = _object(
             _object(
                 {
                     "address": {**_ADDRESS, "description": "Address that sends the domain's mail"},
-                    "until": _text("Until when: a day, or always"),
+                    "until": {
+                        "type": "string",
+                        "format": "until",
+                        "description": "Until when it sends: always (unless said), switch (it leaves now), or a day",
+                    },
                 },
                 "address",
             ),

@@ -93,7 +93,7 @@ class Told:
             got = self._told("elsewhere", key, None)
         if isinstance(got, Answer) and got.aa and got.kind != "error":
             return got.rrset.rdatas if got.rrset else frozenset()
-        raise _unknown(f"{server if inside else 'nobody'} {'tells not' if inside else 'tells'} {key}")
+        raise _unknown(f"{server} does not tell {key}" if inside else f"nobody tells {key}")
 
     def _told(self, source: Source, key: RRsetKey, server: Endpoint | None) -> Answer | NoReply:
         found = self._said.get((_of(source, key), None if source == "elsewhere" else server))
