@@ -1,4 +1,4 @@
-"""A record and a sender in, the exact result of RFC 7208 out: the cases of `mail/spf.yaml`. A new case needs no Python."""
+"""A record and a sender in, the exact result of RFC 7208 out: `mail/spf.yaml`. A new case needs no Python."""
 
 from __future__ import annotations
 
