@@ -11,6 +11,8 @@ from .confirm import Confirm
 from .delegation.gate import DelegationGate
 from .dnssec.gate import Dnssec
 from .http import Http
+from .mail.dkim import Dkim
+from .mail.dmarc import Dmarc
 from .mail.reading import IMAP, POP3
 from .mail.refusing import OldServerRefuses
 from .mail.round_trip import MailRoundTrip
@@ -44,6 +46,8 @@ def built_in() -> Mapping[str, Gate]:
         MailRoundTrip(),
         OldServerRefuses(),
         Spf(),
+        Dkim(),
+        Dmarc(),
         Command(),
         Confirm(),
     )

@@ -7,14 +7,14 @@ whatever was before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dns.name import Name
 from dns.rdatatype import RdataType
 
 from dnsrun.gates import options
-from dnsrun.gates.findings import Found, conclude, failing, unsure, warning
+from dnsrun.gates.findings import Found, conclude, failing, warning
 from dnsrun.gates.silence import unchecked
 from dnsrun.model.observation import Endpoint, Observation, Verdict
 from dnsrun.model.playbook import GateSpec
@@ -98,23 +98,11 @@ class _Judgement:
         self._case = told.case
         self._given = tuple(sorted(options.names(spec, "domains")))
         self._senders = told.case.senders | frozenset(options.texts(spec, "senders"))
-        self._content = told.case.move.content if told.case.move and spec.side == "new" else _planned(told.case)
         self._checked: set[str] = set()
 
     def found(self) -> list[Found]:
-        """Return what is not as it should be; what holds for all servers alike is said once."""
-        servers = self._told.servers
-        if not servers:
-            return [unsure("no name server could be asked for SPF records")]
-        mute = [end for end in servers if self._told.is_silent(end)]
-        each = {end: dict.fromkeys(self._at(end)) for end in servers if end not in mute}
-        found = [unsure(f"{end} does not answer", end) for end in mute]
-        for end, mine in each.items():
-            for one in mine:
-                shared = all(one in others for others in each.values())
-                text = one.text if shared else f"{end}: {one.text}"
-                found.append(Found(one.level, text, None if one.level == "warning" else end))
-        return _once(found)
+        """Return what is not as it should be."""
+        return at_every_server(self._told, self._at)
 
     def good(self) -> str:
         """Return what is said when nothing is wrong."""
@@ -122,7 +110,7 @@ class _Judgement:
         return f"the senders of {shown} pass as before ({len(self._checked)} addresses tried)"
 
     def _domains(self) -> tuple[Name, ...]:
-        return self._given or _sending_domains(self._content)
+        return self._given or _sending_domains(self._told.content)
 
     def _at(self, end: Endpoint) -> Iterator[Found]:
         for domain in self._domains():
@@ -138,9 +126,9 @@ class _Judgement:
         if now.value == "pass":
             yield warning(f"{sight.shown}: anybody may send, says SPF ({now})")
         elif now.value == "temperror":
-            yield _unknown(f"{sight.shown}: the SPF record could not be tried", now, before)
-        elif now.value in _BROKEN and not (_is_same(now, before) and self._is_without_mail(sight.domain)):
-            yield _defect(f"{sight.shown}: SPF is broken: {now}", now, before)
+            yield untold(f"{sight.shown}: the SPF record could not be tried: {now}", as_before=_as_before(now, before))
+        elif now.value in _BROKEN and not (_as_before(now, before) and self._is_without_mail(sight.domain)):
+            yield defect(f"{sight.shown}: SPF is broken: {now}", as_before=_as_before(now, before))
         for term in named_senders(sight.domain, sight.now).unreadable:
             yield warning(f"{sight.shown}: who may send by {term} cannot be read from the SPF record")
 
@@ -150,8 +138,8 @@ class _Judgement:
             now, before = sight.check(address)
             self._checked.add(address)
             if now.value == "temperror":
-                yield _unknown(f"{sight.shown}: the sender {address} could not be tried", now, before)
-            elif now.value != "pass" and not (now.value in _BROKEN and _is_same(now, before)):
+                yield untold(f"{sight.shown}: {address} could not be tried: {now}", as_before=_as_before(now, before))
+            elif now.value != "pass" and not (now.value in _BROKEN and _as_before(now, before)):
                 yield failing(
                     f"{address} sends mail for {sight.shown}, and SPF does not let it pass: {now}; add it to the SPF "
                     "record, or say in `mail: senders:` until when it sends"
@@ -165,10 +153,10 @@ class _Judgement:
         for address in sorted(known - self._senders - self._case.left):
             now, before = sight.check(address)
             self._checked.add(address)
-            if before is None or _is_same(now, before):
+            if before is None or _as_before(now, before):
                 continue
             if "temperror" in (now.value, before.value):
-                yield _unknown(f"{sight.shown}: the sender {address} could not be tried", now, before)
+                yield untold(f"{sight.shown}: {address} could not be tried: {now}", as_before=_as_before(now, before))
             elif _FROM_BEST.index(now.value) > _FROM_BEST.index(before.value):
                 yield failing(
                     f"mail of {sight.shown} from {address} is worse off: SPF was {before}, is {now}; add it to the SPF "
@@ -176,11 +164,7 @@ class _Judgement:
                 )
 
     def _is_without_mail(self, domain: Name) -> bool:
-        return not self._senders and RRsetKey(domain, RdataType.MX) not in self._content.rrsets
-
-
-def _planned(case: GateCase) -> ZoneSnapshot:
-    return case.checkpoint.apply(case.changes)
+        return not self._senders and RRsetKey(domain, RdataType.MX) not in self._told.content.rrsets
 
 
 def _sending_domains(zone: ZoneSnapshot) -> tuple[Name, ...]:
@@ -190,23 +174,6 @@ def _sending_domains(zone: ZoneSnapshot) -> tuple[Name, ...]:
     return (zone.apex, *sorted(named - {zone.apex}))
 
 
-def _is_same(now: SpfResult, before: SpfResult | None) -> bool:
-    return before is not None and str(now) == str(before)
-
-
-def _defect(text: str, now: SpfResult, before: SpfResult | None) -> Found:
-    """A defect that was there before in the same way only warns; nobody rolls back for it."""
-    if before is None:
-        return unsure(f"{text}; nobody can tell whether it was so before")
-    return warning(f"{text}, as before") if _is_same(now, before) else failing(text)
-
-
-def _unknown(text: str, now: SpfResult, before: SpfResult | None) -> Found:
-    if _is_same(now, before):
-        return warning(f"{text}, as before: {now}")
-    return unsure(f"{text}: {now}")
-
-
-def _once(found: Iterable[Found]) -> list[Found]:
-    """Leave out what was said already, by whichever server."""
-    return list({(one.level, one.text): one for one in found}.values())
+def _as_before(now: SpfResult, before: SpfResult | None) -> bool | None:
+    """Tell whether the same terms say the same as before; None when nobody knows."""
+    return None if before is None else str(now) == str(before)

@@ -23,6 +23,7 @@ from dnsrun.model.content import Content
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import RRsetKey
+from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.gate import GateCase
 from dnsrun.ports.net import Net, View
 
@@ -40,9 +41,20 @@ class Told:
         self._first = RRsetKey(case.apex, RdataType.TXT)
         self._moves = spec.side == "new" and case.move is not None
         self._checkpoint = Content(case.checkpoint)
+        planned = case.move.content if case.move and self._moves else None
+        self._content = planned or case.checkpoint.apply(case.changes)
         self._touched = frozenset(change.key.owner for change in case.changes if not change.ttl_only)
         self._said: dict[tuple[RRsetKey | str, Endpoint | None], Observation] = {}
         self._note(one for one in seen if not one.control)
+
+    @property
+    def content(self) -> ZoneSnapshot:
+        """What the zone holds when everything is as planned."""
+        return self._content
+
+    def planned(self, owner: Name, rdtype: RdataType) -> frozenset[Rdata]:
+        """Look something up as it is planned; a `Lookup`."""
+        return _following(self._as_planned)(owner, rdtype)
 
     @property
     def servers(self) -> tuple[Endpoint, ...]:
@@ -78,6 +90,12 @@ class Told:
         served = self._checkpoint.served(key)
         return served.rdatas if served else frozenset()
 
+    def _as_planned(self, key: RRsetKey) -> frozenset[Rdata]:
+        if not key.owner.is_subdomain(self.case.apex):
+            return self._known(self._told("elsewhere", key, None), f"nobody tells {key}")
+        served = Content(self._content).served(key)
+        return served.rdatas if served else frozenset()
+
     def _is_touched(self, owner: Name) -> bool:
         """Tell whether the phase changes what is at a name, itself or by a wildcard."""
         if not owner.is_subdomain(self.case.apex):
@@ -87,13 +105,16 @@ class Told:
 
     def _inside(self, source: Source, key: RRsetKey, server: Endpoint) -> frozenset[Rdata]:
         """Return what a server says, other zones where it cannot know; raises `OutsideError`."""
-        inside = key.owner.is_subdomain(self.case.apex)
-        got = self._told(source, key, server) if inside else self._told("elsewhere", key, None)
-        if inside and isinstance(got, Answer) and got.kind == "referral":
-            got = self._told("elsewhere", key, None)
+        if key.owner.is_subdomain(self.case.apex):
+            got = self._told(source, key, server)
+            if not (isinstance(got, Answer) and got.kind == "referral"):
+                return self._known(got, f"{server} does not tell {key}")
+        return self._known(self._told("elsewhere", key, None), f"nobody tells {key}")
+
+    def _known(self, got: Answer | NoReply, otherwise: str) -> frozenset[Rdata]:
         if isinstance(got, Answer) and got.aa and got.kind != "error":
             return got.rrset.rdatas if got.rrset else frozenset()
-        raise _unknown(f"{server} does not tell {key}" if inside else f"nobody tells {key}")
+        raise _unknown(otherwise)
 
     def _told(self, source: Source, key: RRsetKey, server: Endpoint | None) -> Answer | NoReply:
         found = self._said.get((_of(source, key), None if source == "elsewhere" else server))
