@@ -25,6 +25,7 @@ from dnsrun.ports.gate import GateCase
 from dnsrun.ports.kinds import DNS_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
+from .policy import at_every_server, defect, untold
 from .spfcheck import Lookup, SpfResult, check_host
 from .spfsenders import named_senders
 from .told import Asking, Told

@@ -10,9 +10,7 @@ from dns.rdtypes.ANY.TXT import TXT
 
 from dnsrun.model.text import shorten
 
-_TAG = re.compile(
-    r"[ \t]*([A-Za-z][A-Za-z0-9_]*)[ \t]*=[ \t]*([\x21-\x3a\x3c-\x7e]?(?:[ \t\x21-\x3a\x3c-\x7e]*))", re.ASCII
-)
+_TAG = re.compile(r"[ \t]*([A-Za-z]\w*)[ \t]*=([ \t\x21-\x3a\x3c-\x7e]*)", re.ASCII)
 
 
 class TagError(ValueError):
@@ -36,5 +34,5 @@ def read_tags(text: str) -> Mapping[str, str]:
             raise TagError(f"{shorten(part.strip(), 40)} is no tag=value")
         if match[1] in found:
             raise TagError(f"{match[1]}= stands there twice")
-        found[match[1]] = match[2].rstrip(" \t")
+        found[match[1]] = match[2].strip(" \t")
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import Literal
 
 import dns.name
@@ -41,16 +42,19 @@ class Told:
         self._first = RRsetKey(case.apex, RdataType.TXT)
         self._moves = spec.side == "new" and case.move is not None
         self._checkpoint = Content(case.checkpoint)
-        planned = case.move.content if case.move and self._moves else None
-        self._content = planned or case.checkpoint.apply(case.changes)
         self._touched = frozenset(change.key.owner for change in case.changes if not change.ttl_only)
         self._said: dict[tuple[RRsetKey | str, Endpoint | None], Observation] = {}
         self._note(one for one in seen if not one.control)
 
-    @property
+    @cached_property
     def content(self) -> ZoneSnapshot:
         """What the zone holds when everything is as planned."""
-        return self._content
+        move = self.case.move if self._moves else None
+        return move.content if move else self.case.checkpoint.apply(self.case.changes)
+
+    @cached_property
+    def _planned(self) -> Content:
+        return Content(self.content)
 
     def planned(self, owner: Name, rdtype: RdataType) -> frozenset[Rdata]:
         """Look something up as it is planned; a `Lookup`."""
@@ -93,7 +97,7 @@ class Told:
     def _as_planned(self, key: RRsetKey) -> frozenset[Rdata]:
         if not key.owner.is_subdomain(self.case.apex):
             return self._known(self._told("elsewhere", key, None), f"nobody tells {key}")
-        served = Content(self._content).served(key)
+        served = self._planned.served(key)
         return served.rdatas if served else frozenset()
 
     def _is_touched(self, owner: Name) -> bool:
