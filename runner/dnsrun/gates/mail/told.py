@@ -84,8 +84,7 @@ class Told:
             return _following(lambda key: self._as_captured(key, server))
         self._told("before", self._first, None)
         old = (end for of, end in self._said if of == _of("before", self._first))
-        alive = (end for end in old if end and isinstance(self._told("before", self._first, end), Answer))
-        one = next(alive, None)
+        one = next((end for end in old if end and _serves(self._told("before", self._first, end))), None)
         return _following(lambda key: self._inside("before", key, one)) if one else None
 
     def _as_captured(self, key: RRsetKey, server: Endpoint) -> frozenset[Rdata]:
@@ -116,7 +115,7 @@ class Told:
         return self._known(self._told("elsewhere", key, None), f"nobody tells {key}")
 
     def _known(self, got: Answer | NoReply, otherwise: str) -> frozenset[Rdata]:
-        if isinstance(got, Answer) and got.aa and got.kind != "error":
+        if isinstance(got, Answer) and _serves(got):
             return got.rrset.rdatas if got.rrset else frozenset()
         raise _unknown(otherwise)
 
@@ -163,6 +162,10 @@ class Asking(Told):
                 yield replace(one, of=_of(source, key))
         elif first := next(iter(self._said.values()), None):
             yield Observation(_of(source, key), first.server, first.at, self._outside.answer(key))
+
+
+def _serves(got: Answer | NoReply) -> bool:
+    return isinstance(got, Answer) and got.aa and got.kind != "error"
 
 
 def _of(source: Source, key: RRsetKey) -> RRsetKey | str:
