@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -49,7 +49,9 @@ class PolicyWorld:
         """Let the other domain hold these records, too."""
         self.dns.servers["192.0.2.21"].set_zone(HOSTER, HOSTER_ZONE + records)
 
-    def verdict(self, gate: Gate, *changes: Change, options: dict[str, Json] | None = None, **more: object) -> Verdict:
+    def verdict(
+        self, gate: Gate, *changes: Change, options: Mapping[str, Json] | None = None, **more: object
+    ) -> Verdict:
         """Let a gate judge one round in which the changes are planned."""
         spec = GateSpec(gate.kind, gate.kind, options or {})
         view = future_view(current_view(self.dns.net, CLIENT, self.dns.roots), changes)
@@ -66,9 +68,9 @@ def policy_world() -> Iterator[PolicyWorld]:
         yield world
 
 
-def moved(world: MoveWorld, gate: Gate, **more: object) -> Verdict:
+def moved(world: MoveWorld, gate: Gate, *, options: Mapping[str, Json] | None = None, **more: object) -> Verdict:
     """Let a gate judge the new servers of a zone that moves."""
-    spec = GateSpec(gate.kind, gate.kind, {}, side="new")
+    spec = GateSpec(gate.kind, gate.kind, options or {}, side="new")
     case, view = replace(world.case, **more), world.view  # type: ignore[arg-type] # fields of GateCase
     return gate.judge(spec, case, gate.observe(spec, case, view, view.net))
 

@@ -6,6 +6,8 @@ import base64
 import binascii
 from dataclasses import dataclass
 
+from dnsrun.model.text import shorten
+
 from .tags import TagError, read_tags
 
 LEAST_BITS, WEAK_BITS = 1024, 2048  # RFC 8301 section 3.2
@@ -42,7 +44,7 @@ def read_key(text: str) -> DkimKey:
         raise DkimKeyError("there is no key in it (p=)")
     kind = tags.get("k", "rsa")
     if kind not in {"rsa", "ed25519"}:
-        raise DkimKeyError(f"k={kind} is no kind of key that verifiers know")
+        raise DkimKeyError(f"k={shorten(kind, 40)} is no kind of key that verifiers know")
     if "sha256" not in _listed(tags.get("h", "sha256")):
         raise DkimKeyError("h= does not allow sha256, the only hash that is left")
     if not {"*", "email"} & set(_listed(tags.get("s", "*"))):
