@@ -1,0 +1,108 @@
+"""A mail server moves: nothing is written while SPF would turn away who sends before or after, or in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dnsrun.engine.advance import Ended
+from dnsrun.engine.run import Run
+from dnsrun.engine.start import prepare
+from dnsrun.engine.verify import verify_next
+from dnsrun.model.entry import Judged
+from worlds import CLIENT_ZONE, PLAYBOOK, World, world
+
+OLD_MAIL, NEW_MAIL = "192.0.2.25", "203.0.113.25"
+KEPT = "v=spf1 mx ip4:192.0.2.25 -all"
+_HEAD = PLAYBOOK[: PLAYBOOK.index("mail:")]
+_TEXT = '  - {names: ["@"], type: TXT, was: "BEFORE", value: "AFTER", affects: mail}\n'
+
+
+def playbook(*, text: tuple[str, str] | None = None, until: str = "switch") -> str:
+    """Return the playbook of a mail server that moves, then of an SPF record that changes."""
+    senders = f"[{{address: {OLD_MAIL}, until: {until}}}, {{address: {NEW_MAIL}}}]"
+    record = _TEXT.replace("BEFORE", text[0]).replace("AFTER", text[1]) if text else ""
+    return (
+        f"{_HEAD}mail: {{mailboxes: [mail.client.example], moves: true, senders: {senders}}}\n"
+        f"records:\n  - {{names: [mail], type: A, was: {OLD_MAIL}, value: {NEW_MAIL}}}\n{record}"
+        "gates:\n  - {kind: spf}\n"
+    )
+
+
+def phases(*names: str) -> str:
+    """Return phases that switch the records of one name each."""
+    gated = "gates: [{kind: spf}]"
+    lines = (
+        f"  - {{name: 'switch {one}', {gated}, steps: [{{kind: switch-records, names: ['{one}']}}]}}\n" for one in names
+    )
+    return "phases:\n" + "".join(lines)
+
+
+def whole(*names: str, text: tuple[str, str] | None = None, until: str = "switch") -> str:
+    return playbook(text=text, until=until).replace("gates:\n  - {kind: spf}\n", phases(*names))
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as one:
+        yield one
+
+
+def phase(here: World, run: Run, number: int) -> Ended:
+    accepted = {hazard.name: "known" for hazard in prepare(run, number).plan.hazards}
+    here.start(run, number, accepted)
+    after = here.drive(run)
+    assert isinstance(after, Ended), after
+    return after
+
+
+def said(run: Run) -> list[str]:
+    """Return what the gate said, without repetitions."""
+    entries = (record.entry for record in run.journal.read())
+    return list(dict.fromkeys(one.because for one in entries if isinstance(one, Judged) and one.gate == "spf"))
+
+
+def test_a_record_that_forgets_the_leaving_server_stops_the_move_before_anything_is_written(here: World) -> None:
+    run = here.open(whole("mail"))
+    assert phase(here, run, 1).outcome == "refused"
+    because = (
+        "192.0.2.25 sends mail for client.example, and SPF does not let it pass: -all: fail; add it to the SPF record, "
+        "or say in `mail: senders:` until when it sends"
+    )
+    assert said(run) == [because]
+    assert here.values(here.ns1, "mail.client.example.") == ["3600 192.0.2.25"]
+
+
+def test_a_record_that_keeps_both_lets_the_move_through(here: World) -> None:
+    text = whole("@", "mail", text=("v=spf1 mx -all", KEPT))
+    run = here.open(text)
+    assert phase(here, run, 1).outcome == "refused", "the new server does not pass yet"
+    assert "203.0.113.25 sends mail for client.example" in said(run)[-1]
+
+
+def test_both_at_once_go_through(here: World) -> None:
+    text = whole("mail", text=("v=spf1 mx -all", KEPT)).replace("names: ['mail']", "names: [mail, '@']")
+    run = here.open(text)
+    assert phase(here, run, 1).outcome == "done"
+    assert said(run) == ["the senders of client.example pass as before (2 addresses tried)"]
+    assert here.values(here.ns1, "mail.client.example.") == ["3600 203.0.113.25"]
+
+
+def test_the_old_server_is_dropped_from_the_record_once_caches_have_followed(tmp_path: Path) -> None:
+    with world(tmp_path, CLIENT_ZONE.replace("v=spf1 mx -all", KEPT)) as here:
+        run = here.open(whole("mail", "@", text=(KEPT, "v=spf1 mx -all")))
+        assert phase(here, run, 1).outcome == "done"
+        assert phase(here, run, 2).outcome == "refused"
+        assert said(run)[-1].startswith("192.0.2.25 sends mail for client.example")
+        here.clock.wait_until(here.clock.now() + timedelta(seconds=3600 + 180))
+        assert phase(here, run, 2).outcome == "done"
+
+
+@pytest.mark.parametrize(("until", "outcome"), [("2026-03-01", "pass"), ("2026-03-02", "fail"), ("always", "fail")])
+def test_the_gate_alone_knows_who_has_stopped_sending(here: World, until: str, outcome: str) -> None:
+    run = here.open(whole("mail", until=until))
+    verdicts = [one.verdict.outcome for one in verify_next(run, prepare(run, 1)) if one.gate.kind == "spf"]
+    assert verdicts == [outcome]
