@@ -70,17 +70,23 @@ def test_a_record_that_forgets_the_leaving_server_stops_the_move_before_anything
     assert phase(here, run, 1).outcome == "refused"
     because = (
         "192.0.2.25 sends mail for client.example, and SPF does not let it pass: -all: fail; add it to the SPF record, "
-        "or say in `mail: senders:` until when it sends"
+        "or say in `mail: senders:` from and until when it sends"
     )
     assert said(run) == [because]
     assert here.values(here.ns1, "mail.client.example.") == ["3600 192.0.2.25"]
 
 
-def test_a_record_that_keeps_both_lets_the_move_through(here: World) -> None:
+def test_a_new_sender_is_not_let_pass_by_a_phase_before_it_moves(here: World) -> None:
+    run = here.open(whole("@", "mail", text=("v=spf1 mx -all", KEPT)))
+    assert phase(here, run, 1).outcome == "refused"
+    assert said(run)[-1].startswith("203.0.113.25 sends mail for client.example")
+
+
+def test_a_sender_that_begins_with_a_later_phase_is_not_asked_for_before(here: World) -> None:
     text = whole("@", "mail", text=("v=spf1 mx -all", KEPT))
-    run = here.open(text)
-    assert phase(here, run, 1).outcome == "refused", "the new server does not pass yet"
-    assert "203.0.113.25 sends mail for client.example" in said(run)[-1]
+    run = here.open(text.replace(f"{{address: {NEW_MAIL}}}", f"{{address: {NEW_MAIL}, from: switch mail}}"))
+    assert [phase(here, run, number).outcome for number in (1, 2)] == ["done", "done"]
+    assert said(run)[-1] == "the senders of client.example pass as before (2 addresses tried)"
 
 
 def test_both_at_once_go_through(here: World) -> None:

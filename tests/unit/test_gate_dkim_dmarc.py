@@ -12,14 +12,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrun.errors import PlaybookError
 from dnsrun.gates.mail.dkim import Dkim
 from dnsrun.gates.mail.dkimkey import DkimKeyError, read_key
 from dnsrun.gates.mail.dmarc import Dmarc
 from dnsrun.gates.mail.tags import TagError, read_tags
 from dnsrun.model.observation import Verdict
 from dnsrun.model.text import escape
+from dnsrun.playbook.read import read_playbook
 from dnsrun.rehearse.authority import Faults
-from gateworld import APEX
+from dnsrun.wiring.plugins import kinds
+from gateworld import APEX, NOON
 from moveworld import NEW_NS, RECORDS, move_world, zone_text
 from policyworld import PolicyWorld, becomes, moved, policy_world
 
@@ -75,6 +78,39 @@ def passes(verdict: Verdict, *warnings: str) -> None:
 
 def fails(verdict: Verdict, because: str) -> None:
     assert (verdict.outcome, verdict.not_yet, verdict.because) == ("fail", False, because)
+
+
+# In playbooks
+
+
+def written(*gates: str) -> str:
+    """Return the playbook of a change with these gates."""
+    lines = "".join(f"      - {gate}\n" for gate in gates)
+    return (
+        "dnsrun: 1\ndomain: client.example\nproviders: {host: {use: manual}}\nzone: {from: host}\n"
+        "records: [{names: [www], type: A, was: 192.0.2.10, value: 203.0.113.20}]\n"
+        f"phases:\n  - name: go\n    steps: [{{kind: switch-records}}]\n    gates:\n{lines}"
+    )
+
+
+def test_playbooks_name_selectors_domains_and_senders() -> None:
+    gates = (
+        "{kind: spf, senders: [192.0.2.5], domains: [news.client.example]}",
+        "{kind: dkim, selectors: [s1, s2.news], domain: news.client.example}",
+        "{kind: dmarc}",
+    )
+    spf, dkim, _ = read_playbook(written(*gates), "client.yaml", kinds(), today=NOON.date()).phase(1).gates
+    assert spf.options == {"senders": ("192.0.2.5",), "domains": ("news.client.example.",)}
+    assert dkim.options == {"selectors": ("s1", "s2.news"), "domain": "news.client.example."}
+
+
+def test_only_the_built_in_gate_is_switched_off_and_a_selector_is_one_word() -> None:
+    gates = ('{kind: spf, off: "by hand"}', '{kind: dkim, off: "unsigned"}', '{kind: dkim, selectors: ["s1 s2"]}')
+    with pytest.raises(PlaybookError) as caught:
+        read_playbook(written(*gates), "client.yaml", kinds(), today=NOON.date())
+    off, selector = str(caught.value).splitlines()
+    assert off.startswith("client.yaml:11:22: phase 1: 'off' is not known in 'gates'")
+    assert selector == "client.yaml:12:34: phase 1: entry 1 of 'selectors' must be a selector, not 's1 s2'"
 
 
 # DKIM

@@ -92,7 +92,7 @@ def test_a_new_sender_must_pass_in_the_view_to_come(world: PolicyWorld) -> None:
     fails(
         world.verdict(GATE, senders=new),
         "203.0.113.25 sends mail for client.example, and SPF does not let it pass: -all: fail; "
-        f"{ADVICE} until when it sends",
+        f"{ADVICE} from and until when it sends",
     )
     passes(world.verdict(GATE, record("v=spf1 mx -all", "v=spf1 mx ip4:203.0.113.25 -all"), senders=new))
 

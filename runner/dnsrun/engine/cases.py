@@ -79,8 +79,10 @@ def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
 def senders_of(run: Run, plan: Plan) -> tuple[frozenset[str], frozenset[str]]:
     """Return the addresses that send the domain's mail while a phase runs, and those that send it no more."""
     senders = run.playbook.mail.senders if run.playbook.mail else ()
+    numbers = {phase.name: phase.number for phase in run.playbook.phases}
     gone = frozenset(one.address for one in senders if _is_gone(one, run, plan))
-    return frozenset(one.address for one in senders) - gone, gone
+    begun = (one.address for one in senders if one.since is None or plan.phase >= numbers[one.since])
+    return frozenset(begun) - gone, gone
 
 
 def _is_gone(sender: Sender, run: Run, plan: Plan) -> bool:

@@ -134,6 +134,7 @@ _MAIL: Schema = _object(
             _object(
                 {
                     "address": {**_ADDRESS, "description": "Address that sends the domain's mail"},
+                    "from": _text("Name of the phase with which it begins to send; left out: it sends now"),
                     "until": {
                         "type": "string",
                         "format": "until",

@@ -143,7 +143,7 @@ class _Judgement:
             elif now.value != "pass" and not (now.value in _BROKEN and _as_before(now, before)):
                 yield failing(
                     f"{address} sends mail for {sight.shown}, and SPF does not let it pass: {now}; add it to the SPF "
-                    "record, or say in `mail: senders:` until when it sends"
+                    "record, or say in `mail: senders:` from and until when it sends"
                 )
 
     def _named_before(self, sight: _Sight) -> Iterator[Found]:
