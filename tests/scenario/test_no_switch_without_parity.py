@@ -33,7 +33,9 @@ from dnsrun.rehearse.authority import Authority, Faults
 from switchworld import NEW_SERVERS, OLD_SERVERS, PARENT, SwitchWorld, switch_world
 from worlds import APEX, World
 
-_HEAD = words.TEXT[: words.TEXT.index("phases:")].replace("registrar: registry}", "registrar: registry, volatile: [_spf]}")
+_HEAD = words.TEXT[: words.TEXT.index("phases:")].replace(
+    "registrar: registry}", "registrar: registry, volatile: [_spf]}"
+)
 TEXT = f"""{_HEAD}phases:
   - name: copy
     steps: [{{kind: copy-zone}}]

@@ -11,13 +11,17 @@ from .told import Told
 
 
 def at_every_server(told: Told, judged: Callable[[Endpoint], Iterable[Found]]) -> list[Found]:
-    """Return what is found through each server; what holds for all of them alike is said once, without a server."""
+    """Return what is found through each server; what holds for all of them alike is said once, without a server.
+
+    A round in which a server is silent is no good anyway, and every further question would wait for it.
+    """
     servers = told.servers
     if not servers:
         return [unsure("no name server could be asked")]
-    mute = [end for end in servers if told.is_silent(end)]
-    found = [unsure(f"{end} does not answer", end) for end in mute]
-    each = {end: tuple(dict.fromkeys(judged(end))) for end in servers if end not in mute}
+    if mute := [end for end in servers if told.is_silent(end)]:
+        return [unsure(f"{end} does not answer", end) for end in mute]
+    found: list[Found] = []
+    each = {end: tuple(dict.fromkeys(judged(end))) for end in servers}
     for end, mine in each.items():
         for one in mine:
             text = one.text if all(one in others for others in each.values()) else f"{end}: {one.text}"

@@ -98,6 +98,7 @@ class _Judgement:
         self._told = told
         self._case = told.case
         self._given = tuple(sorted(options.names(spec, "domains")))
+        self._domains = self._given or _sending_domains(told.content)
         self._senders = told.case.senders | frozenset(options.texts(spec, "senders"))
         self._checked: set[str] = set()
 
@@ -107,14 +108,11 @@ class _Judgement:
 
     def good(self) -> str:
         """Return what is said when nothing is wrong."""
-        shown = ", ".join(name.to_text(omit_final_dot=True) for name in self._domains())
+        shown = ", ".join(name.to_text(omit_final_dot=True) for name in self._domains)
         return f"the senders of {shown} pass as before ({len(self._checked)} addresses tried)"
 
-    def _domains(self) -> tuple[Name, ...]:
-        return self._given or _sending_domains(self._told.content)
-
     def _at(self, end: Endpoint) -> Iterator[Found]:
-        for domain in self._domains():
+        for domain in self._domains:
             sight = _Sight(domain, end, self._told.now(end), self._told.before(end))
             broken = list(self._record(sight))
             yield from broken

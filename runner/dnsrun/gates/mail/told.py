@@ -150,15 +150,16 @@ class Asking(Told):
         of = _of(source, key)
         if of not in self._asked:
             self._asked.add(of)
-            self._note(self._ask(source, key))
+            self._note(self._ask(source, key, server))
         return super()._told(source, key, server)
 
-    def _ask(self, source: Source, key: RRsetKey) -> Iterator[Observation]:
+    def _ask(self, source: Source, key: RRsetKey, server: Endpoint | None) -> Iterator[Observation]:
+        """Ask one question: every server now, of those before the one that is known to answer."""
         if source == "now":
             yield from self._view.ask([key])
         elif source == "before":
             old = self.case.move.old_servers if self.case.move else ()
-            for one in self._net.ask([Question(key, end) for end in old]):
+            for one in self._net.ask([Question(key, end) for end in ([server] if server else old)]):
                 yield replace(one, of=_of(source, key))
         elif first := next(iter(self._said.values()), None):
             yield Observation(_of(source, key), first.server, first.at, self._outside.answer(key))
