@@ -13,7 +13,8 @@ from dnsrun.engine.run import Run
 from dnsrun.engine.start import prepare
 from dnsrun.engine.verify import verify_next
 from dnsrun.model.entry import Judged
-from worlds import CLIENT_ZONE, PLAYBOOK, World, world
+from switchworld import NEW_SERVERS, NS_ONLY, OLD_SERVERS, switch_world
+from worlds import CLIENT_ZONE, PLAYBOOK, Workshop, World, world
 
 OLD_MAIL, NEW_MAIL = "192.0.2.25", "203.0.113.25"
 KEPT = "v=spf1 mx ip4:192.0.2.25 -all"
@@ -51,7 +52,7 @@ def here(tmp_path: Path) -> Iterator[World]:
         yield one
 
 
-def phase(here: World, run: Run, number: int) -> Ended:
+def phase(here: Workshop, run: Run, number: int) -> Ended:
     accepted = {hazard.name: "known" for hazard in prepare(run, number).plan.hazards}
     here.start(run, number, accepted)
     after = here.drive(run)
@@ -112,3 +113,22 @@ def test_the_gate_alone_knows_who_has_stopped_sending(here: World, until: str, o
     run = here.open(whole("mail", until=until))
     verdicts = [one.verdict.outcome for one in verify_next(run, prepare(run, 1)) if one.gate.kind == "spf"]
     assert verdicts == [outcome]
+
+
+SWITCH = (
+    NS_ONLY[: NS_ONLY.index("gates:")].replace("[mail.client.example]}", "[mail.client.example], senders: [SENDER]}")
+    + "phases:\n  - {name: copy, steps: [{kind: copy-zone}]}\n  - {name: switch, steps: [{kind: switch-ns}]}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("sender", "outcome"), [("{address: 203.0.113.9}", "refused"), ("{address: 192.0.2.25}", "done")]
+)
+def test_without_being_written_the_gate_stands_before_a_switch_of_the_name_servers(
+    tmp_path: Path, sender: str, outcome: str
+) -> None:
+    with switch_world(tmp_path) as there:
+        run = there.open(SWITCH.replace("SENDER", sender))
+        assert phase(there, run, 1).outcome == "done"
+        assert phase(there, run, 2).outcome == outcome
+        assert there.delegated() == set(OLD_SERVERS if outcome == "refused" else NEW_SERVERS)
