@@ -87,14 +87,14 @@ def test_a_sender_that_begins_with_a_later_phase_is_not_asked_for_before(here: W
     text = whole("@", "mail", text=("v=spf1 mx -all", KEPT))
     run = here.open(text.replace(f"{{address: {NEW_MAIL}}}", f"{{address: {NEW_MAIL}, from: switch mail}}"))
     assert [phase(here, run, number).outcome for number in (1, 2)] == ["done", "done"]
-    assert said(run)[-1] == "the senders of client.example pass as before (2 addresses tried)"
+    assert said(run)[-1] == "the senders of client.example fare as before (addresses tried: 2)"
 
 
 def test_both_at_once_go_through(here: World) -> None:
     text = whole("mail", text=("v=spf1 mx -all", KEPT)).replace("names: ['mail']", "names: [mail, '@']")
     run = here.open(text)
     assert phase(here, run, 1).outcome == "done"
-    assert said(run) == ["the senders of client.example pass as before (2 addresses tried)"]
+    assert said(run) == ["the senders of client.example fare as before (addresses tried: 2)"]
     assert here.values(here.ns1, "mail.client.example.") == ["3600 203.0.113.25"]
 
 

@@ -109,7 +109,7 @@ class _Judgement:
     def good(self) -> str:
         """Return what is said when nothing is wrong."""
         shown = ", ".join(name.to_text(omit_final_dot=True) for name in self._domains)
-        return f"the senders of {shown} pass as before ({len(self._checked)} addresses tried)"
+        return f"the senders of {shown} fare as before (addresses tried: {len(self._checked)})"
 
     def _at(self, end: Endpoint) -> Iterator[Found]:
         for domain in self._domains:
@@ -127,13 +127,14 @@ class _Judgement:
         elif now.value == "temperror":
             yield untold(f"{sight.shown}: the SPF record could not be tried: {now}", as_before=_as_before(now, before))
         elif now.value in _BROKEN and not (_as_before(now, before) and self._is_without_mail(sight.domain)):
-            yield defect(f"{sight.shown}: SPF is broken: {now}", as_before=_as_before(now, before))
+            text = now.why if now.value == "none" else f"{sight.shown}: SPF is broken: {now}"
+            yield defect(text, as_before=_as_before(now, before))
         for term in named_senders(sight.domain, sight.now).unreadable:
             yield warning(f"{sight.shown}: who may send by {term} cannot be read from the SPF record")
 
     def _declared(self, sight: _Sight) -> Iterator[Found]:
         """Who is named in the playbook passes; a record that is broken as before is told of once, elsewhere."""
-        for address in sorted(self._senders) if sight.domain in (self._given or (self._case.apex,)) else ():
+        for address in sorted(self._demanded(sight.domain)):
             now, before = sight.check(address)
             self._checked.add(address)
             if now.value == "temperror":
@@ -149,10 +150,10 @@ class _Judgement:
         if sight.before is None:
             return
         known = named_senders(sight.domain, sight.before).addresses.keys()
-        for address in sorted(known - self._senders - self._case.left):
+        for address in sorted(known - self._demanded(sight.domain) - self._case.left):
             now, before = sight.check(address)
             self._checked.add(address)
-            if before is None or _as_before(now, before):
+            if before is None or now.value == "pass" or _as_before(now, before):
                 continue
             if "temperror" in (now.value, before.value):
                 yield untold(f"{sight.shown}: {address} could not be tried: {now}", as_before=_as_before(now, before))
@@ -162,8 +163,12 @@ class _Judgement:
                     "record, or say in `mail: senders:` when it has stopped sending (until: a day)"
                 )
 
+    def _demanded(self, domain: Name) -> frozenset[str]:
+        """Return the senders of the playbook: they send for the domain itself, or for those that the gate names."""
+        return self._senders if domain in (self._given or (self._case.apex,)) else frozenset()
+
     def _is_without_mail(self, domain: Name) -> bool:
-        return not self._senders and RRsetKey(domain, RdataType.MX) not in self._told.content.rrsets
+        return not self._demanded(domain) and RRsetKey(domain, RdataType.MX) not in self._told.content.rrsets
 
 
 def _sending_domains(zone: ZoneSnapshot) -> tuple[Name, ...]:
