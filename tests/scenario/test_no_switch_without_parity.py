@@ -1,4 +1,4 @@
-"""No switch of the name servers without a fresh pass of `parity`, `delegation` and `dnssec` each (P6).
+"""No switch of the name servers without a fresh pass of `parity`, `delegation`, `dnssec` and `spf` each (P6).
 
 Every row tries one of these gates with all others switched off, so that nothing else can be what stops. The proof is
 the log of the parent: no update reaches it. The only way through is `off` for that very gate.
@@ -33,7 +33,10 @@ from dnsrun.rehearse.authority import Authority, Faults
 from switchworld import NEW_SERVERS, OLD_SERVERS, PARENT, SwitchWorld, switch_world
 from worlds import APEX, World
 
-TEXT = f"""{words.TEXT[: words.TEXT.index("phases:")]}phases:
+_HEAD = words.TEXT[: words.TEXT.index("phases:")].replace(
+    "registrar: registry}", "registrar: registry, volatile: [_spf]}"
+)
+TEXT = f"""{_HEAD}phases:
   - name: copy
     steps: [{{kind: copy-zone}}]
   - name: switch
@@ -41,6 +44,10 @@ TEXT = f"""{words.TEXT[: words.TEXT.index("phases:")]}phases:
 """
 SWITCH = 2
 MINUTE_S = 60
+# What `parity` lets differ, since it changes by itself, `spf` reads all the same.
+_SPF = """client.example. 120 TXT "v=spf1 include:_spf.client.example -all"
+_spf.client.example. 120 TXT "v=spf1 ip4:192.0.2.25 -all"
+"""
 _DS = "client.example. 60 DS 4711 13 2 " + "AB" * 32 + "\n"
 gates = pytest.mark.parametrize("gate", MOVE_GATES)
 
@@ -118,6 +125,8 @@ class Here:
             self.second.set_zone(APEX, text.replace("A 192.0.2.10", "A 192.0.2.99"))
         elif gate == "delegation":
             self.second.set_zone(APEX, text.replace(f" {serial} ", f" {serial + 1} ", 1))
+        elif gate == "spf":
+            self.second.set_zone(APEX, text.replace("ip4:192.0.2.25", "ip4:192.0.2.26"))
         else:
             self.world.parent.set_zone(PARENT, self.world.parent.zone_text(PARENT) + _DS)
 
@@ -170,7 +179,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     (folder / "playbooks").mkdir(parents=True)
     environment = {"HOME": str(base), "PATH": os.environ["PATH"], "XDG_STATE_HOME": str(base / "state")}
     with switch_world(folder / ".dnsrun") as world:
-        world.old.set_zone(APEX, words.old_zone())
+        world.old.set_zone(APEX, words.old_zone() + _SPF)
         world.new.set_zone(APEX, words.new_zone())
         world.parent.set_zone(PARENT, words.parent())
         project = Project(folder, cast("World", world), environment)

@@ -112,7 +112,7 @@ def test_only_yes_confirms(answer: str | None, outcome: str) -> None:
 
 def test_every_gate_tells_playbooks_its_words() -> None:
     gates = built_in()
-    mail = {"smtp", "submission", "imap", "pop3", "mail-round-trip", "old-server-refuses"}
+    mail = {"smtp", "submission", "imap", "pop3", "mail-round-trip", "old-server-refuses", "dkim", "dmarc"}
     assert set(gates) == {*BUILT_IN_GATES, *mail, "old-side", "resolvers", "http", "tls", "command", "confirm"}
     for word, gate in gates.items():
         assert gate.kind == word

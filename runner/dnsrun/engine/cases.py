@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import date
 
 from dns.name import Name
 
 from dnsrun.journal.fold import MoveState
 from dnsrun.model.act import Refresh, SetDelegation
 from dnsrun.model.plan import Check, Do, Hold, Plan
-from dnsrun.model.playbook import GateSpec, Side
+from dnsrun.model.playbook import GateSpec, Sender, Side
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.plan.earliest import stale_life_s
 from dnsrun.plan.gating import KNOW_THE_MOVE
 from dnsrun.plan.mail import CARRYING, mail_graph
+from dnsrun.plan.ttl import caches_clean_at
 from dnsrun.ports.gate import GateCase, Login, ZoneMove
 from dnsrun.ports.net import View
 
@@ -53,6 +56,7 @@ def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
         if gate.side == "new" and isinstance(move, Hold) and plan.content:
             changes = merged((*changes, *_what_matters(run, plan)))
     rounds = known.rounds.get(gate.name) if known else None
+    senders, left = senders_of(run, plan)
     passed = any(gate.name in state.rounds and state.rounds[gate.name].passed_at for state in _after(plan, run))
     return GateCase(
         apex=run.apex,
@@ -66,7 +70,31 @@ def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
         phase=plan.phase,
         move=zone_move(run, plan) if gate.kind in KNOW_THE_MOVE else None,
         accounts=logins(run),
+        senders=senders,
+        left=left,
     )
+
+
+def senders_of(run: Run, plan: Plan) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the addresses that send the domain's mail while a phase runs, and those that send it no more."""
+    senders = run.playbook.mail.senders if run.playbook.mail else ()
+    numbers = {phase.name: phase.number for phase in run.playbook.phases}
+    gone = frozenset(one.address for one in senders if _is_gone(one, run, plan))
+    begun = (one.address for one in senders if one.since is None or plan.phase >= numbers[one.since])
+    return frozenset(begun) - gone, gone
+
+
+def _is_gone(sender: Sender, run: Run, plan: Plan) -> bool:
+    if sender.until == "always":
+        return False
+    if sender.until != "switch":
+        return run.ports.clock.now().date() > date.fromisoformat(sender.until)
+    changed = [change for change in run.standing(below=plan.phase) if not change.ttl_only]
+    settled_at = run.settled_at()
+    if run.playbook.zone.to or not changed or settled_at is None:
+        return False  # caches may lead to it as long as the run lasts
+    life_s = stale_life_s(changed, run.zone(plan.checkpoint))
+    return run.ports.clock.now() >= caches_clean_at(settled_at, [life_s])
 
 
 def logins(run: Run) -> Mapping[str, Login]:

@@ -11,10 +11,13 @@ from .confirm import Confirm
 from .delegation.gate import DelegationGate
 from .dnssec.gate import Dnssec
 from .http import Http
+from .mail.dkim import Dkim
+from .mail.dmarc import Dmarc
 from .mail.reading import IMAP, POP3
 from .mail.refusing import OldServerRefuses
 from .mail.round_trip import MailRoundTrip
 from .mail.smtp import Smtp
+from .mail.spf import Spf
 from .mail.submission import Submission
 from .old_side import OldSide
 from .parity.gate import Parity
@@ -44,6 +47,9 @@ def built_in() -> Mapping[str, Gate]:
         POP3,
         MailRoundTrip(),
         OldServerRefuses(),
+        Spf(),
+        Dkim(),
+        Dmarc(),
         Command(),
         Confirm(),
     )

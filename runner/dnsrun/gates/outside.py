@@ -1,24 +1,26 @@
-"""Hosts of other zones, found from the roots down with one memory for a round."""
+"""Hosts and records of other zones, found from the roots down with one memory for a round."""
 
 from __future__ import annotations
 
 from dns.name import Name
 
-from dnsrun.dnsio.views import ServerView
+from dnsrun.dnsio.views import FutureView, ServerView
 from dnsrun.dnsio.walk import Walk
 from dnsrun.errors import OutsideError
-from dnsrun.model.observation import NoReply, Observation, Words
+from dnsrun.model.observation import Answer, NoReply, Observation, Words
+from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.ports.net import Net, View
 
 _ALIAS = "alias"
 
 
 class Outside:
-    """Finds hosts; made for one round. A view that does not know the roots is asked for addresses itself."""
+    """Finds hosts and records; made for one round. A view without the roots is asked for addresses itself."""
 
     def __init__(self, view: View, net: Net) -> None:
         self._view = view
-        self._walk = Walk(net, view.roots) if isinstance(view, ServerView) else None
+        base = view.base if isinstance(view, FutureView) else view
+        self._walk = Walk(net, base.roots) if isinstance(base, ServerView) else None
 
     def host(self, name: Name) -> Words | NoReply:
         """Return a host's addresses in words for `addresses_in` and `is_alias`. Touches the network."""
@@ -29,6 +31,16 @@ class Outside:
             return Words(" ".join((*opening, *self._walk.addresses(name))))
         except OutsideError:
             return NoReply("timeout")
+
+    def answer(self, key: RRsetKey) -> Answer | NoReply:
+        """Return what is found at a key, aliases followed, as an answer to it. Touches the network."""
+        if self._walk is None:
+            return NoReply("unreachable")
+        try:
+            rdatas = self._walk.find(key.owner, key.rdtype)
+        except OutsideError:
+            return NoReply("timeout")
+        return Answer(0, True, RRset(key, 0, rdatas), "data") if rdatas else Answer(0, True, None, "nodata")  # noqa: FBT003
 
 
 def addresses_in(seen: Observation) -> tuple[str, ...] | None:

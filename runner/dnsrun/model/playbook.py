@@ -97,10 +97,16 @@ class ZoneSpec:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A host that sends the domain's mail."""
+    """A host that sends the domain's mail, now or once everything is done.
+
+    `until`: `always`; `switch`: until caches have followed what this playbook changes; or a day (`2026-11-20`).
+    `since`: the name of the phase with which it begins to send; None: it sends now.
+    """
 
     address: str
     until: str
+    since: str | None = None
+    mark: Mark | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,16 @@ from dnsrun.ports.kinds import DNS_TIMING
 from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S
 
 DNS_GATES = ("records", "untouched")
-MOVE_GATES = ("parity", "delegation", "dnssec")
+MOVE_GATES = ("parity", "delegation", "dnssec", "spf")
+MAIL_POLICY_GATES = ("spf", "dkim", "dmarc")
 PERSON_GATES = ("confirm",)
-KNOW_THE_MOVE = frozenset({*MOVE_GATES, "old-side", "resolvers"})
+KNOW_THE_MOVE = frozenset({*MOVE_GATES, *MAIL_POLICY_GATES, "old-side", "resolvers"})
 MAIL_GATES = frozenset({"smtp", "submission", "imap", "pop3", "mail-round-trip"})
-NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *PERSON_GATES, "serial", "resolvers"})
+NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *MAIL_POLICY_GATES, *PERSON_GATES, "serial", "resolvers"})
 WATCH_EVERY_S = 60
 WATCH_FAILURES = 2
 # Whole zones and delegations change only when somebody changes them, and asking costs thousands of answers.
-SLOW_S = {"parity": 900, "dnssec": 900, "delegation": 300}
+SLOW_S = {"parity": 900, "dnssec": 900, "delegation": 300} | dict.fromkeys(MAIL_POLICY_GATES, 300)
 
 
 def built_in(kind: str, side: Side = "live") -> GateSpec:

@@ -24,6 +24,7 @@ def formats(
         "duration": values.duration,
         "day": values.day,
         "moment": values.moment,
+        "until": values.until,
         "address": values.address,
         "url": values.url,
         "path": _path,

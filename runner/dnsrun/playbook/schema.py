@@ -17,7 +17,7 @@ from .values import DURATION
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-BUILT_IN_GATES = frozenset({"records", "untouched", "serial", "parity", "delegation", "dnssec"})
+BUILT_IN_GATES = frozenset({"records", "untouched", "serial", "parity", "delegation", "dnssec", "spf"})
 LOW_TTL_S = 600
 _DAY_S = 86400
 _TTL_MAX_S = 2**31 - 1  # RFC 2181 section 8
@@ -136,7 +136,12 @@ _MAIL: Schema = _object(
             _object(
                 {
                     "address": {**_ADDRESS, "description": "Address that sends the domain's mail"},
-                    "until": _text("Until when: a day, or always"),
+                    "from": _text("Name of the phase with which it begins to send; left out: it sends now"),
+                    "until": {
+                        "type": "string",
+                        "format": "until",
+                        "description": "Until when it sends: always (unless said), switch (it leaves now), or a day",
+                    },
                 },
                 "address",
             ),

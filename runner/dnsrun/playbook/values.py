@@ -58,6 +58,14 @@ def day(text: str) -> date:
     raise Wrong(f"must be a day, not {quoted(text)}; write it as 2026-11-20")
 
 
+def until(text: str) -> str:
+    """Return `always`, `switch`, or a day written as `2026-11-20`."""
+    try:
+        return text if text in ("always", "switch") else day(text).isoformat()
+    except Wrong as err:
+        raise Wrong(f"must be always, switch or a day, not {quoted(text)}; write a day as 2026-11-20") from err
+
+
 def moment(text: str) -> datetime:
     """Return an aware time written as `2026-11-20T09:00:00+09:00`."""
     try:

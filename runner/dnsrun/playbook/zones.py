@@ -120,7 +120,7 @@ def mail(value: Value) -> MailSpec:
         mailboxes=value.leaves("mailboxes"),
         submission=value.leaves("submission"),
         front=value.leaves("front"),
-        senders=tuple(Sender(s.leaf("address"), s.leaf("until", "always")) for s in senders.data) if senders else (),
+        senders=tuple(map(_sender, senders.data)) if senders else (),
         clients_by_address=value.leaf("clients_by_address", 0),
         moves=value.leaf("moves", False),  # noqa: FBT003 - the default of a key
         accounts=_accounts(value.get("accounts")),
@@ -147,6 +147,10 @@ def asked(value: Value, problems: Problems, today: date) -> AskedSpec | None:
 
 def _yes(word: str | None) -> bool | None:
     return None if word is None else word == "yes"
+
+
+def _sender(value: Value) -> Sender:
+    return Sender(value.leaf("address"), value.leaf("until", "always"), value.leaf("from"), value.mark)
 
 
 def _accounts(value: Value | None) -> Mapping[str, MailAccount]:

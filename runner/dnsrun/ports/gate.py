@@ -58,7 +58,8 @@ class GateCase:
     answer is shown but not judged. `first_round`: no earlier round of this gate has passed since the write.
     `commands_allowed`: the person allowed programs for this very playbook. `answer`: what a person answered.
     `phase`: the number of the running phase, 0 outside of one; told to programs. `move`: what a gate of a zone that
-    moves knows, None where the zone stays. `accounts`: the playbook's mail accounts by name.
+    moves knows, None where the zone stays. `accounts`: the playbook's mail accounts by name. `senders`: addresses that
+    send the domain's mail and must be allowed to; `left`: addresses that send it no more.
     """
 
     apex: Name
@@ -72,6 +73,8 @@ class GateCase:
     phase: int = 0
     move: ZoneMove | None = None
     accounts: Mapping[str, Login] = field(default_factory=dict)
+    senders: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
 
 
 class Gate(Protocol):

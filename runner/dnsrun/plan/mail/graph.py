@@ -18,7 +18,7 @@ from dnsrun.model.playbook import MailSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey, target_of
 from dnsrun.model.zone import ZoneSnapshot
 
-from .senders import spf_hosts, spf_texts
+from .senders import policies, spf_hosts
 
 Role = Literal["receiving", "reading", "sending"]
 
@@ -71,7 +71,7 @@ class MailGraph:
         key = change.key
         if change.ttl_only:
             return None
-        if spf_texts(change.before) != spf_texts(change.after):
+        if policies(change.before) != policies(change.after):
             return self.keys.get(key) or Ride("sending", (f"SPF of {_shown(key.owner)}",), key)
         if key.rdtype == RdataType.TXT and _LABELS.isdisjoint(key.labels):
             return None  # what a TXT RRset says beside SPF
@@ -159,7 +159,7 @@ def _reading(places: _Places, mail: MailSpec | None) -> Iterator[Ride]:
 def _sending(places: _Places, mail: MailSpec | None) -> Iterator[Ride]:
     """Yield what receivers elsewhere judge the domain's mail by: SPF (RFC 7208), DKIM, DMARC."""
     for rrset in places.of_type(RdataType.TXT):
-        for text in spf_texts(rrset):
+        for text in policies(rrset):
             start = f"SPF of {_shown(rrset.key.owner)}"
             yield Ride("sending", (f"{start}: {text}",), rrset.key)
             for term, host in spf_hosts(text, rrset.key.owner):

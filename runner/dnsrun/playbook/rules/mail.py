@@ -8,6 +8,7 @@ from dns.rdatatype import RdataType, to_text
 
 from dnsrun.model.playbook import MailSpec, RecordSpec
 from dnsrun.playbook.names import shown
+from dnsrun.playbook.wording import meant, quoted
 
 from .facts import Facts, Finding
 
@@ -15,7 +16,8 @@ _CARRYING = frozenset({RdataType.A, RdataType.AAAA, RdataType.CNAME})
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """Find entries that touch mail without owning up to it."""
+    """Find entries that touch mail without owning up to it, and senders that begin with no phase."""
+    yield from _beginnings(facts)
     if facts.mail and facts.mail.moves:
         return
     for spec in facts.records:
@@ -23,6 +25,17 @@ def check(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 spec.mark,
                 f"{why}; say affects: mail here when the mailboxes stay where they are, or moves: true below mail",
+            )
+
+
+def _beginnings(facts: Facts) -> Iterator[Finding]:
+    names = frozenset(phase.name for phase in facts.phases)
+    for sender in facts.mail.senders if facts.mail and names else ():
+        if sender.mark and sender.since is not None and sender.since not in names:
+            yield Finding(
+                sender.mark,
+                f"there is no phase {quoted(sender.since)} with which {sender.address} could begin to send"
+                f"{meant(sender.since, names)}",
             )
 
 
