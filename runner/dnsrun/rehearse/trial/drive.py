@@ -1,0 +1,315 @@
+"""Playing a whole migration: every phase as `apply` runs it, waits jumped over, people acted by the stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from dnsrun.engine.advance import Ended, NeedsPerson, advance
+from dnsrun.engine.progress import Event, GoingBack, Judging
+from dnsrun.engine.run import Ports, Run
+from dnsrun.engine.start import Prepared, begin, prepare
+from dnsrun.errors import DnsrunError, Lost
+from dnsrun.journal.lock import FileHolds
+from dnsrun.journal.store import FileJournal
+from dnsrun.model.content import is_content
+from dnsrun.model.entry import PersonAnswered
+from dnsrun.model.playbook import Phase, Playbook, Step
+from dnsrun.model.rrset import RRsetKey
+from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.ports.gate import Gate
+from dnsrun.rehearse.cache import CacheKind
+from dnsrun.rehearse.users import through
+
+from . import pages
+from .agenda import Agenda
+from .hands import Cast, Registry, Writer
+from .played import Ending, PhasePlayed, Played, Story
+from .population import POPULATION, Population
+from .services import Services, left_out, rehearsed, services_of
+from .setting import Setting
+from .stage import Stage
+from .troubles import KilledError, Troubles
+from .truth import content_of
+from .wants import wants_of
+
+PATIENCE = timedelta(days=1)
+"""How long a person is waited for who never acts, before the trial ends there."""
+_AFTERWARDS = timedelta(hours=1)
+_LONGEST_RECOVERY = timedelta(days=4)
+_MOST_ADVANCES = 200_000
+_MOST_PLANS = 20
+_HARMLESS = ("true",)
+_DISHONEST = ("at least",)
+
+
+@dataclass(slots=True)
+class Script:
+    """How a trial is played. `arrange` is called before the first phase, with the play; it sets troubles in it.
+
+    `gates` wraps the gates (drills have one fail). `on_back` is called when a rollback is about to begin; True: it is
+    done by hand from there on, so the engine stops.
+    """
+
+    seed: int = 1
+    kinds: tuple[CacheKind, ...] = POPULATION
+    arrange: Callable[[Play], None] | None = None
+    gates: Callable[[Play, Mapping[str, Gate]], Mapping[str, Gate]] | None = None
+    by_hand: Callable[[Play], None] | None = None
+
+
+class StoppedError(Exception):
+    """The engine is not asked any further: somebody goes on by hand."""
+
+
+class Play:
+    """One trial in hand: the stage, the services, the users, and the run on them."""
+
+    def __init__(self, setting: Setting, cast: Cast, gates: Mapping[str, Gate], folder: Path, script: Script) -> None:
+        self.setting = setting
+        self.agenda = Agenda(setting.start)
+        self.troubles = Troubles()
+        self.stage = Stage(setting, self.agenda, self.troubles)
+        self.services: Services = services_of(setting)
+        self.population = Population(setting, wants_of(setting), self.services, script.kinds, seed=script.seed)
+        self.listeners: list[Callable[[datetime, Event], None]] = []
+        self.phase: Phase | None = None
+        self._script = script
+        self._cast = cast
+        self._folder = folder
+        self._playbook = without_programs(setting.playbook)
+        played = rehearsed(gates, self.services)
+        self._gates = script.gates(self, played) if script.gates else played
+        self._went_back: tuple[datetime, str] | None = None
+        self._asked: list[str] = []
+        self.run: Run
+
+    def act(self) -> Played:
+        """Play every phase until one does not end well. Touches the network (loopback) and the folder."""
+        with self.stage, ExitStack() as stack:
+            pages.play(stack, pages.pages_of(self._playbook), self.services, self.stage.places)
+            self.population.open(through(self.stage.net()), self.stage.server_names(), self.agenda)
+            self.agenda.witness(lambda _: None, self._look_at_servers)
+            self._look_at_servers()
+            self.run = self._opened()
+            if self._script.arrange:
+                self._script.arrange(self)
+            phases = self._phases()
+            self._live_on(recovering=phases[-1].outcome != "done" if phases else False)
+            return self._result(phases)
+
+    def _opened(self) -> Run:
+        journal = FileJournal(self._folder, self.agenda)
+        hosts = self.stage.hosts
+        providers = {
+            name: Writer(real, hosts.get(name), self.stage, self.services) for name, real in self._cast.providers.items()
+        }
+        for name, writer in providers.items():
+            if name in hosts:
+                self.stage.also_at(hosts[name].primary, writer.own_servers)
+        ports = Ports(
+            net=self.stage.net(),
+            clock=self.agenda,
+            holds=FileHolds(self._folder, journal, self.agenda),
+            providers=providers,
+            registrars={name: Registry(real, self.stage) for name, real in self._cast.registrars.items()},
+            gates=self._gates,
+            roots=self.stage.roots,
+            tell=self._listen,
+            commands_allowed=True,
+            files=self.setting.files,
+        )
+        run = Run(self._playbook, journal, ports)
+        run.catch_up()
+        return run
+
+    def _listen(self, at: datetime, event: Event) -> None:
+        for listener in self.listeners:
+            listener(at, event)
+        if isinstance(event, GoingBack) and self._went_back is None:
+            self._went_back = (at, event.because)
+
+    def _look_at_servers(self) -> None:
+        servers = self.stage.asked_contents()
+        self.population.look_at_servers([content_of(content) for content in servers], self.agenda.now())
+
+    def _phases(self) -> tuple[PhasePlayed, ...]:
+        played = []
+        for phase in self._playbook.phases:
+            if phase.steps:
+                played.append(self._play_phase(phase))
+                if played[-1].outcome not in {"done", "nothing"}:
+                    break
+        return tuple(played)
+
+    def _play_phase(self, phase: Phase) -> PhasePlayed:
+        self.phase, self._went_back = phase, None
+        began, earliest = self.agenda.now(), None
+        try:
+            prepared, earliest = self._prepared(phase)
+            began = self.agenda.now()
+            if prepared.nothing_to_do:
+                notes = "; ".join(prepared.plan.notes) or "it has no work for this domain"
+                return PhasePlayed(phase.number, phase.name, earliest, began, began, "nothing", notes)
+            hazards = {hazard.name: "rehearsed" for hazard in prepared.plan.hazards}
+            plan = begin(self.run, _with_run(prepared, self._script.seed), hazards)
+            outcome, because = self._drive()
+        except DnsrunError as err:
+            outcome, because = "refused", str(err)
+            return PhasePlayed(phase.number, phase.name, earliest, began, self.agenda.now(), outcome, because)
+        return PhasePlayed(
+            number=phase.number,
+            name=phase.name,
+            earliest=earliest,
+            began=began,
+            ended=self.agenda.now(),
+            outcome=outcome,
+            because=because,
+            worst_recovery_s=plan.worst_recovery_s,
+            went_back_at=self._went_back[0] if self._went_back else None,
+            failed=self._went_back[1] if self._went_back else "",
+            hazards=tuple(hazards),
+        )
+
+    def _prepared(self, phase: Phase) -> tuple[Prepared, datetime | None]:
+        """Return the phase planned at the first time at which it may start, and that time."""
+        first = None
+        for _ in range(_MOST_PLANS):
+            prepared = prepare(self.run, phase.number)
+            earliest = prepared.plan.earliest
+            if prepared.nothing_to_do or earliest is None or earliest <= self.agenda.now():
+                return prepared, first or earliest
+            first = earliest
+            self.agenda.wait_until(earliest)
+        return prepared, first
+
+    def _drive(self) -> tuple[str, str]:
+        """Advance until the phase is over; returns its outcome and the sentence."""
+        asked_since: datetime | None = None
+        for _ in range(_MOST_ADVANCES):
+            try:
+                step = advance(self.run)
+            except KilledError:
+                self.run = self._opened()
+                continue
+            except StoppedError:
+                return "by hand", "the name servers were put back by hand"
+            if isinstance(step, Ended):
+                return step.outcome or "nothing", step.because
+            if not isinstance(step, NeedsPerson):
+                asked_since = None
+                self.agenda.wait_until(step.when)
+                continue
+            asked_since = self._asked_a_person(step, asked_since)
+            if self.agenda.now() - asked_since > PATIENCE:
+                return "waiting", f"nobody did this within a day: {step.text.splitlines()[0]}"
+        return "waiting", "it does not come to an end"
+
+    def _asked_a_person(self, step: NeedsPerson, since: datetime | None) -> datetime:
+        now = self.agenda.now()
+        if step.text not in self._asked:
+            self._asked.append(step.text)
+        person = timedelta(seconds=self.setting.delays.person_s)
+        if step.question and not self.troubles.forgets:
+            self.agenda.wait_until(now + person)
+            self._answer(step.move)
+        else:
+            self.agenda.wait_until(max(step.when, now + timedelta(seconds=15)))
+        return since or now
+
+    def _answer(self, move: int) -> None:
+        self.run.catch_up()
+        self.run.append(PersonAnswered(move, "done", "rehearsal"))
+
+    def _live_on(self, *, recovering: bool) -> None:
+        """Live on for an hour; after a rollback until an hour has passed in which nothing failed."""
+        until = self.agenda.now() + _LONGEST_RECOVERY
+        while True:
+            self.agenda.wait_until(self.agenda.now() + _AFTERWARDS)
+            self.population.live_until(self.agenda.now())
+            if not recovering or self.agenda.now() >= until or not self._is_anybody_broken():
+                return
+
+    def _is_anybody_broken(self) -> bool:
+        since = self.agenda.now() - _AFTERWARDS
+        for cache in self.population.caches:
+            for asker in cache.askers:
+                now = [met for met in asker.met if met.since >= since] + asker.met[-1:]
+                if any(met.state == "broken" for met in now):
+                    return True
+        return False
+
+    def _result(self, phases: tuple[PhasePlayed, ...]) -> Played:
+        ending, left_over = self._ending()
+        stories = tuple(
+            Story(cache.kind.name, cache.number, cache.kind.min_ttl_s == 0, asker.want, tuple(asker.met), self.agenda.now())
+            for cache in self.population.caches
+            for asker in cache.askers
+        )
+        return Played(
+            domain=self.setting.apex.to_text(omit_final_dot=True),
+            began=self.setting.start,
+            ended=self.agenda.now(),
+            phases=phases,
+            stories=stories,
+            ending=ending,
+            left_over=left_over,
+            assumed=self.setting.assumed,
+            not_rehearsed=left_out(self.setting.playbook),
+            served_new_at=tuple(self.population.served_new_at.items()),
+            asked=tuple(self._asked),
+        )
+
+    def _ending(self) -> tuple[Ending, tuple[str, ...]]:
+        """Compare what the delegated servers hold with the target and with what was captured."""
+        contents = self.stage.asked_contents()
+        different = {
+            name: sorted({str(key) for content in contents for key in _differing(content, goal)})
+            for name, goal in (("target", self.setting.target), ("checkpoint", self.setting.zone))
+        }
+        if not different["target"]:
+            return "target", ()
+        if not different["checkpoint"]:
+            return "checkpoint", ()
+        return "between", tuple(min(different.values(), key=len))
+
+
+def _differing(content: ZoneSnapshot, goal: ZoneSnapshot) -> list[RRsetKey]:
+    """Return the RRsets whose data differ; each host's own name servers at the apex aside."""
+    keys = {key for key in (*content.rrsets, *goal.rrsets) if is_content(key.rdtype)}
+    keys -= {key for key in keys if key.owner == goal.apex and key.rdtype.name == "NS"}
+    own = {key for key in keys if key in content.rrsets and key not in goal.rrsets and _is_server(key, content)}
+    return [key for key in keys - own if not _same(content, goal, key)]
+
+
+def _is_server(key: RRsetKey, content: ZoneSnapshot) -> bool:
+    """Tell whether this is the address of one of the host's own name servers inside the zone."""
+    from dns.rdatatype import RdataType
+
+    ns = content.rrsets.get(RRsetKey(content.apex, RdataType.NS))
+    return ns is not None and key.owner.to_text() in ns.texts()
+
+
+def _same(content: ZoneSnapshot, goal: ZoneSnapshot, key: RRsetKey) -> bool:
+    one, other = content.rrsets.get(key), goal.rrsets.get(key)
+    return one.same_data(other) if one is not None else other is None
+
+
+def _with_run(prepared: Prepared, seed: int) -> Prepared:
+    """Give the run a name that follows from the seed: the same seed has the same journal, octet by octet (P10)."""
+    return replace(prepared, plan=replace(prepared.plan, run=f"rehearsal-{seed}"))
+
+
+def without_programs(playbook: Playbook) -> Playbook:
+    """Return the playbook with a harmless program in place of each of its steps' programs."""
+    return replace(playbook, phases=tuple(replace(phase, steps=tuple(map(_harmless, phase.steps))) for phase in playbook.phases))
+
+
+def _harmless(step: Step) -> Step:
+    if step.kind != "command":
+        return step
+    undo = {"undo": _HARMLESS} if "undo" in step.options else {}
+    return replace(step, options={**step.options, "run": _HARMLESS, **undo})

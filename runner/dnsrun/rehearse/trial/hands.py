@@ -1,0 +1,191 @@
+"""Who writes in a trial: hosts and registrars as the playbook knows them, only that their servers are on this machine.
+
+What a host can do, and what it tells a person, is the real provider's word; the writing is done to the stage, at once
+or by a person who is asked and takes their time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from dnsrun.errors import OutsideError
+from dnsrun.model.observation import Endpoint
+from dnsrun.model.rrset import Change
+from dnsrun.model.zone import Delegation, ZoneSnapshot
+from dnsrun.ports.provider import (
+    Capabilities,
+    Pending,
+    Receipt,
+    RegistrarProvider,
+    Rejected,
+    SecondaryHost,
+    ServiceProvider,
+    Settled,
+    ZoneProvider,
+)
+
+from .services import Services
+from .stage import PlayedHost, Stage
+from .troubles import KilledError
+
+_AGAIN_AFTER_S = 60
+_MISTYPED = (RdataType.A, RdataType.CNAME, RdataType.MX, RdataType.TXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The playbook's hosts and registrars by their names, opened as for the real run; nothing is asked of them."""
+
+    providers: Mapping[str, ZoneProvider]
+    registrars: Mapping[str, RegistrarProvider]
+
+
+class Writer:
+    """A host of the zone."""
+
+    def __init__(self, real: ZoneProvider, host: PlayedHost | None, stage: Stage, services: Services) -> None:
+        self._real = real
+        self._host = host
+        self._stage = stage
+        self._services = services
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the real host can do."""
+        return self._real.capabilities
+
+    @property
+    def own_servers(self) -> tuple[Endpoint, ...]:
+        """The servers that the real host names."""
+        return self._real.own_servers
+
+    def read_zone(self, apex: Name) -> ZoneSnapshot:
+        """Read the zone as the real host would, or say as it does why it cannot be read."""
+        reads = self.capabilities.reads
+        if reads is None or self._host is None:
+            return self._real.read_zone(apex)
+        now = self._stage.agenda.now()
+        return replace(self._host.content, completeness=reads, taken_at=now, source="the rehearsed host", sources={})
+
+    def apply(self, apex: Name, changes: tuple[Change, ...]) -> Receipt:
+        """Write now, or have a person told who writes later."""
+        _interfere(self._stage)
+        host = self._host
+        if host is None or not self.capabilities.writes:
+            return self._real.apply(apex, changes)
+        if not self.capabilities.needs_person:
+            host.write(changes)
+            _killed(self._stage)
+            return Receipt()
+        receipt = self._real.apply(apex, changes)
+        typed = _mistyped(changes) if self._stage.troubles.mistypes else changes
+        _by_hand(self._stage, lambda: host.write(typed))
+        _killed(self._stage)
+        return receipt
+
+    def refresh(self, apex: Name, servers: tuple[Endpoint, ...] = ()) -> Receipt:
+        """Have the host copy the zone from its primary."""
+        _interfere(self._stage)
+        host, stage = self._host, self._stage
+        primary = next((one for one in stage.hosts.values() if host in one.copies), None)
+        if host is None or primary is None:
+            return Receipt()
+        if self.capabilities.needs_person:
+            _by_hand(stage, lambda: host.follow(primary))
+            return cast("SecondaryHost", self._real).refresh(apex, servers)
+        stage.agenda.later(stage.setting.delays.secondary_s, lambda: host.follow(primary))
+        _killed(stage)
+        return Receipt(operation="NOTIFY: took it")
+
+    def service_state(self, domain: Name, service: str) -> bool | None:  # noqa: ARG002 - one domain is played
+        """Return whether the service is on, None where only a person sees it."""
+        return None if self.capabilities.needs_person or self._host is None else self._services.is_on(self._host.name)
+
+    def set_service(self, domain: Name, service: str, *, on: bool) -> Receipt:
+        """Switch mail on or off at this host."""
+        _interfere(self._stage)
+        name = self._host.name if self._host else ""
+
+        def switch() -> None:
+            self._stage.agenda.change(lambda: self._services.switch(name, on=on))
+
+        if self.capabilities.needs_person:
+            _by_hand(self._stage, switch)
+            return cast("ServiceProvider", self._real).set_service(domain, service, on=on)
+        switch()
+        _killed(self._stage)
+        return Receipt()
+
+
+class Registry:
+    """A registrar, and the registry behind it: what is asked for shows at the parent some time later."""
+
+    def __init__(self, real: RegistrarProvider, stage: Stage) -> None:
+        self._real = real
+        self._stage = stage
+        self._newest = 0
+        self._shown = 0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the real registrar can do."""
+        return self._real.capabilities
+
+    def read_delegation(self, domain: Name) -> Delegation | None:  # noqa: ARG002 - one domain is played
+        """Return what the parent serves, None where only a person sees it."""
+        return None if self.capabilities.needs_person else self._stage.delegation
+
+    def replace_delegation(self, domain: Name, *, before: Delegation, after: Delegation) -> Receipt:
+        """Take the order, or have a person give it; a later order overtakes an earlier one."""
+        _interfere(self._stage)
+        self._newest += 1
+        number, stage = self._newest, self._stage
+        delay_s = stage.setting.delays.registrar_s + stage.troubles.pending_s
+
+        def show() -> None:
+            if number == self._newest:
+                stage.delegate(after)
+                self._shown = number
+
+        if self.capabilities.needs_person:
+            _by_hand(stage, lambda: stage.agenda.later(delay_s, show))
+            return self._real.replace_delegation(domain, before=before, after=after)
+        stage.agenda.later(delay_s, show)
+        _killed(stage)
+        return Receipt(operation=f"order {number}")
+
+    def poll(self, operation: str) -> Pending | Settled | Rejected:  # noqa: ARG002 - the newest order counts
+        """Say whether the newest order shows."""
+        return Settled() if self._shown == self._newest else Pending("in progress at the registry")
+
+
+def _by_hand(stage: Stage, what: Callable[[], None]) -> None:
+    if not stage.troubles.forgets:
+        stage.agenda.later(stage.setting.delays.person_s, what)
+
+
+def _interfere(stage: Stage) -> None:
+    """Refuse the call where the host is to be busy (faults 21, 22)."""
+    troubles = stage.troubles
+    troubles.calls += 1
+    if troubles.refusals > 0:
+        troubles.refusals -= 1
+        message = "429 Too Many Requests"
+        raise OutsideError(message, retryable=True, certainty="not-applied", retry_after_s=_AGAIN_AFTER_S)
+
+
+def _killed(stage: Stage) -> None:
+    """End the process straight after a call (fault 3)."""
+    if stage.troubles.calls == stage.troubles.kill_at:
+        raise KilledError
+
+
+def _mistyped(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """Return what somebody types who overlooks one line: the last that is no name server's."""
+    missed = next((one for one in reversed(changes) if one.key.rdtype in _MISTYPED and one.after), None)
+    return tuple(change for change in changes if change is not missed)

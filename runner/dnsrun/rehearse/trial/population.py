@@ -1,0 +1,229 @@
+"""Users behind caching resolvers: they ask all the time, and every second in which an answer fails them is counted.
+
+A cache is asked when what it holds runs out. While the world stands still it would learn the same again and again, so
+only the last time before a change is played: a day of quiet costs a few questions. What is played is real: messages
+to the stage's servers, entries that age in the resolver itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Literal
+
+import dns.rcode
+from dns.message import Message
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from dnsrun.model.rrset import rdata_text
+from dnsrun.rehearse.cache import ORDINARY, CacheAnswer, CacheKind, CachingResolver, Send
+from dnsrun.rehearse.zonestore import ZoneContent
+
+from .agenda import Agenda
+from .services import Services
+from .setting import Outside, Setting
+from .truth import Truth, final_data
+from .wants import Want
+
+State = Literal["well", "old", "new", "broken"]
+POPULATION: tuple[CacheKind, ...] = (
+    ORDINARY,
+    CacheKind("keeps nothing for longer than an hour", max_ttl_s=3_600, max_negative_ttl_s=900),
+    CacheKind("keeps everything for five minutes at least", min_ttl_s=300),
+)
+"""The kinds behind which users sit, the honest ones first."""
+CACHES_OF_A_KIND = 2
+_LEAST_PAUSE = timedelta(seconds=1)
+_ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
+_INFRASTRUCTURE = frozenset({RdataType.NS, *_ADDRESSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What users of one cache met from `since` (UTC) on: what they got, where it led, and why it failed them."""
+
+    since: datetime
+    state: State
+    data: tuple[str, ...] = ()
+    cause: str = ""
+
+
+@dataclass(slots=True)
+class Asker:
+    """The users of one name behind one cache. `met` is their story; `steady`: the newest answer was as before."""
+
+    want: Want
+    due: datetime
+    period: timedelta = timedelta(0)
+    steady: bool = False
+    answer: CacheAnswer | None = None
+    said_by: str = ""
+    met: list[Met] = field(default_factory=list)
+
+
+class Cache:
+    """One caching resolver and its users, living on their own time."""
+
+    def __init__(self, kind: CacheKind, number: int, resolver: Callable[[Send, Callable[[], datetime]], CachingResolver]) -> None:
+        self.kind = kind
+        self.number = number
+        self.askers: list[Asker] = []
+        self.now = datetime.min
+        self._resolver_of = resolver
+        self._resolver: CachingResolver | None = None
+        self._wakes: set[datetime] = set()
+        self.last_server = ""
+
+    def open(self, send: Send) -> None:
+        """Begin with an empty cache that asks through `send`."""
+
+        def listening(address: str, query: Message) -> Message | None:
+            answer = send(address, query)
+            self.last_server = address
+            if answer is not None:
+                self._note(answer)
+            return answer
+
+        self._resolver = self._resolver_of(listening, lambda: self.now)
+
+    def live_until(self, when: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
+        """Let the users ask everything that is due before `when` (UTC)."""
+        while True:
+            self._wakes = {wake for wake in self._wakes if wake > self.now}
+            end = min([when, *self._wakes])
+            self._live_quietly(end, judge)
+            self.now = max(self.now, end)
+            if end >= when:
+                return
+            self.unsettle()
+
+    def unsettle(self) -> None:
+        """Have everybody look twice before they take an answer for the usual one."""
+        for asker in self.askers:
+            asker.steady = False
+
+    def _live_quietly(self, end: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
+        while True:
+            asker = min(self.askers, key=lambda one: _effective(one, end))
+            at = _effective(asker, end)
+            if at >= end:
+                return
+            self.now = max(self.now, at)
+            self._ask(asker, judge)
+
+    def _ask(self, asker: Asker, judge: Callable[[Cache, Asker], Met]) -> None:
+        assert self._resolver is not None  # noqa: S101 - opened before anybody lives
+        self.last_server = ""
+        answer = self._resolver.resolve(asker.want.name, asker.want.rdtype)
+        period = max(_LEAST_PAUSE, timedelta(seconds=answer.remaining_ttl_s))
+        before = asker.answer
+        asker.steady = before is not None and period == asker.period and before.rrset == answer.rrset
+        asker.period, asker.answer, asker.due = period, answer, self.now + period
+        asker.said_by = self.last_server or asker.said_by
+        note(asker, judge(self, asker))
+
+    def _note(self, answer: Message) -> None:
+        """Remember when what leads to servers runs out: then the way to the data may become another one."""
+        for section in (answer.answer, answer.authority, answer.additional):
+            for held in section:
+                if held.rdtype == RdataType.NS or (section is answer.additional and held.rdtype in _INFRASTRUCTURE):
+                    self._wakes.add(self.now + timedelta(seconds=self.kind.positive_s(held.ttl)))
+
+
+def _effective(asker: Asker, end: datetime) -> datetime:
+    """Return when an asker asks next: of many equal times before `end` only the last."""
+    if not asker.steady or asker.due >= end:
+        return asker.due
+    return asker.due + (end - _LEAST_PAUSE / 1000 - asker.due) // asker.period * asker.period
+
+
+def note(asker: Asker, met: Met) -> None:
+    """Add to a story where it is new."""
+    newest = asker.met[-1] if asker.met else None
+    if newest is None or (newest.state, newest.data, newest.cause) != (met.state, met.data, met.cause):
+        asker.met.append(met)
+
+
+class Population:
+    """All caches and their users; a witness of every change of the world."""
+
+    def __init__(self, setting: Setting, wants: Sequence[Want], services: Services, kinds: Iterable[CacheKind], *, seed: int) -> None:
+        self.wants = tuple(wants)
+        self.caches = tuple(self._cache(setting, kind, number) for kind in kinds for number in range(CACHES_OF_A_KIND))
+        self._truth = Truth(setting)
+        self._outside: Mapping[Name, Outside] = setting.outside
+        self._services = services
+        self._names: Mapping[str, str] = {}
+        self.until = setting.start
+        self.served_new_at: dict[Want, datetime] = {}
+        self.changes: list[datetime] = []
+        self._settle_in(setting, Random(seed))  # noqa: S311 - no secret
+
+    def _cache(self, setting: Setting, kind: CacheKind, number: int) -> Cache:
+        roots = (setting.spare[0],)
+        return Cache(kind, number, lambda send, now: CachingResolver(roots, send, now, kind))
+
+    def _settle_in(self, setting: Setting, dice: Random) -> None:
+        for cache in self.caches:
+            cache.now = setting.start
+            for want in self.wants:
+                cache.askers.append(Asker(want, setting.start + timedelta(seconds=dice.randrange(60))))
+
+    def open(self, send: Send, names: Mapping[str, str], agenda: Agenda) -> None:
+        """Let everybody ask through `send`; `names` are those of servers by address."""
+        self._names = names
+        for cache in self.caches:
+            cache.open(send)
+        agenda.witness(self.live_until, lambda: self.reconsider(agenda.now()))
+
+    def live_until(self, when: datetime) -> None:
+        """Let every user live on until `when` (UTC)."""
+        for cache in self.caches:
+            cache.live_until(when, self._judge)
+        self.until = max(self.until, when)
+
+    def reconsider(self, now: datetime) -> None:
+        """Look again, after a change at `now` (UTC), at what the answers that users hold are worth."""
+        self.changes.append(now)
+        for cache in self.caches:
+            cache.now = now
+            cache.unsettle()
+            for asker in cache.askers:
+                if asker.answer is not None:
+                    note(asker, self._judge(cache, asker))
+
+    def look_at_servers(self, contents: Sequence[ZoneContent], now: datetime) -> None:
+        """Remember since when every server of the delegation gives the new data."""
+        for want in self.wants:
+            pair = self._truth.of(want.name, want.rdtype)
+            given = {final_data(content, self._outside, want.name, want.rdtype) for content in contents}
+            if given == {pair.new}:
+                self.served_new_at.setdefault(want, now)
+            else:
+                self.served_new_at.pop(want, None)
+
+    def _judge(self, cache: Cache, asker: Asker) -> Met:
+        want, answer = asker.want, asker.answer
+        assert answer is not None  # noqa: S101 - asked before it is judged
+        pair = self._truth.of(want.name, want.rdtype)
+        given = frozenset(rdata_text(rdata) for rdata in answer.rrset or ())
+        shown = tuple(sorted(given))
+        by = self._names.get(asker.said_by, asker.said_by)
+        if answer.rcode == dns.rcode.SERVFAIL:
+            return Met(cache.now, "broken", (), "no server answers")
+        if given not in pair:
+            return Met(cache.now, "broken", shown, _wrong(answer, by))
+        host = answer.rrset.name if answer.rrset is not None else want.name
+        if want.rdtype in _ADDRESSED and (flaw := self._services.flaw(host, shown)):
+            return Met(cache.now, "broken", shown, flaw)
+        state: State = "well" if pair.old == pair.new else "old" if given == pair.old else "new"
+        return Met(cache.now, state, shown)
+
+
+def _wrong(answer: CacheAnswer, by: str) -> str:
+    if answer.rrset is not None:
+        return f"{by} gives other data"
+    return f"{by} says: no such name" if answer.rcode == dns.rcode.NXDOMAIN else f"{by} says: no such record"

@@ -1,0 +1,240 @@
+"""The servers of a trial: root, parent and everything outside, the hosts of the zone with their secondaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+import dns.name
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from dnsrun.dnsio.walk import Roots
+from dnsrun.model.observation import Endpoint
+from dnsrun.model.rrset import Change, RRset, RRsetKey, rdata_from_text
+from dnsrun.model.zone import Delegation, ZoneSnapshot
+from dnsrun.model.zonetext import to_text
+from dnsrun.rehearse.authority import Authority
+from dnsrun.rehearse.lab import Place
+
+from .agenda import Agenda
+from .setting import Outside, Setting, soa_of
+from .stillnet import StillNet
+from .troubles import Troubles
+
+_DAY_S = 86_400
+_ROOT_NAME = "a.root."
+_UPSTREAM = f"{_DAY_S} SOA a.root. hostmaster.root. 1 1800 900 604800 900"
+
+
+class PlayedHost:
+    """A host of the zone: its primary, its own secondaries, and other hosts that copy from it.
+
+    Everything that it does to the world goes through the agenda.
+    """
+
+    def __init__(self, name: str, content: ZoneSnapshot, servers: tuple[Name, ...], stage: Stage) -> None:
+        self.name = name
+        self.content = content
+        self.servers = servers
+        self.authorities = {server: Authority({content.apex: to_text(content)}) for server in servers}
+        self.copies: list[PlayedHost] = []
+        self._held = dict.fromkeys(servers, content)
+        self._stage = stage
+
+    @property
+    def primary(self) -> Authority:
+        """The server where it is written."""
+        return self.authorities[self.servers[0]]
+
+    def write(self, changes: Iterable[Change]) -> None:
+        """Change the zone now; the secondaries follow."""
+        floor_s = self._stage.troubles.floor_s
+        self._take(_next_serial(self.content.apply(_clamped(change, floor_s) for change in changes)))
+
+    def follow(self, primary: PlayedHost) -> None:
+        """Copy the zone from another host now, when it has a newer one."""
+        if self.content is not primary.content:
+            self._take(primary.content)
+
+    def holds(self, server: Name) -> ZoneSnapshot:
+        """Return what one server serves."""
+        return self._held[server]
+
+    def _take(self, content: ZoneSnapshot) -> None:
+        agenda, delays = self._stage.agenda, self._stage.setting.delays
+        agenda.change(lambda: self._load(self.servers[0], content))
+        self.content = content
+        for server in self.servers[1:]:
+            agenda.later(delays.secondary_s, lambda server=server: self._catch_up(server))  # type: ignore[misc]
+        refresh_s = delays.copy_s if delays.copy_s is not None else soa_of(content).refresh
+        for copy in self.copies:
+            agenda.later(refresh_s, lambda copy=copy: copy.follow(self))  # type: ignore[misc]
+
+    def _catch_up(self, server: Name) -> None:
+        if server not in self._stage.troubles.stale:
+            content = self.content
+            self._stage.agenda.change(lambda: self._load(server, content))
+
+    def _load(self, server: Name, content: ZoneSnapshot) -> None:
+        if server in self._stage.troubles.empty:
+            content = replace(content, rrsets=_bare(content))
+        self.authorities[server].set_zone(content.apex, to_text(content))
+        self._held[server] = content
+
+
+class Stage:
+    """Everything that answers questions in a trial, as a context manager; listens on 127.0.0.1 only."""
+
+    def __init__(self, setting: Setting, agenda: Agenda, troubles: Troubles) -> None:
+        self.setting = setting
+        self.agenda = agenda
+        self.troubles = troubles
+        self.places: dict[Place, Place] = {}
+        self.delegation = setting.delegation
+        self.hosts = _hosts(self)
+        self.parent = Authority({setting.parent: self._parent_text(setting.delegation)})
+        self.root = Authority({dns.name.root: self._root_text()})
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        root, parent = self.setting.spare
+        self._play(self.root, (root,))
+        self._play(self.parent, (parent,))
+        for host in self.hosts.values():
+            for server, authority in host.authorities.items():
+                self._play(authority, self.setting.addresses(server))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def roots(self) -> Roots:
+        """Where iteration starts."""
+        return Roots.of({_ROOT_NAME: [self.setting.spare[0]]})
+
+    def net(self) -> StillNet:
+        """Return a new way to the places of this stage."""
+        return StillNet(self.places, self.agenda, lambda: self.agenda.version)
+
+    def also_at(self, authority: Authority, endpoints: Iterable[Endpoint]) -> None:
+        """Play a server at more places: where the playbook says that it is written."""
+        for endpoint in endpoints:
+            self.places.setdefault((endpoint.address, endpoint.port), (authority.address, authority.port))
+
+    def delegate(self, delegation: Delegation) -> None:
+        """Have the parent serve a delegation now; its TTL stays the parent's."""
+        self.delegation = replace(delegation, ttl_s=self.setting.delegation.ttl_s)
+        self.agenda.change(lambda: self.parent.set_zone(self.setting.parent, self._parent_text(self.delegation)))
+
+    def asked_contents(self) -> tuple[ZoneSnapshot, ...]:
+        """Return what each server holds that the parent delegates to."""
+        return tuple(
+            host.holds(server) for host in self.hosts.values() for server in host.servers if server in self.delegation.ns
+        )
+
+    def server_names(self) -> Mapping[str, str]:
+        """Return the name of each name server by its address, for people."""
+        root, parent = self.setting.spare
+        named = {
+            address: server.to_text(omit_final_dot=True)
+            for host in self.hosts.values()
+            for server in host.servers
+            for address in self.setting.addresses(server)
+        }
+        return {root: "the root", parent: "the parent", **named}
+
+    def _play(self, authority: Authority, addresses: Iterable[str]) -> None:
+        self._stack.enter_context(authority)
+        for address in addresses:
+            self.places[address, 53] = (authority.address, authority.port)
+
+    def _parent_text(self, delegation: Delegation) -> str:
+        apex, parent, ttl_s = self.setting.apex, self.setting.parent, delegation.ttl_s
+        server = f"a.rehearsed-parent.{parent}"
+        lines = [f"{parent} {_UPSTREAM}", f"{parent} {_DAY_S} NS {server}", f"{server} {_DAY_S} A {self.setting.spare[1]}"]
+        lines += [f"{apex} {ttl_s} NS {name}" for name in sorted(delegation.ns)]
+        for name, addresses in sorted(delegation.glue.items()):
+            lines += [f"{name} {ttl_s} {_address_type(address)} {address}" for address in addresses]
+        lines += self._outside_lines(lambda name: name.is_subdomain(parent))
+        return "\n".join(lines) + "\n"
+
+    def _root_text(self) -> str:
+        parent = self.setting.parent
+        server = f"a.rehearsed-parent.{parent}"
+        lines = [f". {_UPSTREAM}", f". {_DAY_S} NS {_ROOT_NAME}", f"{_ROOT_NAME} {_DAY_S} A {self.setting.spare[0]}"]
+        lines += [f"{parent} {_DAY_S} NS {server}", f"{server} {_DAY_S} A {self.setting.spare[1]}"]
+        lines += self._outside_lines(lambda name: not name.is_subdomain(parent))
+        return "\n".join(lines) + "\n"
+
+    def _outside_lines(self, belongs: Callable[[Name], bool]) -> list[str]:
+        found = sorted((name, known) for name, known in self.setting.outside.items() if belongs(name))
+        return [line for name, known in found for line in _lines(name, known)]
+
+
+def _lines(name: Name, known: Outside) -> list[str]:
+    lines = [f"{name} {_DAY_S} {_address_type(address)} {address}" for address in known.addresses]
+    return lines + [f"{name} {_DAY_S} TXT {text}" for text in known.texts]
+
+
+def _address_type(address: str) -> str:
+    return "AAAA" if ":" in address else "A"
+
+
+def _hosts(stage: Stage) -> dict[str, PlayedHost]:
+    """Return the hosts of the zone by the playbook's names: the old one, who copies from it, the new one."""
+    setting, zone = stage.setting, stage.setting.playbook.zone
+    copying = [name for names in zone.secondaries.values() for name in names]
+    known = {name: _named(setting, name) for name in (zone.provider, *copying)}
+    of_others = frozenset().union(*(known[name] for name in copying)) if copying else frozenset()
+    own = known[zone.provider] + tuple(sorted(setting.delegation.ns - of_others - set(known[zone.provider])))
+    if zone.to:
+        own = tuple(name for name in own if name not in _named(setting, zone.to))
+    hosts = {zone.provider: PlayedHost(zone.provider, setting.zone, own, stage)}
+    for name in copying:
+        if known[name]:
+            hosts[name] = PlayedHost(name, setting.zone, known[name], stage)
+    for primary, names in zone.secondaries.items():
+        hosts[primary].copies += [hosts[name] for name in names if name in hosts]
+    if zone.to:
+        hosts[zone.to] = PlayedHost(zone.to, _begun(setting, zone.to), _named(setting, zone.to), stage)
+    return hosts
+
+
+def _named(setting: Setting, provider: str) -> tuple[Name, ...]:
+    return tuple(server.name for server in setting.playbook.providers[provider].name_servers)
+
+
+def _begun(setting: Setting, provider: str) -> ZoneSnapshot:
+    """Return what the new host holds before anything is copied: what was captured there, else an empty zone."""
+    if setting.other is not None:
+        return setting.other
+    names = _named(setting, provider)
+    soa, ns = (RRsetKey(setting.apex, rdtype) for rdtype in (RdataType.SOA, RdataType.NS))
+    held = {key: setting.zone.rrsets[key] for key in (soa, ns)}
+    own = RRset(ns, held[ns].ttl_s, frozenset(rdata_from_text(RdataType.NS, name.to_text()) for name in names))
+    return replace(setting.zone, rrsets={soa: held[soa], ns: own}, source="a new zone")
+
+
+def _bare(zone: ZoneSnapshot) -> Mapping[RRsetKey, RRset]:
+    keys = (RRsetKey(zone.apex, rdtype) for rdtype in (RdataType.SOA, RdataType.NS))
+    return {key: zone.rrsets[key] for key in keys}
+
+
+def _clamped(change: Change, floor_s: int) -> Change:
+    if change.after is None or change.after.ttl_s >= floor_s:
+        return change
+    return replace(change, after=change.after.with_ttl(floor_s))
+
+
+def _next_serial(zone: ZoneSnapshot) -> ZoneSnapshot:
+    soa = soa_of(zone)
+    key = RRsetKey(zone.apex, RdataType.SOA)
+    raised = soa.replace(serial=(soa.serial + 1) % 2**32)  # type: ignore[no-untyped-call]
+    return replace(zone, rrsets={**zone.rrsets, key: RRset(key, zone.rrsets[key].ttl_s, frozenset({raised}))})

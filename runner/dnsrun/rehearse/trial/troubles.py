@@ -1,0 +1,32 @@
+"""What goes wrong in a trial; nothing unless said. One value that the stage, the hands and the drive look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dns.name import Name
+
+
+class KilledError(Exception):
+    """The process was killed straight after a call; the journal is all that is left of it."""
+
+
+@dataclass(slots=True)
+class Troubles:
+    """Switches for faults.
+
+    `stale`: name servers that never follow. `empty`: name servers that hold the zone without content. `floor_s`: the
+    lowest TTL (seconds) that hosts serve. `pending_s`: how much longer the registrar takes. `forgets`: people never do
+    what they are told. `mistypes`: what is typed by hand misses one RRset. `refusals`: how many calls are answered
+    with 429. `kill_at`: the process ends after the n-th call, counted from 1. `calls` counts them.
+    """
+
+    stale: set[Name] = field(default_factory=set)
+    empty: set[Name] = field(default_factory=set)
+    floor_s: int = 0
+    pending_s: int = 0
+    forgets: bool = False
+    mistypes: bool = False
+    refusals: int = 0
+    kill_at: int = 0
+    calls: int = 0
