@@ -48,6 +48,11 @@ class Agenda(VirtualClock):
         for look in self._after:
             look()
 
+    @property
+    def next_due(self) -> datetime | None:
+        """When (UTC) the world changes next by itself, as far as that is known."""
+        return self._due[0][0] if self._due else None
+
     def wait_until(self, when: datetime) -> None:
         """Jump to `when` (UTC), through everything that is due on the way; never back."""
         while self._due and self._due[0][0] <= when:

@@ -41,6 +41,8 @@ PATIENCE = timedelta(days=1)
 _AFTERWARDS = timedelta(hours=1)
 _LONGEST_RECOVERY = timedelta(days=4)
 _MOST_ADVANCES = 200_000
+_USUAL_EVERY_S = 60
+_LONGEST_REST = timedelta(hours=1)
 _MOST_PLANS = 20
 _HARMLESS = ("true",)
 _DISHONEST = ("at least",)
@@ -85,6 +87,7 @@ class Play:
         self._gates = script.gates(self, played) if script.gates else played
         self._went_back: tuple[datetime, str] | None = None
         self._asked: list[str] = []
+        self._doubted_at = setting.start
         self.run: Run
 
     def act(self) -> Played:
@@ -129,6 +132,8 @@ class Play:
     def _listen(self, at: datetime, event: Event) -> None:
         for listener in self.listeners:
             listener(at, event)
+        if isinstance(event, Judging) and event.verdict.outcome != "pass":
+            self._doubted_at = at
         if isinstance(event, GoingBack) and self._went_back is None:
             self._went_back = (at, event.because)
 
@@ -201,7 +206,7 @@ class Play:
                 return step.outcome or "nothing", step.because
             if not isinstance(step, NeedsPerson):
                 asked_since = None
-                self.agenda.wait_until(step.when)
+                self._wait(step.when)
                 continue
             asked_since = self._asked_a_person(step, asked_since)
             if self.agenda.now() - asked_since > PATIENCE:
@@ -217,8 +222,39 @@ class Play:
             self.agenda.wait_until(now + person)
             self._answer(step.move)
         else:
-            self.agenda.wait_until(max(step.when, now + timedelta(seconds=15)))
+            self._wait(max(step.when, now + timedelta(seconds=15)))
         return since or now
+
+    def _wait(self, when: datetime) -> None:
+        """Wait until `when` (UTC), longer where nothing can have changed by then.
+
+        In a world that stands still every look says the same. Once it has stood for as long as gates take to look
+        twice, and all said yes, looks are left out up to the next change, as by somebody who goes on by cron; those
+        that are made keep to their times, so that what changes is seen as late as it would be.
+        """
+        now, due = self.agenda.now(), self.agenda.next_due
+        if when > now and now - self._stirred_at() > timedelta(seconds=2 * self._longest_every_s()):
+            deadlines = [each for each in (due, self._hold_ends(), when + _LONGEST_REST) if each is not None]
+            if (rest := min(deadlines) - when) > timedelta(0):
+                when += rest // (when - now) * (when - now)
+        self.agenda.wait_until(when)
+
+    def _stirred_at(self) -> datetime:
+        """Return when the world last changed, or a gate said anything but yes."""
+        changed = self.population.changes[-1] if self.population.changes else self.setting.start
+        return max(changed, self._doubted_at)
+
+    def _longest_every_s(self) -> int:
+        plan = self.run.active_plan()
+        gates = [gate for move in (plan.moves if plan else ()) for gate in getattr(move, "gates", ())]
+        return max([_USUAL_EVERY_S, *(gate.every_s for gate in gates)])
+
+    def _hold_ends(self) -> datetime | None:
+        """Return when the wait or watch that is under way ends; what comes before it may rest no longer."""
+        active = self.run.state.active
+        moves = active.moves.values() if active else ()
+        ends = [move.due.until for move in moves if move.due and move.due.until > self.agenda.now()]
+        return min(ends, default=None)
 
     def _answer(self, move: int) -> None:
         self.run.catch_up()
