@@ -20,6 +20,7 @@ from .session import Session
 COMMANDS: Mapping[str, str] = {
     "init": "Find out about a domain and write a playbook with questions for the client.",
     "check": "Read playbooks and say everything that is wrong with them.",
+    "rehearse": "Play the whole migration on this machine; see what users would meet.",
     "plan": "Show what would happen, when, and how to get back. Reads only.",
     "apply": "Run one phase: show, ask, do, verify, roll back by itself.",
     "status": "Say where every domain stands; first what you must do.",

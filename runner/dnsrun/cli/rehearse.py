@@ -1,0 +1,141 @@
+"""`dnsrun rehearse`: the whole migration on this machine, before anything real is touched."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dnsrun.errors import Exit, UsageError
+from dnsrun.model.text import escape
+
+from .session import Session, asking, common, pass_session
+from .targets import Target, named, playbook_of
+
+if TYPE_CHECKING:
+    from dnsrun.model.playbook import Playbook
+    from dnsrun.rehearse.trial.drive import Play, Script
+    from dnsrun.rehearse.trial.setting import Captured, Setting, Wishes
+    from dnsrun.rehearse.trial.summary import Summary
+
+_SETTABLE = ("old_ttl", "ns_ttl", "registrar_delay", "person_delay", "secondary_delay", "copy_delay")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(name="rehearse")
+@click.argument("playbook", required=False, metavar="[PLAYBOOK|DOMAIN]")
+@click.option("--zone", type=_FILE, metavar="FILE", help="The zone, from a file; else the newest capture, else as it is now.")
+@click.option("--set", "wishes", multiple=True, metavar="NAME=DURATION", help=f"What if: {', '.join(_SETTABLE)}.")
+@click.option("--seed", type=int, default=1, show_default=True, help="When users begin to ask; the same seed, the same story.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Keep the journal there.")
+@asking
+@common
+@pass_session
+def command(session: Session, /, playbook: str | None, **given: Any) -> Exit:
+    """Play the whole migration on this machine and tell what users would meet, second by second.
+
+    The playbook's own steps and gates run against servers on 127.0.0.1, with caching resolvers and users, and a clock
+    that jumps over waits. Nothing real is written; the zone is read first, unless it was captured or is given.
+    """
+    target = _only(session, playbook)
+    read = playbook_of(session, target)
+    setting = _setting(session, read, given["zone"], _wishes(given["wishes"]))
+    found = _tried(session, setting, seed=given["seed"], keep=given["keep"])
+    return _tell(session, found)
+
+
+rehearse = command
+
+
+def _only(session: Session, word: str | None) -> Target:
+    targets = named(session, (word,) if word else ())
+    if len(targets) != 1:
+        listed = "\n".join(f"  {target.shown}" for target in targets)
+        raise UsageError(f"which domain is to be rehearsed? Name it:\n{listed}" if targets else "there is no playbook")
+    return targets[0]
+
+
+def _wishes(given: tuple[str, ...]) -> Wishes:
+    """Return what `--set` says; raises `UsageError`."""
+    from dnsrun.playbook.problems import Wrong
+    from dnsrun.playbook.values import duration
+    from dnsrun.rehearse.trial.setting import Delays, Wishes
+
+    told: dict[str, int] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or name not in _SETTABLE:
+            raise UsageError(f"--set {escape(text)}: say NAME=DURATION, NAME one of {', '.join(_SETTABLE)}")
+        try:
+            told[name] = int(value) if value.isdigit() else duration(value)
+        except Wrong as err:
+            raise UsageError(f"--set {escape(name)}: {err}") from err
+    usual = Delays()
+    delays = Delays(
+        secondary_s=told.get("secondary_delay", usual.secondary_s),
+        copy_s=told.get("copy_delay"),
+        registrar_s=told.get("registrar_delay", usual.registrar_s),
+        person_s=told.get("person_delay", usual.person_s),
+    )
+    return Wishes(told.get("old_ttl"), told.get("ns_ttl"), delays)
+
+
+def _setting(session: Session, playbook: Playbook, zone: Path | None, wishes: Wishes) -> Setting:
+    from dnsrun.rehearse.trial.setting import set_scene
+
+    now = session.world.clock.now().replace(microsecond=0)
+    return set_scene(playbook, _captured(session, playbook, zone), now, wishes)
+
+
+def _captured(session: Session, playbook: Playbook, zone: Path | None) -> Captured:
+    """Return the zone: from the file, else the newest capture, else read now."""
+    from dnsrun.wiring.rehearsing import captured_before, captured_in_file, captured_now
+    from dnsrun.wiring.runs import open_run
+
+    if zone is not None:
+        return captured_in_file(zone, playbook, session.world.clock.now())
+    run = open_run(session.world, playbook, lambda _at, _event: None)
+    if (captured := captured_before(run)) is not None:
+        return captured
+    session.console.passing("asking the servers")
+    return captured_now(run)
+
+
+def _tried(
+    session: Session,
+    setting: Setting,
+    *,
+    seed: int,
+    keep: Path | None = None,
+    script: Callable[[Script], Script] | None = None,
+) -> Summary:
+    """Play it once. Touches the disk and loopback."""
+    from dnsrun.gates.all import built_in
+    from dnsrun.rehearse.trial.drive import Play, Script
+    from dnsrun.rehearse.trial.summary import summary
+    from dnsrun.wiring.rehearsing import open_cast
+
+    cast = open_cast(session.world, setting.playbook)
+    plain = Script(seed=seed)
+    with tempfile.TemporaryDirectory(prefix="dnsrun-rehearsal-") as folder:
+        place = keep or Path(folder) / setting.apex.to_text(omit_final_dot=True)
+        if (place / "journal.jsonl").exists():
+            raise UsageError(f"{escape(str(place))} holds a journal already; name a new folder")
+        play: Play = Play(setting, cast, built_in(), place, script(plain) if script else plain)
+        return summary(play.act())
+
+
+def _tell(session: Session, found: Summary) -> Exit:
+    from dnsrun.rehearse.trial.summary import as_data
+    from dnsrun.rehearse.trial.telling import lines
+
+    if session.as_json:
+        session.console.json(as_data(found))
+    else:
+        for text, style in lines(found):
+            session.console.out((text, style))
+    good = found.played.outcome in {"done", "nothing"} and not found.honest_user_seconds
+    return Exit.DONE if good else Exit.FINDINGS

@@ -1,0 +1,257 @@
+"""What a trial comes to: when each name moved behind each kind of cache, every broken second with its cause. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from .played import Played, Story
+from .wants import Want
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time in which users of a kind of cache were failed. Times are UTC; `users` counts caches with a user each.
+
+    `user_seconds` adds up the seconds of all of them; `longest_s` is the longest that one of them met in one piece.
+    """
+
+    kind: str
+    honest: bool
+    want: Want
+    since: datetime
+    until: datetime
+    users: int
+    user_seconds: int
+    longest_s: int
+    cause: str
+    data: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """When the users of a kind of cache came to the new data: the first and the last of them (UTC; None: not at all).
+
+    `outdated_s`: the longest that one of them still got the old data after every server gave the new.
+    """
+
+    kind: str
+    want: Want
+    first: datetime | None
+    last: datetime | None
+    outdated_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The whole of it. `worst_s`: the longest that one user was failed in one piece, in seconds."""
+
+    played: Played
+    moves: tuple[Moved, ...]
+    spans: tuple[Span, ...]
+    undisturbed: tuple[Want, ...]
+
+    @property
+    def broken_user_seconds(self) -> int:
+        """Seconds in which an answer failed a user, all users added up."""
+        return sum(span.user_seconds for span in self.spans)
+
+    @property
+    def honest_user_seconds(self) -> int:
+        """The same behind caches that keep to TTLs."""
+        return sum(span.user_seconds for span in self.spans if span.honest)
+
+    @property
+    def worst_s(self) -> int:
+        """The longest that one user was failed in one piece, in seconds."""
+        return max((span.longest_s for span in self.spans), default=0)
+
+    def broken_by_kind(self) -> Mapping[str, int]:
+        """Return the broken user-seconds of each kind of cache, none left out."""
+        kinds = dict.fromkeys(story.kind for story in self.played.stories)
+        return {kind: sum(span.user_seconds for span in self.spans if span.kind == kind) for kind in kinds}
+
+    def last_broken(self, kind: str) -> datetime | None:
+        """Return when the last user of a kind of cache was well again; None when none was failed."""
+        return max((span.until for span in self.spans if span.kind == kind), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One stretch of one story."""
+
+    story: Story
+    since: datetime
+    until: datetime
+    cause: str
+    data: tuple[str, ...]
+
+    @property
+    def seconds(self) -> int:
+        return round((self.until - self.since).total_seconds())
+
+
+def summary(played: Played) -> Summary:
+    """Return what the stories of a trial come to."""
+    by_kind = [list(found) for _, found in groupby(sorted(played.stories, key=_kind_and_want), key=_kind_and_want)]
+    spans = [span for stories in by_kind for span in _spans(stories)]
+    spans.sort(key=lambda span: (span.since, span.want.service, span.want.name, not span.honest, span.kind))
+    served_at = dict(played.served_new_at)
+    moving = [stories for stories in by_kind if any(met.state in {"old", "new"} for one in stories for met in one.met)]
+    moves = [_moved(stories, served_at.get(stories[0].want)) for stories in moving]
+    disturbed = {span.want for span in spans} | {move.want for move in moves}
+    wants = dict.fromkeys(story.want for story in played.stories)
+    return Summary(played, tuple(moves), tuple(spans), tuple(want for want in wants if want not in disturbed))
+
+
+def _kind_and_want(story: Story) -> tuple[bool, str, str, Any, int]:
+    return not story.honest, story.kind, story.want.service, story.want.name, int(story.want.rdtype)
+
+
+def _pieces(story: Story, state: str) -> Iterator[_Piece]:
+    """Yield the stretches in one state; what follows itself for the same cause is one."""
+    ends = [met.since for met in story.met[1:]] + [story.until]
+    for met, end in zip(story.met, ends, strict=False):
+        if met.state == state and end > met.since:
+            yield _Piece(story, met.since, end, met.cause, met.data)
+
+
+def _spans(stories: list[Story]) -> Iterator[Span]:
+    """Yield one span for each cause, and anew where all users were well in between."""
+    pieces = sorted((piece for one in stories for piece in _pieces(one, "broken")), key=lambda piece: (piece.cause, piece.since))
+    for (cause, data), group in groupby(pieces, key=lambda piece: (piece.cause, piece.data)):
+        for together in _overlapping(list(group)):
+            yield _span(together, cause, data)
+
+
+def _overlapping(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
+    current: list[_Piece] = []
+    for piece in sorted(pieces, key=lambda one: one.since):
+        if current and piece.since > max(one.until for one in current):
+            yield current
+            current = []
+        current.append(piece)
+    if current:
+        yield current
+
+
+def _span(pieces: list[_Piece], cause: str, data: tuple[str, ...]) -> Span:
+    story = pieces[0].story
+    return Span(
+        kind=story.kind,
+        honest=story.honest,
+        want=story.want,
+        since=min(piece.since for piece in pieces),
+        until=max(piece.until for piece in pieces),
+        users=len({piece.story.number for piece in pieces}),
+        user_seconds=sum(piece.seconds for piece in pieces),
+        longest_s=max(piece.seconds for piece in pieces),
+        cause=cause,
+        data=data,
+    )
+
+
+def _moved(stories: list[Story], served_at: datetime | None) -> Moved:
+    ended = [(one, one.met[-1]) for one in stories if one.met and one.met[-1].state == "new"]
+    came = [_came_to_new(one) for one, _ in ended]
+    everybody = len(ended) == len(stories)
+    return Moved(
+        kind=stories[0].kind,
+        want=stories[0].want,
+        first=min(came, default=None),
+        last=max(came) if came and everybody else None,
+        outdated_s=max((_outdated_s(one, served_at) for one in stories), default=0) if served_at else 0,
+    )
+
+
+def _came_to_new(story: Story) -> datetime:
+    """Return since when a story stays with the new data."""
+    since = story.met[-1].since
+    for met in reversed(story.met):
+        if met.state != "new":
+            break
+        since = met.since
+    return since
+
+
+def _outdated_s(story: Story, served_at: datetime) -> int:
+    pieces = _pieces(story, "old")
+    return max((round((piece.until - max(piece.since, served_at)).total_seconds()) for piece in pieces), default=0)
+
+
+def as_data(found: Summary) -> dict[str, Any]:
+    """Return a trial as JSON data; times as ISO 8601, UTC."""
+    played = found.played
+    return {
+        "domain": played.domain,
+        "began": played.began.isoformat(),
+        "ended": played.ended.isoformat(),
+        "outcome": played.outcome,
+        "ending": played.ending,
+        "left_over": list(played.left_over),
+        "phases": [
+            {
+                "number": phase.number,
+                "name": phase.name,
+                "earliest": _iso(phase.earliest),
+                "began": phase.began.isoformat(),
+                "ended": phase.ended.isoformat(),
+                "outcome": phase.outcome,
+                "because": phase.because,
+                "went_back_at": _iso(phase.went_back_at),
+                "failed": phase.failed,
+                "worst_recovery_s": phase.worst_recovery_s,
+                "accepted": list(phase.hazards),
+            }
+            for phase in played.phases
+        ],
+        "moved": [
+            {
+                "cache": move.kind,
+                **_want(move.want),
+                "first": _iso(move.first),
+                "last": _iso(move.last),
+                "outdated_s": max(0, move.outdated_s),
+            }
+            for move in found.moves
+        ],
+        "broken": [
+            {
+                "cache": span.kind,
+                "honest": span.honest,
+                **_want(span.want),
+                "since": span.since.isoformat(),
+                "until": span.until.isoformat(),
+                "users": span.users,
+                "user_seconds": span.user_seconds,
+                "longest_s": span.longest_s,
+                "cause": span.cause,
+                "data": list(span.data),
+            }
+            for span in found.spans
+        ],
+        "undisturbed": [str(want) for want in found.undisturbed],
+        "broken_user_seconds": found.broken_user_seconds,
+        "broken_user_seconds_by_cache": dict(found.broken_by_kind()),
+        "worst_for_a_user_s": found.worst_s,
+        "by_hand": list(played.asked),
+        "assumed": list(played.assumed),
+        "not_rehearsed": list(played.not_rehearsed),
+    }
+
+
+def _want(want: Want) -> dict[str, str]:
+    return {"service": want.service, "name": str(want).split(" ", maxsplit=1)[0], "type": want.rdtype.name}
+
+
+def _iso(when: datetime | None) -> str | None:
+    return when.isoformat() if when else None
+
+
+def by_want(moves: Iterable[Moved]) -> Mapping[Want, tuple[Moved, ...]]:
+    """Return the moves of each name, in their order."""
+    wants = dict.fromkeys(move.want for move in moves)
+    return {want: tuple(move for move in moves if move.want == want) for want in wants}

@@ -1,0 +1,126 @@
+"""A trial in words, for a terminal: what happens when, whom it fails and why. Pure; lines with a style."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
+
+from dnsrun.model.times import duration, full_time
+
+from .played import PhasePlayed
+from .summary import Moved, Span, Summary, by_want
+
+Style = Literal["ok", "changed", "failed", "strong", "plain"]
+Line = tuple[str, Style]
+MOST_SPANS = 12
+MOST_NAMES = 12
+_OUTCOMES = {
+    "done": "done",
+    "nothing": "nothing to do",
+    "rolled-back": "ROLLED BACK",
+    "rollback-incomplete": "ROLLBACK NOT COMPLETE",
+    "refused": "REFUSED",
+    "paused": "PAUSED",
+    "waiting": "WAITS FOR A PERSON",
+    "by hand": "put back by hand",
+}
+ENDINGS = {
+    "target": "At the end every name server holds what the playbook wants.",
+    "checkpoint": "At the end every name server holds what was captured: nothing else has changed.",
+    "between": "At the end the name servers hold neither what the playbook wants nor what was captured:",
+}
+
+
+def lines(found: Summary) -> Iterator[Line]:
+    """Yield the whole story."""
+    played = found.played
+    kinds = dict.fromkeys(story.kind for story in played.stories)
+    lasted = duration((played.ended - played.began).total_seconds())
+    yield f"{played.domain}: rehearsed on this machine, {lasted} behind {len(kinds)} kinds of caches", "strong"
+    yield "", "plain"
+    for phase in played.phases:
+        yield from _phase(phase)
+    yield "", "plain"
+    yield from _moves(found)
+    yield from _broken(found)
+    yield ENDINGS[played.ending], "failed" if played.ending == "between" else "plain"
+    for key in played.left_over[:MOST_NAMES]:
+        yield f"  {key}", "failed"
+    yield from _small_print(found)
+
+
+def _phase(phase: PhasePlayed) -> Iterator[Line]:
+    style: Style = "ok" if phase.outcome in {"done", "nothing"} else "failed"
+    may_start = f"from {full_time(phase.earliest)}" if phase.earliest else "at once"
+    yield f"  {phase.number}  {phase.name:<24} may start {may_start}", "plain"
+    took = duration((phase.ended - phase.began).total_seconds())
+    yield f"     {_OUTCOMES.get(phase.outcome, phase.outcome)} after {took}, {full_time(phase.ended)}", style
+    if phase.failed:
+        yield f"     went back {full_time(phase.went_back_at or phase.ended)}: {phase.failed}", "failed"
+    elif phase.outcome not in {"done", "nothing"}:
+        for text in phase.because.splitlines():
+            yield f"     {text}", "failed"
+    if phase.hazards:
+        yield f"     accepted for the rehearsal: {', '.join(phase.hazards)}", "changed"
+
+
+def _moves(found: Summary) -> Iterator[Line]:
+    moves = by_want(found.moves)
+    if moves:
+        yield "Who came to the new data when, the last user behind each kind of cache:", "strong"
+    for want, each in list(moves.items())[:MOST_NAMES]:
+        yield f"  {want}   ({want.service})", "plain"
+        yield from (_moved(move, found.played.began) for move in each)
+    if len(moves) > MOST_NAMES:
+        yield f"  and {len(moves) - MOST_NAMES} more names (--json lists all)", "plain"
+    if found.undisturbed:
+        names = ", ".join(str(want) for want in found.undisturbed[:MOST_NAMES])
+        more = f" and {len(found.undisturbed) - MOST_NAMES} more" if len(found.undisturbed) > MOST_NAMES else ""
+        yield f"Never anything but the right answer: {names}{more}", "ok"
+
+
+def _moved(move: Moved, began: datetime) -> Line:
+    when = f"{_moment(move.last, began)}" if move.last else "not all of them" if move.first else "never"
+    late = f", {duration(move.outdated_s)} after the servers" if move.outdated_s > 0 else ""
+    return f"    {when:<18} {move.kind}{late}", "plain"
+
+
+def _broken(found: Summary) -> Iterator[Line]:
+    if not found.spans:
+        yield "No user got a wrong answer, not for a second.", "ok"
+        return
+    yield "Broken:", "strong"
+    for span in found.spans[:MOST_SPANS]:
+        yield span_words(span), "failed"
+    if len(found.spans) > MOST_SPANS:
+        yield f"  and {len(found.spans) - MOST_SPANS} more (--json lists all)", "failed"
+    total = f"{found.broken_user_seconds:,} user-seconds in all"
+    yield f"{total}; at worst one user went without for {duration(found.worst_s)} in one piece.", "failed"
+    for kind, seconds in found.broken_by_kind().items():
+        yield f"  {seconds:>9,}  {kind}", "failed" if seconds else "ok"
+
+
+def span_words(span: Span) -> str:
+    """Return one broken time as a line: whose, what, when, how long, why."""
+    since, until = span.since.astimezone(), span.until.astimezone()
+    end = f"{until:%H:%M:%S}" if since.date() == until.date() else f"{until:%Y-%m-%d %H:%M:%S}"
+    return (
+        f"  {span.want} ({span.want.service}), {since:%Y-%m-%d %H:%M:%S} to {end}, "
+        f"{duration(span.longest_s)} at most: {span.cause}   [{span.kind}]"
+    )
+
+
+def _small_print(found: Summary) -> Iterator[Line]:
+    played = found.played
+    if played.asked:
+        yield f"By hand: {len(played.asked)} instructions, done by the rehearsal's person.", "plain"
+    if played.assumed:
+        yield f"Assumed: {'; '.join(played.assumed)}.", "changed"
+    if played.not_rehearsed:
+        yield f"Not rehearsed: {'; '.join(played.not_rehearsed)}.", "changed"
+
+
+def _moment(when: datetime, began: datetime) -> str:
+    local = when.astimezone()
+    return f"{local:%H:%M:%S}" if local.date() == began.astimezone().date() else f"{local:%m-%d %H:%M:%S}"
