@@ -28,6 +28,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command(name="rehearse")
 @click.argument("playbook", required=False, metavar="[PLAYBOOK|DOMAIN]")
 @click.option("--zone", type=_FILE, metavar="FILE", help="The zone, from a file; else the newest capture, else as it is now.")
+@click.option("--new-zone", type=_FILE, metavar="FILE", help="With --zone: what the host that the zone moves to holds already.")
 @click.option("--set", "wishes", multiple=True, metavar="NAME=DURATION", help=f"What if: {', '.join(_SETTABLE)}.")
 @click.option("--seed", type=int, default=1, show_default=True, help="When users begin to ask; the same seed, the same story.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Keep the journal there.")
@@ -42,7 +43,7 @@ def command(session: Session, /, playbook: str | None, **given: Any) -> Exit:
     """
     target = _only(session, playbook)
     read = playbook_of(session, target)
-    setting = _setting(session, read, given["zone"], _wishes(given["wishes"]))
+    setting = _setting(session, read, (given["zone"], given["new_zone"]), _wishes(given["wishes"]))
     found = _tried(session, setting, seed=given["seed"], keep=given["keep"])
     return _tell(session, found)
 
@@ -83,20 +84,22 @@ def _wishes(given: tuple[str, ...]) -> Wishes:
     return Wishes(told.get("old_ttl"), told.get("ns_ttl"), delays)
 
 
-def _setting(session: Session, playbook: Playbook, zone: Path | None, wishes: Wishes) -> Setting:
+def _setting(session: Session, playbook: Playbook, files: tuple[Path | None, Path | None], wishes: Wishes) -> Setting:
     from dnsrun.rehearse.trial.setting import set_scene
 
     now = session.world.clock.now().replace(microsecond=0)
-    return set_scene(playbook, _captured(session, playbook, zone), now, wishes)
+    return set_scene(playbook, _captured(session, playbook, *files), now, wishes)
 
 
-def _captured(session: Session, playbook: Playbook, zone: Path | None) -> Captured:
+def _captured(session: Session, playbook: Playbook, zone: Path | None, new_zone: Path | None) -> Captured:
     """Return the zone: from the file, else the newest capture, else read now."""
     from dnsrun.wiring.rehearsing import captured_before, captured_in_file, captured_now
     from dnsrun.wiring.runs import open_run
 
+    if new_zone is not None and (zone is None or playbook.zone.to is None):
+        raise UsageError("--new-zone goes with --zone, for a zone that moves to another host")
     if zone is not None:
-        return captured_in_file(zone, playbook, session.world.clock.now())
+        return captured_in_file(zone, new_zone, playbook, session.world.clock.now())
     run = open_run(session.world, playbook, lambda _at, _event: None)
     if (captured := captured_before(run)) is not None:
         return captured

@@ -84,20 +84,30 @@ def _open(plugin: Any, spec: ProviderSpec, context: Context) -> Any:
         return _OnlyCapable(plugin.capabilities)
 
 
-def captured_in_file(path: Path, playbook: Playbook, now: datetime) -> Captured:
-    """Return a zone file, or a capture that dnsrun kept; the parent is assumed. Touches the disk.
+def captured_in_file(path: Path, new: Path | None, playbook: Playbook, now: datetime) -> Captured:
+    """Return a zone file, and another of what the new host holds already; the parent is assumed. Touches the disk.
 
     Raises `UsageError` or `PlaybookError`.
     """
+    text = _text(path)
+    zone = _read_zone(text, path, playbook, now)
+    other = _read_zone(_text(new), new, playbook, now) if new else None
+    return Captured(zone, other=other, files=_files(playbook, text))
+
+
+def _read_zone(text: str, path: Path, playbook: Playbook, now: datetime) -> ZoneSnapshot:
+    return read_attested(text, playbook.domain, Handed(str(path), "whoever rehearses", now.date()), taken_at=now)
+
+
+def _text(path: Path) -> str:
     try:
-        octets = path.read_bytes()
+        with path.open("rb") as file:
+            octets = file.read(_LARGEST_ZONE_OCTETS + 1)
     except OSError as err:
         raise UsageError(f"{escape(str(path))}: the zone cannot be read: {err.strerror}") from err
     if len(octets) > _LARGEST_ZONE_OCTETS:
         raise UsageError(f"{escape(str(path))}: the zone is larger than 32 MiB")
-    text = octets.decode("utf-8", errors="replace")
-    zone = read_attested(text, playbook.domain, Handed(str(path), "whoever rehearses", now.date()), taken_at=now)
-    return Captured(zone, files=_files(playbook, text))
+    return octets.decode("utf-8", errors="replace")
 
 
 def captured_now(run: Run) -> Captured:

@@ -48,19 +48,21 @@ _HARMLESS = ("true",)
 _DISHONEST = ("at least",)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Script:
-    """How a trial is played. `arrange` is called before the first phase, with the play; it sets troubles in it.
+    """How a trial is played.
 
-    `gates` wraps the gates (drills have one fail). `on_back` is called when a rollback is about to begin; True: it is
-    done by hand from there on, so the engine stops.
+    `arrange` is called before the first phase, with the play; it sets troubles in it. `gates` wraps the gates: drills
+    have one fail. `instead` plays something in place of the phases. `back_by_hand` does what a person does in place of
+    a rollback, which is then not begun.
     """
 
     seed: int = 1
     kinds: tuple[CacheKind, ...] = POPULATION
     arrange: Callable[[Play], None] | None = None
     gates: Callable[[Play, Mapping[str, Gate]], Mapping[str, Gate]] | None = None
-    by_hand: Callable[[Play], None] | None = None
+    instead: Callable[[Play], tuple[PhasePlayed, ...]] | None = None
+    back_by_hand: Callable[[Play], None] | None = None
 
 
 class StoppedError(Exception):
@@ -100,8 +102,8 @@ class Play:
             self.run = self._opened()
             if self._script.arrange:
                 self._script.arrange(self)
-            phases = self._phases()
-            self._live_on(recovering=phases[-1].outcome != "done" if phases else False)
+            phases = self._script.instead(self) if self._script.instead else self._phases()
+            self._live_on(recovering=not phases or phases[-1].outcome != "done")
             return self._result(phases)
 
     def _opened(self) -> Run:
@@ -136,6 +138,8 @@ class Play:
             self._doubted_at = at
         if isinstance(event, GoingBack) and self._went_back is None:
             self._went_back = (at, event.because)
+            if self._script.back_by_hand:
+                raise StoppedError
 
     def _look_at_servers(self) -> None:
         servers = self.stage.asked_contents()
@@ -201,7 +205,9 @@ class Play:
                 self.run = self._opened()
                 continue
             except StoppedError:
-                return "by hand", "the name servers were put back by hand"
+                assert self._script.back_by_hand is not None  # noqa: S101 - it is what stopped the engine
+                self._script.back_by_hand(self)
+                return "by hand", "put back by hand"
             if isinstance(step, Ended):
                 return step.outcome or "nothing", step.because
             if not isinstance(step, NeedsPerson):
@@ -266,11 +272,23 @@ class Play:
         while True:
             self.agenda.wait_until(self.agenda.now() + _AFTERWARDS)
             self.population.live_until(self.agenda.now())
-            if not recovering or self.agenda.now() >= until or not self._is_anybody_broken():
+            if not recovering or self.agenda.now() >= until or not self.is_anybody_broken():
                 return
 
-    def _is_anybody_broken(self) -> bool:
-        since = self.agenda.now() - _AFTERWARDS
+    @property
+    def has_written(self) -> bool:
+        """Tell whether the phase that is under way has begun to write."""
+        active = self.run.state.active
+        return active is not None and any(move.attempts for move in active.moves.values())
+
+    @property
+    def goes_forward(self) -> bool:
+        """Tell whether no rollback has begun."""
+        return self.run.state.going_back is None and self._went_back is None
+
+    def is_anybody_broken(self, within: timedelta = _AFTERWARDS) -> bool:
+        """Tell whether somebody was failed in the time before now."""
+        since = self.agenda.now() - within
         for cache in self.population.caches:
             for asker in cache.askers:
                 now = [met for met in asker.met if met.since >= since] + asker.met[-1:]

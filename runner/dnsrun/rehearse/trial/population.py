@@ -35,7 +35,7 @@ POPULATION: tuple[CacheKind, ...] = (
     CacheKind("keeps everything for five minutes at least", min_ttl_s=300),
 )
 """The kinds behind which users sit, the honest ones first."""
-CACHES_OF_A_KIND = 2
+CACHES_OF_A_KIND = 4
 _LEAST_PAUSE = timedelta(seconds=1)
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
 _INFRASTRUCTURE = frozenset({RdataType.NS, *_ADDRESSED})
@@ -167,10 +167,13 @@ class Population:
         return Cache(kind, number, lambda send, now: CachingResolver(roots, send, now, kind))
 
     def _settle_in(self, setting: Setting, dice: Random) -> None:
+        """Spread the caches over the life of a delegation, so that some have just learned it and some forget it soon."""
         for cache in self.caches:
-            cache.now = setting.start
+            life_s = cache.kind.positive_s(setting.delegation.ttl_s)
+            age_s = int(life_s * (cache.number + dice.random()) / CACHES_OF_A_KIND)
+            cache.now = setting.start - timedelta(seconds=age_s)
             for want in self.wants:
-                cache.askers.append(Asker(want, setting.start + timedelta(seconds=dice.randrange(60))))
+                cache.askers.append(Asker(want, cache.now + timedelta(seconds=dice.randrange(60))))
 
     def open(self, send: Send, names: Mapping[str, str], agenda: Agenda) -> None:
         """Let everybody ask through `send`; `names` are those of servers by address."""
