@@ -60,6 +60,11 @@ class PlayedHost:
         if self.content is not primary.content:
             self._take(primary.content)
 
+    def catch_up(self) -> None:
+        """Have every secondary of this host copy what the primary holds, now."""
+        for server in self.servers[1:]:
+            self._catch_up(server)
+
     def holds(self, server: Name) -> ZoneSnapshot:
         """Return what one server serves."""
         return self._held[server]

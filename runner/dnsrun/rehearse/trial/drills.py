@@ -1,0 +1,196 @@
+"""Rollback drills: every gate in turn fails; how long each kind of cache takes to recover, beside a rollback by hand.
+
+A gate on a service fails since the service does: the new address breaks down, or the new host loses the name. A gate
+on the DNS is made to say no. By hand means: the registrar gets the old name servers again, and nothing else is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import dns.name
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from dnsrun.engine.progress import Event, Judging
+from dnsrun.gates import options
+from dnsrun.gates.weburl import BadUrlError, is_address, parse
+from dnsrun.model.act import SetDelegation
+from dnsrun.model.observation import Observation, Verdict
+from dnsrun.model.plan import Hold
+from dnsrun.model.playbook import GateSpec
+from dnsrun.model.rrset import Change
+from dnsrun.plan.gating import NOT_SERVICES
+from dnsrun.ports.gate import Gate, GateCase
+from dnsrun.ports.kinds import Fragment
+from dnsrun.ports.net import Net, View
+
+from .byhand import put_back
+from .drive import Play, Script
+from .summary import Summary
+
+When = Literal["before", "after"]
+ALLOWED = frozenset({"rolled-back", "refused", "paused"})
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """A gate that is to fail: of a phase, before its first write or after it."""
+
+    phase: int
+    gate: str
+    kind: str
+    when: When
+
+    def __str__(self) -> str:
+        return f"phase {self.phase}, {self.gate}, {self.when}"
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """What came of a drill, and of the same failure with a rollback by hand (None: nothing had been written).
+
+    `recovered_s` tells for each kind of cache, in seconds from the first user who was failed, when the last was well.
+    """
+
+    drill: Drill
+    found: Summary
+    by_hand: Summary | None
+
+    @property
+    def is_allowed(self) -> bool:
+        """Tell whether the run ended as promised: nothing done, rolled back, or stopped for a person."""
+        before = self.drill.when == "before" and self.found.honest_user_seconds
+        return self.found.played.outcome in ALLOWED and self.found.played.ending != "between" and not before
+
+
+def recovery_s(found: Summary) -> Mapping[str, int]:
+    """Return for each kind of cache how long somebody behind it was failed, from the first failure on."""
+    first = min((span.since for span in found.spans), default=None)
+    kinds = dict.fromkeys(story.kind for story in found.played.stories)
+    ended = {kind: found.last_broken(kind) for kind in kinds}
+    return {kind: round((at - first).total_seconds()) if at and first else 0 for kind, at in ended.items()}
+
+
+class Rounds:
+    """Listens to a trial that goes well, and remembers which gates were asked when."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Drill, None] = {}
+
+    def arrange(self, play: Play) -> None:
+        """Begin to listen."""
+
+        def hear(_: datetime, event: Event) -> None:
+            if isinstance(event, Judging) and play.phase and (when := _when(event)) and event.gate.kind != "confirm":
+                self._seen.setdefault(Drill(play.phase.number, event.gate.name, event.gate.kind, when))
+
+        play.listeners.append(hear)
+
+    def drills(self) -> tuple[Drill, ...]:
+        """Return one drill for each gate, in the order in which they were asked."""
+        return tuple(self._seen)
+
+
+def _when(event: Judging) -> When | None:
+    if isinstance(event.move, Hold):
+        return None  # the same gates were asked after the write
+    return {"before": "before", "after": "after"}.get(event.move.when)  # type: ignore[return-value] # those two
+
+
+def script_of(drill: Drill, plain: Script, *, by_hand: bool) -> Script:
+    """Return the script that has this gate fail; `by_hand`: then a person goes back, not the engine."""
+    return replace(
+        plain,
+        gates=lambda play, gates: {kind: Failing(gate, drill, play) for kind, gate in gates.items()},
+        back_by_hand=put_back if by_hand else None,
+    )
+
+
+class Failing:
+    """A gate kind, one gate of which fails from a moment on."""
+
+    def __init__(self, real: Gate, drill: Drill, play: Play) -> None:
+        self._real = real
+        self._drill = drill
+        self._play = play
+        self._harm = False
+
+    @property
+    def kind(self) -> str:
+        """The word used in playbooks."""
+        return self._real.kind
+
+    @property
+    def fragment(self) -> Fragment:
+        """As the real gate."""
+        return self._real.fragment
+
+    def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
+        """Do the harm when its time has come, then ask as ever."""
+        if self._is_meant(spec, case) and self._drill.when == "after" and not self._harm:
+            self._harm = True
+            _do_harm(self._play, spec)
+        return self._real.observe(spec, case, view, net)
+
+    def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:
+        """Say no where it is this gate's turn and the harm does not show by itself; pure otherwise."""
+        verdict = self._real.judge(spec, case, seen)
+        forced = spec.kind in NOT_SERVICES or self._drill.when == "before"
+        if verdict.outcome == "pass" and forced and self._is_meant(spec, case):
+            return Verdict("fail", f"{spec.name} fails, as the drill wants", seen)
+        return verdict
+
+    def _is_meant(self, spec: GateSpec, case: GateCase) -> bool:
+        drill, play = self._drill, self._play
+        if (spec.name, spec.kind, case.phase) != (drill.gate, drill.kind, drill.phase) or not play.goes_forward:
+            return False
+        return play.has_written == (drill.when == "after")
+
+
+def _do_harm(play: Play, spec: GateSpec) -> None:
+    """Break what the gate looks at: at the new host where the name servers move, else at the new address."""
+    plan, setting = play.run.active_plan(), play.setting
+    subject = _subject(spec) or next((want.name for want in play.population.wants), setting.apex)
+    if plan and setting.playbook.zone.to and any(isinstance(act, SetDelegation) for act in plan.acts):
+        host = play.stage.hosts[setting.playbook.zone.to]
+        lost = [key for key in host.content.rrsets if key.owner == subject and key.rdtype in _LOST]
+        host.write([Change(key, host.content.rrsets[key], None) for key in lost])
+        return
+    switched = [change for change in (plan.changes() if plan else ()) if not change.ttl_only and change.after]
+    addresses = {text for change in switched if change.key.rdtype in _ADDRESSES and change.after for text in change.after.texts()}
+    before = {text for change in switched if change.before for text in change.before.texts()}
+    if addresses - before:
+        play.agenda.change(lambda: play.services.down.update(addresses - before))
+
+
+_ADDRESSES = frozenset({RdataType.A, RdataType.AAAA})
+_LOST = frozenset({*_ADDRESSES, RdataType.CNAME})
+
+
+def _subject(spec: GateSpec) -> Name | None:
+    """Return the host that a gate is about, if it names one."""
+    host = options.text(spec, "host")
+    if not host and options.text(spec, "url"):
+        try:
+            host = parse(options.text(spec, "url")).host
+        except BadUrlError:
+            return None
+    return dns.name.from_text(host) if host and not is_address(host) else None
+
+
+def drilled(
+    drills: Iterable[Drill], play: Callable[[Callable[[Script], Script]], Summary], tell: Callable[[str], None]
+) -> tuple[Drilled, ...]:
+    """Play every drill, and those that had written also with a rollback by hand."""
+    found = []
+    for drill in drills:
+        tell(f"drill: {drill}")
+        ours = play(lambda plain, drill=drill: script_of(drill, plain, by_hand=False))  # type: ignore[misc]
+        went_back = any(phase.went_back_at for phase in ours.played.phases)
+        hand = play(lambda plain, drill=drill: script_of(drill, plain, by_hand=True)) if went_back else None  # type: ignore[misc]
+        found.append(Drilled(drill, ours, hand))
+    return tuple(found)
