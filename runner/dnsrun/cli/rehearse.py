@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,12 @@ from .targets import Target, named, playbook_of
 
 if TYPE_CHECKING:
     from dnsrun.model.playbook import Playbook
-    from dnsrun.rehearse.trial.drive import Play, Script
+    from dnsrun.rehearse.trial.drive import Script
     from dnsrun.rehearse.trial.setting import Captured, Setting, Wishes
     from dnsrun.rehearse.trial.summary import Summary
+    from dnsrun.rehearse.trial.telling import Line
 
+_MODES = ("by_hand", "drill", "faults", "all_faults")
 _SETTABLE = ("old_ttl", "ns_ttl", "registrar_delay", "person_delay", "secondary_delay", "copy_delay")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -32,6 +35,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--set", "wishes", multiple=True, metavar="NAME=DURATION", help=f"What if: {', '.join(_SETTABLE)}.")
 @click.option("--seed", type=int, default=1, show_default=True, help="When users begin to ask; the same seed, the same story.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Keep the journal there.")
+@click.option("--by-hand", is_flag=True, help="The same without dnsrun: typed from look-ups, then switched.")
+@click.option("--drill", is_flag=True, help="Have every gate fail in turn; see how long recovery takes, and by hand.")
+@click.option("--fault", "faults", multiple=True, metavar="NAME", help="Have something go wrong; an unknown name lists all.")
+@click.option("--faults", "all_faults", type=click.Choice(["all"]), help="Every fault, one after the other.")
 @asking
 @common
 @pass_session
@@ -44,8 +51,15 @@ def command(session: Session, /, playbook: str | None, **given: Any) -> Exit:
     target = _only(session, playbook)
     read = playbook_of(session, target)
     setting = _setting(session, read, (given["zone"], given["new_zone"]), _wishes(given["wishes"]))
-    found = _tried(session, setting, seed=given["seed"], keep=given["keep"])
-    return _tell(session, found)
+    trial = _Trial(session, setting, given["seed"])
+    asked = [name for name in _MODES if given[name]]
+    if len(asked) > 1 or (asked and given["keep"]):
+        raise UsageError("--by-hand, --drill, --fault and --faults stand alone, and keep no journal")
+    if given["drill"]:
+        return _drill(trial)
+    if given["faults"] or given["all_faults"]:
+        return _fault(trial, given["faults"])
+    return _tell(session, trial.play(_by_hand if given["by_hand"] else None, keep=given["keep"]))
 
 
 rehearse = command
@@ -107,38 +121,77 @@ def _captured(session: Session, playbook: Playbook, zone: Path | None, new_zone:
     return captured_now(run)
 
 
-def _tried(
-    session: Session,
-    setting: Setting,
-    *,
-    seed: int,
-    keep: Path | None = None,
-    script: Callable[[Script], Script] | None = None,
-) -> Summary:
-    """Play it once. Touches the disk and loopback."""
-    from dnsrun.gates.all import built_in
-    from dnsrun.rehearse.trial.drive import Play, Script
-    from dnsrun.rehearse.trial.summary import summary
-    from dnsrun.wiring.rehearsing import open_cast
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What is played, once or many times."""
 
-    cast = open_cast(session.world, setting.playbook)
-    plain = Script(seed=seed)
-    with tempfile.TemporaryDirectory(prefix="dnsrun-rehearsal-") as folder:
-        place = keep or Path(folder) / setting.apex.to_text(omit_final_dot=True)
-        if (place / "journal.jsonl").exists():
-            raise UsageError(f"{escape(str(place))} holds a journal already; name a new folder")
-        play: Play = Play(setting, cast, built_in(), place, script(plain) if script else plain)
-        return summary(play.act())
+    session: Session
+    setting: Setting
+    seed: int
+
+    def play(self, script: Callable[[Script], Script] | None = None, *, keep: Path | None = None) -> Summary:
+        """Play it once; `script` says what is different from the usual. Touches the disk and loopback."""
+        from dnsrun.gates.all import built_in
+        from dnsrun.rehearse.trial.drive import Play, Script
+        from dnsrun.rehearse.trial.summary import summary
+        from dnsrun.wiring.rehearsing import open_cast
+
+        cast = open_cast(self.session.world, self.setting.playbook)
+        plain = Script(seed=self.seed)
+        with tempfile.TemporaryDirectory(prefix="dnsrun-rehearsal-") as folder:
+            place = keep or Path(folder) / self.setting.apex.to_text(omit_final_dot=True)
+            if (place / "journal.jsonl").exists():
+                raise UsageError(f"{escape(str(place))} holds a journal already; name a new folder")
+            return summary(Play(self.setting, cast, built_in(), place, script(plain) if script else plain).act())
+
+
+def _by_hand(plain: Script) -> Script:
+    from dnsrun.rehearse.trial.byhand import switch_by_hand
+
+    return replace(plain, instead=switch_by_hand)
+
+
+def _drill(trial: _Trial) -> Exit:
+    from dnsrun.rehearse.trial.drills import Rounds, drilled
+    from dnsrun.rehearse.trial.tables import drill_lines, drills_as_data
+
+    rounds, console = Rounds(), trial.session.console
+    console.passing("playing it once, to see which gates are asked")
+    trial.play(lambda plain: replace(plain, arrange=rounds.arrange))
+    found = drilled(rounds.drills(), trial.play, console.passing)
+    _show(trial.session, drills_as_data(found), drill_lines(found))
+    return Exit.DONE if all(one.is_allowed for one in found) else Exit.FINDINGS
+
+
+def _fault(trial: _Trial, names: tuple[str, ...]) -> Exit:
+    from dnsrun.rehearse.trial.faults import faulted, faults
+    from dnsrun.rehearse.trial.tables import fault_lines, faults_as_data
+
+    known = faults()
+    for name in names:
+        if name not in known:
+            listed = "\n".join(f"  {one.name:<20} {one.words}" for one in known.values())
+            raise UsageError(f"--fault {escape(name)} is not known; known are:\n{listed}")
+    found = []
+    for name in names or known:
+        trial.session.console.passing(f"fault: {name}")
+        found.append(faulted(known[name], trial.play))
+    _show(trial.session, faults_as_data(found), fault_lines(found))
+    return Exit.DONE if all(one.is_allowed for one in found) else Exit.FINDINGS
+
+
+def _show(session: Session, data: Any, lines: Iterable[Line]) -> None:
+    if session.as_json:
+        session.console.json(data)
+        return
+    for text, style in lines:
+        session.console.out((text, style))
 
 
 def _tell(session: Session, found: Summary) -> Exit:
     from dnsrun.rehearse.trial.summary import as_data
     from dnsrun.rehearse.trial.telling import lines
 
-    if session.as_json:
-        session.console.json(as_data(found))
-    else:
-        for text, style in lines(found):
-            session.console.out((text, style))
+    _show(session, as_data(found), lines(found))
     good = found.played.outcome in {"done", "nothing"} and not found.honest_user_seconds
     return Exit.DONE if good else Exit.FINDINGS

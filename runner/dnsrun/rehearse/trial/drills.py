@@ -6,7 +6,7 @@ on the DNS is made to say no. By hand means: the registrar gets the old name ser
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -32,13 +32,13 @@ from .byhand import put_back
 from .drive import Play, Script
 from .summary import Summary
 
-When = Literal["before", "after"]
+When = Literal["before", "after", "half-way"]
 ALLOWED = frozenset({"rolled-back", "refused", "paused"})
 
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """A gate that is to fail: of a phase, before its first write or after it."""
+    """A gate that is to fail: of a phase, before its first write, after it, or half-way through the watch over it."""
 
     phase: int
     gate: str
@@ -51,10 +51,7 @@ class Drill:
 
 @dataclass(frozen=True, slots=True)
 class Drilled:
-    """What came of a drill, and of the same failure with a rollback by hand (None: nothing had been written).
-
-    `recovered_s` tells for each kind of cache, in seconds from the first user who was failed, when the last was well.
-    """
+    """What came of a drill, and of the same failure with a rollback by hand (None: no user had been failed)."""
 
     drill: Drill
     found: Summary
@@ -67,14 +64,6 @@ class Drilled:
         return self.found.played.outcome in ALLOWED and self.found.played.ending != "between" and not before
 
 
-def recovery_s(found: Summary) -> Mapping[str, int]:
-    """Return for each kind of cache how long somebody behind it was failed, from the first failure on."""
-    first = min((span.since for span in found.spans), default=None)
-    kinds = dict.fromkeys(story.kind for story in found.played.stories)
-    ended = {kind: found.last_broken(kind) for kind in kinds}
-    return {kind: round((at - first).total_seconds()) if at and first else 0 for kind, at in ended.items()}
-
-
 class Rounds:
     """Listens to a trial that goes well, and remembers which gates were asked when."""
 
@@ -85,7 +74,10 @@ class Rounds:
         """Begin to listen."""
 
         def hear(_: datetime, event: Event) -> None:
-            if isinstance(event, Judging) and play.phase and (when := _when(event)) and event.gate.kind != "confirm":
+            if not isinstance(event, Judging) or play.phase is None or event.gate.kind == "confirm":
+                return
+            when = _when(event)
+            if when and (when != "half-way" or _switches(play)):
                 self._seen.setdefault(Drill(play.phase.number, event.gate.name, event.gate.kind, when))
 
         play.listeners.append(hear)
@@ -95,9 +87,15 @@ class Rounds:
         return tuple(self._seen)
 
 
+def _switches(play: Play) -> bool:
+    """Tell whether the phase moves the name servers: then it matters how many caches have followed."""
+    plan = play.run.active_plan()
+    return plan is not None and any(isinstance(act, SetDelegation) for act in plan.acts)
+
+
 def _when(event: Judging) -> When | None:
     if isinstance(event.move, Hold):
-        return None  # the same gates were asked after the write
+        return "half-way"
     return {"before": "before", "after": "after"}.get(event.move.when)  # type: ignore[return-value] # those two
 
 
@@ -118,6 +116,7 @@ class Failing:
         self._drill = drill
         self._play = play
         self._harm = False
+        self._watched_since: datetime | None = None
 
     @property
     def kind(self) -> str:
@@ -131,7 +130,7 @@ class Failing:
 
     def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
         """Do the harm when its time has come, then ask as ever."""
-        if self._is_meant(spec, case) and self._drill.when == "after" and not self._harm:
+        if self._is_meant(spec, case) and self._drill.when != "before" and not self._harm:
             self._harm = True
             _do_harm(self._play, spec)
         return self._real.observe(spec, case, view, net)
@@ -148,19 +147,30 @@ class Failing:
         drill, play = self._drill, self._play
         if (spec.name, spec.kind, case.phase) != (drill.gate, drill.kind, drill.phase) or not play.goes_forward:
             return False
+        if drill.when == "half-way":
+            return self._is_half_over()
         return play.has_written == (drill.when == "after")
+
+    def _is_half_over(self) -> bool:
+        """Tell whether half of the watch has passed, counted from the first round in it."""
+        ends, now = self._play.watch_ends, self._play.agenda.now()
+        if ends is None:
+            return self._harm
+        self._watched_since = self._watched_since or now
+        return now >= self._watched_since + (ends - self._watched_since) / 2
 
 
 def _do_harm(play: Play, spec: GateSpec) -> None:
     """Break what the gate looks at: at the new host where the name servers move, else at the new address."""
     plan, setting = play.run.active_plan(), play.setting
     subject = _subject(spec) or next((want.name for want in play.population.wants), setting.apex)
-    if plan and setting.playbook.zone.to and any(isinstance(act, SetDelegation) for act in plan.acts):
+    if setting.playbook.zone.to and _switches(play):
         host = play.stage.hosts[setting.playbook.zone.to]
         lost = [key for key in host.content.rrsets if key.owner == subject and key.rdtype in _LOST]
         host.write([Change(key, host.content.rrsets[key], None) for key in lost])
         return
-    switched = [change for change in (plan.changes() if plan else ()) if not change.ttl_only and change.after]
+    changes = plan.changes() if plan else ()
+    switched = [change for change in changes if change.before and change.after and not change.ttl_only]
     addresses = {text for change in switched if change.key.rdtype in _ADDRESSES and change.after for text in change.after.texts()}
     before = {text for change in switched if change.before for text in change.before.texts()}
     if addresses - before:
@@ -191,6 +201,7 @@ def drilled(
         tell(f"drill: {drill}")
         ours = play(lambda plain, drill=drill: script_of(drill, plain, by_hand=False))  # type: ignore[misc]
         went_back = any(phase.went_back_at for phase in ours.played.phases)
-        hand = play(lambda plain, drill=drill: script_of(drill, plain, by_hand=True)) if went_back else None  # type: ignore[misc]
+        counts = went_back and (ours.broken_user_seconds or drill.when == "half-way")
+        hand = play(lambda plain, drill=drill: script_of(drill, plain, by_hand=True)) if counts else None  # type: ignore[misc]
         found.append(Drilled(drill, ours, hand))
     return tuple(found)

@@ -8,17 +8,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from dns.rdatatype import RdataType
+
 from dnsrun.engine.advance import Ended, NeedsPerson, advance
 from dnsrun.engine.progress import Event, GoingBack, Judging
 from dnsrun.engine.run import Ports, Run
-from dnsrun.engine.start import Prepared, begin, prepare
-from dnsrun.errors import DnsrunError, Lost
+from dnsrun.engine.start import Prepared, begin, prepare, resume
+from dnsrun.errors import DnsrunError
 from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
 from dnsrun.model.content import is_content
 from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.playbook import Phase, Playbook, Step
-from dnsrun.model.rrset import RRsetKey
+from dnsrun.model.rrset import Change, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.gate import Gate
 from dnsrun.rehearse.cache import CacheKind
@@ -42,6 +44,8 @@ _AFTERWARDS = timedelta(hours=1)
 _LONGEST_RECOVERY = timedelta(days=4)
 _MOST_ADVANCES = 200_000
 _USUAL_EVERY_S = 60
+_VISITED_EVERY = timedelta(hours=1)
+_MOST_VISITS = 48
 _LONGEST_REST = timedelta(hours=1)
 _MOST_PLANS = 20
 _HARMLESS = ("true",)
@@ -88,6 +92,7 @@ class Play:
         played = rehearsed(gates, self.services)
         self._gates = script.gates(self, played) if script.gates else played
         self._went_back: tuple[datetime, str] | None = None
+        self.foreign: list[Change] = []
         self._asked: list[str] = []
         self._doubted_at = setting.start
         self.run: Run
@@ -196,8 +201,12 @@ class Play:
         return prepared, first
 
     def _drive(self) -> tuple[str, str]:
-        """Advance until the phase is over; returns its outcome and the sentence."""
+        """Advance until the phase is over; returns its outcome and the sentence.
+
+        A rollback that is not complete is taken up again every hour, as `dnsrun resume` does it.
+        """
         asked_since: datetime | None = None
+        visits = 0
         for _ in range(_MOST_ADVANCES):
             try:
                 step = advance(self.run)
@@ -209,6 +218,11 @@ class Play:
                 self._script.back_by_hand(self)
                 return "by hand", "put back by hand"
             if isinstance(step, Ended):
+                if step.outcome == "rollback-incomplete" and visits < _MOST_VISITS:
+                    visits += 1
+                    self.agenda.wait_until(self.agenda.now() + _VISITED_EVERY)
+                    resume(self.run)
+                    continue
                 return step.outcome or "nothing", step.because
             if not isinstance(step, NeedsPerson):
                 asked_since = None
@@ -282,6 +296,11 @@ class Play:
         return active is not None and any(move.attempts for move in active.moves.values())
 
     @property
+    def watch_ends(self) -> datetime | None:
+        """When (UTC) the wait or watch ends that is under way."""
+        return self._hold_ends()
+
+    @property
     def goes_forward(self) -> bool:
         """Tell whether no rollback has begun."""
         return self.run.state.going_back is None and self._went_back is None
@@ -320,29 +339,30 @@ class Play:
     def _ending(self) -> tuple[Ending, tuple[str, ...]]:
         """Compare what the delegated servers hold with the target and with what was captured."""
         contents = self.stage.asked_contents()
-        different = {
-            name: sorted({str(key) for content in contents for key in _differing(content, goal)})
-            for name, goal in (("target", self.setting.target), ("checkpoint", self.setting.zone))
-        }
-        if not different["target"]:
-            return "target", ()
-        if not different["checkpoint"]:
-            return "checkpoint", ()
-        return "between", tuple(min(different.values(), key=len))
+        standing = self.setting.zone.apply(self.run.standing())
+        goals: tuple[tuple[Ending, ZoneSnapshot], ...] = (
+            ("target", self.setting.target), ("checkpoint", self.setting.zone), ("checkpoint", standing),
+        )  # fmt: skip
+        nearest: tuple[str, ...] | None = None
+        for name, goal in goals:
+            kept = goal.apply(self.foreign)
+            left = tuple(sorted({str(key) for content in contents for key in _differing(content, kept)}))
+            if not left:
+                return name, ()
+            nearest = left if nearest is None or len(left) < len(nearest) else nearest
+        return "between", nearest or ()
 
 
 def _differing(content: ZoneSnapshot, goal: ZoneSnapshot) -> list[RRsetKey]:
     """Return the RRsets whose data differ; each host's own name servers at the apex aside."""
     keys = {key for key in (*content.rrsets, *goal.rrsets) if is_content(key.rdtype)}
-    keys -= {key for key in keys if key.owner == goal.apex and key.rdtype.name == "NS"}
+    keys -= {key for key in keys if key.owner == goal.apex and key.rdtype == RdataType.NS}
     own = {key for key in keys if key in content.rrsets and key not in goal.rrsets and _is_server(key, content)}
     return [key for key in keys - own if not _same(content, goal, key)]
 
 
 def _is_server(key: RRsetKey, content: ZoneSnapshot) -> bool:
     """Tell whether this is the address of one of the host's own name servers inside the zone."""
-    from dns.rdatatype import RdataType
-
     ns = content.rrsets.get(RRsetKey(content.apex, RdataType.NS))
     return ns is not None and key.owner.to_text() in ns.texts()
 

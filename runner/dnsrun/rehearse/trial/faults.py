@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from dns.rdatatype import RdataType
 
-from dnsrun.model.rrset import Change
+from dnsrun.model.rrset import Change, from_texts
 
 from .drive import Play, Script
 from .summary import Summary
@@ -53,7 +53,7 @@ class Faulted:
         played = self.found.played
         held = played.outcome in HELD and self.fault.may_hold
         ended = played.outcome in {"done", "nothing"} and played.ending == "target"
-        back = played.outcome == "rolled-back" and played.ending == "checkpoint"
+        back = played.outcome == "rolled-back" and played.ending != "between"
         return (ended or back or held) and not self.found.honest_user_seconds
 
     @property
@@ -64,8 +64,9 @@ class Faulted:
         played = self.found.played
         if played.outcome in HELD:
             return "HOLD"
-        ends = {"target": "TGT", "checkpoint": "CAP", "between": "?"}
-        return ends[played.ending] if played.outcome in {"done", "nothing", "rolled-back"} else "?"
+        if played.ending == "between" or played.outcome not in {"done", "nothing", "rolled-back"}:
+            return "?"
+        return "CAP" if played.outcome == "rolled-back" else "TGT" if played.ending == "target" else "?"
 
 
 def _moves(play: Play) -> bool:
@@ -106,7 +107,7 @@ def _empty(play: Play) -> None:
 
 
 def _floor(play: Play) -> None:
-    play.troubles.floor_s = 3600
+    play.troubles.floor_s = _TEN_MINUTES_S
 
 
 def _pending(play: Play) -> None:
@@ -137,8 +138,10 @@ def _colleague(play: Play) -> None:
 
     def edit() -> None:
         for key, held in sorted(host.content.rrsets.items(), key=lambda pair: pair[0].order()):
-            if key.rdtype == RdataType.TXT and key not in spoken and (key.owner, key.rdtype) not in asked:
-                host.write([Change(key, held, held.with_ttl(held.ttl_s + 1))])
+            if key.rdtype == RdataType.A and key not in spoken and (key.owner, key.rdtype) not in asked:
+                change = Change(key, held, from_texts(key, held.ttl_s, [play.setting.spare[0]]))
+                play.foreign.append(change)
+                host.write([change])
                 return
 
     play.agenda.later(timedelta(hours=12).total_seconds(), edit)
@@ -160,7 +163,7 @@ def faults() -> Mapping[str, Fault]:
         ),
         Fault("busy", "the host answers three calls with 429 Too Many Requests", 21, _busy, _always, may_hold=False),
         Fault("busy-for-long", "the host answers 429 for half an hour", 22, _busy_for_long, _always),
-        Fault("ttl-floor", "the host serves no TTL below an hour", 32, _floor, _always),
+        Fault("ttl-floor", "the host serves no TTL below ten minutes", 32, _floor, _always),
         Fault("stale-for-a-while", "a name server follows ten minutes late", 39, _stale_for_a_while, _has_secondary),
         Fault("stale-secondary", "a name server never follows", 40, _stale, _has_secondary),
         Fault("empty-twin", "a new name server has an empty zone", 41, _empty, _moves),

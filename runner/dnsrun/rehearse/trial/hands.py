@@ -130,6 +130,7 @@ class Registry:
         self._stage = stage
         self._newest = 0
         self._shown = 0
+        self._ordered: Delegation | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -143,7 +144,10 @@ class Registry:
     def replace_delegation(self, domain: Name, *, before: Delegation, after: Delegation) -> Receipt:
         """Take the order, or have a person give it; a later order overtakes an earlier one."""
         _interfere(self._stage)
+        if self._ordered is not None and self._ordered.same(after):
+            return self._taken(before, after)  # the order is with the registry already
         self._newest += 1
+        self._ordered = after
         number, stage = self._newest, self._stage
         delay_s = stage.setting.delays.registrar_s + stage.troubles.pending_s
 
@@ -154,10 +158,15 @@ class Registry:
 
         if self.capabilities.needs_person:
             _by_hand(stage, lambda: stage.agenda.later(delay_s, show))
-            return self._real.replace_delegation(domain, before=before, after=after)
-        stage.agenda.later(delay_s, show)
-        _killed(stage)
-        return Receipt(operation=f"order {number}")
+        else:
+            stage.agenda.later(delay_s, show)
+            _killed(stage)
+        return self._taken(before, after)
+
+    def _taken(self, before: Delegation, after: Delegation) -> Receipt:
+        if self.capabilities.needs_person:
+            return self._real.replace_delegation(self._stage.setting.apex, before=before, after=after)
+        return Receipt(operation=f"order {self._newest}")
 
     def poll(self, operation: str) -> Pending | Settled | Rejected:  # noqa: ARG002 - the newest order counts
         """Say whether the newest order shows."""

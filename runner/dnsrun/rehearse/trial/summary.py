@@ -182,6 +182,14 @@ def _outdated_s(story: Story, served_at: datetime) -> int:
     return max((round((piece.until - max(piece.since, served_at)).total_seconds()) for piece in pieces), default=0)
 
 
+def recovery_s(found: Summary) -> Mapping[str, int]:
+    """Return for each kind of cache for how long somebody behind it was failed, in seconds from the first failure on."""
+    first = min((span.since for span in found.spans), default=None)
+    kinds = dict.fromkeys(story.kind for story in found.played.stories)
+    ended = {kind: found.last_broken(kind) for kind in kinds}
+    return {kind: round((at - first).total_seconds()) if at and first else 0 for kind, at in ended.items()}
+
+
 def as_data(found: Summary) -> dict[str, Any]:
     """Return a trial as JSON data; times as ISO 8601, UTC."""
     played = found.played

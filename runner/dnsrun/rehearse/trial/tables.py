@@ -1,0 +1,92 @@
+"""Drills and faults as tables in words, and as data. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from dnsrun.model.times import duration
+
+from .drills import Drilled
+from .faults import Faulted
+from .summary import Summary, recovery_s
+from .telling import Line
+
+_NAME, _WORDS = 20, 52
+
+
+def drill_lines(drilled: Sequence[Drilled]) -> Iterator[Line]:
+    """Yield the table of drills: how it ended, for how long users were failed, beside a rollback by hand."""
+    yield "Drills: every gate fails once. Broken user-seconds, and when the last user behind each cache was well:", "strong"
+    for one in drilled:
+        verdict = "ok" if one.is_allowed else "NOT AS PROMISED"
+        end = one.found.played.phases[-1]
+        yield f"  {one.drill!s:<44} {end.outcome:<20} {verdict}", "ok" if one.is_allowed else "failed"
+        yield f"      dnsrun    {_cost(one.found)}", "plain"
+        if one.by_hand is not None:
+            yield f"      by hand   {_cost(one.by_hand)}", "changed"
+    good = sum(one.is_allowed for one in drilled)
+    yield f"{good} of {len(drilled)} drills ended as promised.", "ok" if good == len(drilled) else "failed"
+
+
+def _cost(found: Summary) -> str:
+    if not found.broken_user_seconds:
+        return "nobody was failed"
+    each = ", ".join(f"{kind} {duration(seconds)}" for kind, seconds in recovery_s(found).items() if seconds)
+    return f"{found.broken_user_seconds:,} user-seconds; {each}"
+
+
+def fault_lines(faulted: Sequence[Faulted]) -> Iterator[Line]:
+    """Yield the table of faults: what came of each, and whether that is allowed."""
+    yield "Faults: TGT the target, CAP as captured, HOLD a stop for a person, - cannot happen here", "strong"
+    for one in faulted:
+        broken = f"{one.found.broken_user_seconds:,} s broken" if one.found else ""
+        verdict = "" if one.found is None else "allowed" if one.is_allowed else "NOT ALLOWED"
+        style = "plain" if one.found is None else "ok" if one.is_allowed else "failed"
+        yield f"  {one.fault.name:<{_NAME}} {one.fault.words:<{_WORDS}} {one.outcome:<5} {broken:<14} {verdict}", style  # type: ignore[misc] # one of the styles
+        if one.found and one.outcome in {"HOLD", "CAP", "?"}:
+            last = one.found.played.phases[-1]
+            yield f"      {(last.failed or last.because).splitlines()[0]}", "plain"
+    good = sum(one.is_allowed for one in faulted)
+    yield f"{good} of {len(faulted)} outcomes are allowed.", "ok" if good == len(faulted) else "failed"
+
+
+def drills_as_data(drilled: Sequence[Drilled]) -> list[dict[str, Any]]:
+    """Return the drills as JSON data."""
+    return [
+        {
+            "phase": one.drill.phase,
+            "gate": one.drill.gate,
+            "when": one.drill.when,
+            "outcome": one.found.played.outcome,
+            "ending": one.found.played.ending,
+            "allowed": one.is_allowed,
+            "dnsrun": _as_data(one.found),
+            "by_hand": _as_data(one.by_hand) if one.by_hand else None,
+        }
+        for one in drilled
+    ]
+
+
+def faults_as_data(faulted: Sequence[Faulted]) -> list[dict[str, Any]]:
+    """Return the faults as JSON data."""
+    return [
+        {
+            "fault": one.fault.name,
+            "number": one.fault.number or None,
+            "outcome": one.outcome,
+            "allowed": one.is_allowed,
+            "ended": one.found.played.outcome if one.found else None,
+            "because": one.found.played.phases[-1].because if one.found else None,
+            **(_as_data(one.found) if one.found else {}),
+        }
+        for one in faulted
+    ]
+
+
+def _as_data(found: Summary) -> dict[str, Any]:
+    return {
+        "broken_user_seconds": found.broken_user_seconds,
+        "worst_for_a_user_s": found.worst_s,
+        "recovery_s": dict(recovery_s(found)),
+    }
