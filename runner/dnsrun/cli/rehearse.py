@@ -30,14 +30,24 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command(name="rehearse")
 @click.argument("playbook", required=False, metavar="[PLAYBOOK|DOMAIN]")
-@click.option("--zone", type=_FILE, metavar="FILE", help="The zone, from a file; else the newest capture, else as it is now.")
-@click.option("--new-zone", type=_FILE, metavar="FILE", help="With --zone: what the host that the zone moves to holds already.")
+@click.option(
+    "--zone", type=_FILE, metavar="FILE", help="The zone, from a file; else the newest capture, else as it is now."
+)
+@click.option(
+    "--new-zone", type=_FILE, metavar="FILE", help="With --zone: what the host that the zone moves to holds already."
+)
 @click.option("--set", "wishes", multiple=True, metavar="NAME=DURATION", help=f"What if: {', '.join(_SETTABLE)}.")
-@click.option("--seed", type=int, default=1, show_default=True, help="When users begin to ask; the same seed, the same story.")
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Keep the journal there.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="When users begin to ask; the same seed, the same story."
+)
+@click.option(
+    "--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Keep the journal there."
+)
 @click.option("--by-hand", is_flag=True, help="The same without dnsrun: typed from look-ups, then switched.")
 @click.option("--drill", is_flag=True, help="Have every gate fail in turn; see how long recovery takes, and by hand.")
-@click.option("--fault", "faults", multiple=True, metavar="NAME", help="Have something go wrong; an unknown name lists all.")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="NAME", help="Have something go wrong; an unknown name lists all."
+)
 @click.option("--faults", "all_faults", type=click.Choice(["all"]), help="Every fault, one after the other.")
 @asking
 @common

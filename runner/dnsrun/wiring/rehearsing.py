@@ -20,6 +20,7 @@ from dnsrun.engine.moving import read_other
 from dnsrun.engine.run import Run
 from dnsrun.errors import DnsrunError, OutsideError, UsageError
 from dnsrun.journal.fold import RunState
+from dnsrun.model.entry import Captured as CapturedEntry
 from dnsrun.model.playbook import Playbook, ProviderSpec, SecretRef
 from dnsrun.model.rrset import rdata_text
 from dnsrun.model.text import escape
@@ -61,10 +62,12 @@ class _OnlyCapable:
 
 def open_cast(world: World, playbook: Playbook, *, language: str = "en") -> Cast:
     """Return hosts and registrars as the playbook names them. No network, no secrets."""
-    context = Context(_NoNet(), world.clock, _NoSecrets(), language)  # type: ignore[arg-type] # nothing is asked of it
+    context = Context(_NoNet(), world.clock, _NoSecrets(), language)
     known: Mapping[str, Any] = {**plugins(), **registrars()}
     opened = {name: _open(known[spec.use], spec, context) for name, spec in playbook.providers.items()}
-    hosts: dict[str, ZoneProvider] = {name: one for name, one in opened.items() if playbook.providers[name].use in plugins()}
+    hosts: dict[str, ZoneProvider] = {
+        name: one for name, one in opened.items() if playbook.providers[name].use in plugins()
+    }
     others: dict[str, RegistrarProvider] = {name: one for name, one in opened.items() if name not in hosts}
     return Cast(hosts, others)
 
@@ -127,7 +130,7 @@ def captured_before(run: Run) -> Captured | None:
     return Captured(zone, chosen.delegation, files=run.ports.files or _files(run.playbook, ""))
 
 
-def _newest_untouched(state: RunState):  # type: ignore[no-untyped-def]
+def _newest_untouched(state: RunState) -> CapturedEntry | None:
     captures = [entry for entry in state.captures if entry.zone]
     if not captures:
         return None

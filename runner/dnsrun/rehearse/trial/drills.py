@@ -171,7 +171,9 @@ def _do_harm(play: Play, spec: GateSpec) -> None:
         return
     changes = plan.changes() if plan else ()
     switched = [change for change in changes if change.before and change.after and not change.ttl_only]
-    addresses = {text for change in switched if change.key.rdtype in _ADDRESSES and change.after for text in change.after.texts()}
+    addresses = {
+        text for change in switched if change.key.rdtype in _ADDRESSES and change.after for text in change.after.texts()
+    }
     before = {text for change in switched if change.before for text in change.before.texts()}
     if addresses - before:
         play.agenda.change(lambda: play.services.down.update(addresses - before))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
 from dnsrun.model.content import is_content
 from dnsrun.model.entry import PersonAnswered
+from dnsrun.model.plan import Hold
 from dnsrun.model.playbook import Phase, Playbook, Step
 from dnsrun.model.rrset import Change, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
@@ -115,7 +116,8 @@ class Play:
         journal = FileJournal(self._folder, self.agenda)
         hosts = self.stage.hosts
         providers = {
-            name: Writer(real, hosts.get(name), self.stage, self.services) for name, real in self._cast.providers.items()
+            name: Writer(real, hosts.get(name), self.stage, self.services)
+            for name, real in self._cast.providers.items()
         }
         for name, writer in providers.items():
             if name in hosts:
@@ -183,10 +185,14 @@ class Play:
             outcome=outcome,
             because=because,
             worst_recovery_s=plan.worst_recovery_s,
-            went_back_at=self._went_back[0] if self._went_back else None,
-            failed=self._went_back[1] if self._went_back else "",
+            went_back_at=self._rollback()[0],
+            failed=self._rollback()[1],
             hazards=tuple(hazards),
         )
+
+    def _rollback(self) -> tuple[datetime | None, str]:
+        """Return when the newest rollback of this phase began, and why."""
+        return self._went_back or (None, "")
 
     def _prepared(self, phase: Phase) -> tuple[Prepared, datetime | None]:
         """Return the phase planned at the first time at which it may start, and that time."""
@@ -266,8 +272,8 @@ class Play:
 
     def _longest_every_s(self) -> int:
         plan = self.run.active_plan()
-        gates = [gate for move in (plan.moves if plan else ()) for gate in getattr(move, "gates", ())]
-        return max([_USUAL_EVERY_S, *(gate.every_s for gate in gates)])
+        holds = [move for move in (plan.moves if plan else ()) if isinstance(move, Hold)]
+        return max([_USUAL_EVERY_S, *(gate.every_s for hold in holds for gate in hold.gates)])
 
     def _hold_ends(self) -> datetime | None:
         """Return when the wait or watch that is under way ends; what comes before it may rest no longer."""
@@ -318,7 +324,14 @@ class Play:
     def _result(self, phases: tuple[PhasePlayed, ...]) -> Played:
         ending, left_over = self._ending()
         stories = tuple(
-            Story(cache.kind.name, cache.number, cache.kind.min_ttl_s == 0, asker.want, tuple(asker.met), self.agenda.now())
+            Story(
+                cache.kind.name,
+                cache.number,
+                cache.kind.min_ttl_s == 0,
+                asker.want,
+                tuple(asker.met),
+                self.agenda.now(),
+            )
             for cache in self.population.caches
             for asker in cache.askers
         )
@@ -379,7 +392,9 @@ def _with_run(prepared: Prepared, seed: int) -> Prepared:
 
 def without_programs(playbook: Playbook) -> Playbook:
     """Return the playbook with a harmless program in place of each of its steps' programs."""
-    return replace(playbook, phases=tuple(replace(phase, steps=tuple(map(_harmless, phase.steps))) for phase in playbook.phases))
+    return replace(
+        playbook, phases=tuple(replace(phase, steps=tuple(map(_harmless, phase.steps))) for phase in playbook.phases)
+    )
 
 
 def _harmless(step: Step) -> Step:

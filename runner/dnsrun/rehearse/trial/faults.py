@@ -158,7 +158,14 @@ def faults() -> Mapping[str, Fault]:
     """Return the faults by name, in the order of the matrix."""
     known = (
         *(
-            Fault(f"kill-{number}", f"the process is killed straight after call {number}", 3, _killed(number), _always, may_hold=False)
+            Fault(
+                f"kill-{number}",
+                f"the process is killed straight after call {number}",
+                3,
+                _killed(number),
+                _always,
+                may_hold=False,
+            )
             for number in range(1, 7)
         ),
         Fault("busy", "the host answers three calls with 429 Too Many Requests", 21, _busy, _always, may_hold=False),

@@ -145,7 +145,7 @@ class Registry:
         """Take the order, or have a person give it; a later order overtakes an earlier one."""
         _interfere(self._stage)
         if self._ordered is not None and self._ordered.same(after):
-            return self._taken(before, after)  # the order is with the registry already
+            return self._taken(domain, before, after)  # the order is with the registry already
         self._newest += 1
         self._ordered = after
         number, stage = self._newest, self._stage
@@ -161,11 +161,11 @@ class Registry:
         else:
             stage.agenda.later(delay_s, show)
             _killed(stage)
-        return self._taken(before, after)
+        return self._taken(domain, before, after)
 
-    def _taken(self, before: Delegation, after: Delegation) -> Receipt:
+    def _taken(self, domain: Name, before: Delegation, after: Delegation) -> Receipt:
         if self.capabilities.needs_person:
-            return self._real.replace_delegation(self._stage.setting.apex, before=before, after=after)
+            return self._real.replace_delegation(domain, before=before, after=after)
         return Receipt(operation=f"order {self._newest}")
 
     def poll(self, operation: str) -> Pending | Settled | Rejected:  # noqa: ARG002 - the newest order counts

@@ -67,15 +67,15 @@ class Asker:
 class Cache:
     """One caching resolver and its users, living on their own time."""
 
-    def __init__(self, kind: CacheKind, number: int, resolver: Callable[[Send, Callable[[], datetime]], CachingResolver]) -> None:
+    def __init__(self, kind: CacheKind, number: int, begins: datetime, roots: Sequence[str]) -> None:
         self.kind = kind
         self.number = number
         self.askers: list[Asker] = []
-        self.now = datetime.min
-        self._resolver_of = resolver
+        self.now = begins
+        self.last_server = ""
+        self._roots = roots
         self._resolver: CachingResolver | None = None
         self._wakes: set[datetime] = set()
-        self.last_server = ""
 
     def open(self, send: Send) -> None:
         """Begin with an empty cache that asks through `send`."""
@@ -87,7 +87,7 @@ class Cache:
                 self._note(answer)
             return answer
 
-        self._resolver = self._resolver_of(listening, lambda: self.now)
+        self._resolver = CachingResolver(self._roots, listening, lambda: self.now, self.kind)
 
     def live_until(self, when: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
         """Let the users ask everything that is due before `when` (UTC)."""
@@ -150,9 +150,15 @@ def note(asker: Asker, met: Met) -> None:
 class Population:
     """All caches and their users; a witness of every change of the world."""
 
-    def __init__(self, setting: Setting, wants: Sequence[Want], services: Services, kinds: Iterable[CacheKind], *, seed: int) -> None:
+    def __init__(
+        self, setting: Setting, wants: Sequence[Want], services: Services, kinds: Iterable[CacheKind], *, seed: int
+    ) -> None:
         self.wants = tuple(wants)
-        self.caches = tuple(self._cache(setting, kind, number) for kind in kinds for number in range(CACHES_OF_A_KIND))
+        self.caches = tuple(
+            Cache(kind, number, setting.start, setting.spare[:1])
+            for kind in kinds
+            for number in range(CACHES_OF_A_KIND)
+        )
         self._truth = Truth(setting)
         self._outside: Mapping[Name, Outside] = setting.outside
         self._services = services
@@ -162,16 +168,12 @@ class Population:
         self.changes: list[datetime] = []
         self._settle_in(setting, Random(seed))  # noqa: S311 - no secret
 
-    def _cache(self, setting: Setting, kind: CacheKind, number: int) -> Cache:
-        roots = (setting.spare[0],)
-        return Cache(kind, number, lambda send, now: CachingResolver(roots, send, now, kind))
-
     def _settle_in(self, setting: Setting, dice: Random) -> None:
-        """Spread the caches over the life of a delegation, so that some have just learned it and some forget it soon."""
+        """Spread the caches over the life of a delegation: some have just learned it, some forget it soon."""
         for cache in self.caches:
             life_s = cache.kind.positive_s(setting.delegation.ttl_s)
             age_s = int(life_s * (cache.number + dice.random()) / CACHES_OF_A_KIND)
-            cache.now = setting.start - timedelta(seconds=age_s)
+            cache.now -= timedelta(seconds=age_s)
             for want in self.wants:
                 cache.askers.append(Asker(want, cache.now + timedelta(seconds=dice.randrange(60))))
 

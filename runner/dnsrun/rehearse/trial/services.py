@@ -156,7 +156,9 @@ def rehearsed(gates: Mapping[str, Gate], played: Services) -> Mapping[str, Gate]
     found = dict(gates)
     for kind in _SPOKEN:
         found[kind] = StandIn(kind, gates[kind].fragment, played)
-    found["http"] = WebGate("http", gates["http"].fragment, gates["http"], StandIn("http", gates["http"].fragment, played))
+    found["http"] = WebGate(
+        "http", gates["http"].fragment, gates["http"], StandIn("http", gates["http"].fragment, played)
+    )
     for kind in ("command", "old-server-refuses"):
         found[kind] = Waved(kind, gates[kind].fragment)
     return found

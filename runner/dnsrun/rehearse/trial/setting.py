@@ -1,4 +1,4 @@
-"""What a trial is played on: the zone as captured, the hosts, the parent, who lives outside; and what was assumed. Pure."""
+"""What a trial is played on: the zone as captured, hosts, parent, who lives outside; what was assumed. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dns.rdtypes.ANY.SOA import SOA
 from dnsrun.errors import UsageError
 from dnsrun.model.content import HOSTS_OWN
 from dnsrun.model.playbook import Playbook
-from dnsrun.model.rrset import RRset, RRsetKey, rrset, target_of
+from dnsrun.model.rrset import RRsetKey, rrset, target_of
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.plan.mail.senders import policies, spf_hosts
 from dnsrun.plan.records import desired
@@ -28,8 +28,10 @@ _POOLS = ("198.51.100.0/24", "203.0.113.0/24", "192.0.2.0/24")  # RFC 5737: nobo
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """How long others take, in seconds: secondaries of a primary that tells them, those of one that does not (None:
-    the zone's refresh interval), the registrar, a person who is asked to do something.
+    """How long others take, in seconds.
+
+    `secondary_s`: servers of a host behind its primary. `copy_s`: hosts that copy from another one that does not tell
+    them (None: the zone's refresh interval). Then the registrar, and a person who is asked to do something.
     """
 
     secondary_s: int = 5
@@ -190,7 +192,9 @@ def outside_hosts(playbook: Playbook, zones: Iterable[ZoneSnapshot], delegation:
     """Return every host outside the zone that servers, mail or aliases lead to."""
     found = {server.name for spec in playbook.providers.values() for server in spec.name_servers}
     found |= delegation.ns if delegation else frozenset()
-    found |= set(playbook.mail.front) | {*playbook.mail.mailboxes, *playbook.mail.submission} if playbook.mail else set()
+    found |= (
+        set(playbook.mail.front) | {*playbook.mail.mailboxes, *playbook.mail.submission} if playbook.mail else set()
+    )
     for zone in zones:
         for held in zone.rrsets.values():
             found |= {to for rdata in held.rdatas if held.key.rdtype in _LEADS_TO_HOSTS and (to := target_of(rdata))}
@@ -240,7 +244,9 @@ def _free_addresses(playbook: Playbook, captured: Captured) -> Iterator[str]:
     zones = (captured.zone, *([captured.other] if captured.other else []))
     used = {text for zone in zones for held in zone.rrsets.values() for text in held.texts()}
     used |= {address for one in captured.outside.values() for address in one.addresses}
-    used |= {address for found in (captured.delegation.glue.values() if captured.delegation else ()) for address in found}
+    used |= {
+        address for found in (captured.delegation.glue.values() if captured.delegation else ()) for address in found
+    }
     for pool in _POOLS:
         for address in ip_network(pool).hosts():
             text = str(address)
@@ -251,4 +257,3 @@ def _free_addresses(playbook: Playbook, captured: Captured) -> Iterator[str]:
 def _listed(names: Iterable[Name]) -> str:
     texts = [name.to_text(omit_final_dot=True) for name in sorted(names)]
     return ", ".join(texts) if len(texts) <= 5 else f"{', '.join(texts[:4])} and {len(texts) - 4} more"
-

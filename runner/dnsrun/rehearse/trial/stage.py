@@ -141,7 +141,10 @@ class Stage:
     def asked_contents(self) -> tuple[ZoneSnapshot, ...]:
         """Return what each server holds that the parent delegates to."""
         return tuple(
-            host.holds(server) for host in self.hosts.values() for server in host.servers if server in self.delegation.ns
+            host.holds(server)
+            for host in self.hosts.values()
+            for server in host.servers
+            if server in self.delegation.ns
         )
 
     def server_names(self) -> Mapping[str, str]:
@@ -163,7 +166,11 @@ class Stage:
     def _parent_text(self, delegation: Delegation) -> str:
         apex, parent, ttl_s = self.setting.apex, self.setting.parent, delegation.ttl_s
         server = f"a.rehearsed-parent.{parent}"
-        lines = [f"{parent} {_UPSTREAM}", f"{parent} {_DAY_S} NS {server}", f"{server} {_DAY_S} A {self.setting.spare[1]}"]
+        lines = [
+            f"{parent} {_UPSTREAM}",
+            f"{parent} {_DAY_S} NS {server}",
+            f"{server} {_DAY_S} A {self.setting.spare[1]}",
+        ]
         lines += [f"{apex} {ttl_s} NS {name}" for name in sorted(delegation.ns)]
         for name, addresses in sorted(delegation.glue.items()):
             lines += [f"{name} {ttl_s} {_address_type(address)} {address}" for address in addresses]
@@ -241,5 +248,5 @@ def _clamped(change: Change, floor_s: int) -> Change:
 def _next_serial(zone: ZoneSnapshot) -> ZoneSnapshot:
     soa = soa_of(zone)
     key = RRsetKey(zone.apex, RdataType.SOA)
-    raised = soa.replace(serial=(soa.serial + 1) % 2**32)  # type: ignore[no-untyped-call]
+    raised = soa.replace(serial=(soa.serial + 1) % 2**32)
     return replace(zone, rrsets={**zone.rrsets, key: RRset(key, zone.rrsets[key].ttl_s, frozenset({raised}))})

@@ -48,7 +48,12 @@ class StillNet(MappedNet):
         self, server: Endpoint, message: Message, *, timeout_s: float = 10.0, transport: Transport = "tcp"
     ) -> Iterator[Message]:
         """Exchange as `SocketNet` does; plain questions are asked once."""
-        if len(message.question) != 1 or message.question[0].rdtype in _TRANSFERS or message.opcode() or message.keyring:
+        if (
+            len(message.question) != 1
+            or message.question[0].rdtype in _TRANSFERS
+            or message.opcode()
+            or message.keyring
+        ):
             yield from super().exchange(server, message, timeout_s=timeout_s, transport=transport)
             return
         self._forget_old()

@@ -121,7 +121,9 @@ def _pieces(story: Story, state: str) -> Iterator[_Piece]:
 
 def _spans(stories: list[Story]) -> Iterator[Span]:
     """Yield one span for each cause, and anew where all users were well in between."""
-    pieces = sorted((piece for one in stories for piece in _pieces(one, "broken")), key=lambda piece: (piece.cause, piece.since))
+    pieces = sorted(
+        (piece for one in stories for piece in _pieces(one, "broken")), key=lambda piece: (piece.cause, piece.since)
+    )
     for (cause, data), group in groupby(pieces, key=lambda piece: (piece.cause, piece.data)):
         for together in _overlapping(list(group)):
             yield _span(together, cause, data)
@@ -183,7 +185,7 @@ def _outdated_s(story: Story, served_at: datetime) -> int:
 
 
 def recovery_s(found: Summary) -> Mapping[str, int]:
-    """Return for each kind of cache for how long somebody behind it was failed, in seconds from the first failure on."""
+    """Return for each kind of cache when the last user was well again, in seconds from the first failure on."""
     first = min((span.since for span in found.spans), default=None)
     kinds = dict.fromkeys(story.kind for story in found.played.stories)
     ended = {kind: found.last_broken(kind) for kind in kinds}

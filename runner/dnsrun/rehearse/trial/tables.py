@@ -17,7 +17,10 @@ _NAME, _WORDS = 20, 52
 
 def drill_lines(drilled: Sequence[Drilled]) -> Iterator[Line]:
     """Yield the table of drills: how it ended, for how long users were failed, beside a rollback by hand."""
-    yield "Drills: every gate fails once. Broken user-seconds, and when the last user behind each cache was well:", "strong"
+    yield (
+        "Drills: every gate fails once. Broken user-seconds, and when the last user behind each cache was well:",
+        "strong",
+    )
     for one in drilled:
         verdict = "ok" if one.is_allowed else "NOT AS PROMISED"
         end = one.found.played.phases[-1]
