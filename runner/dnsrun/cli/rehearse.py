@@ -43,6 +43,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Keep the journal there."
 )
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it as a page for a client, too.",
+)
 @click.option("--by-hand", is_flag=True, help="The same without dnsrun: typed from look-ups, then switched.")
 @click.option("--drill", is_flag=True, help="Have every gate fail in turn; see how long recovery takes, and by hand.")
 @click.option(
@@ -65,11 +71,16 @@ def command(session: Session, /, playbook: str | None, **given: Any) -> Exit:
     asked = [name for name in _MODES if given[name]]
     if len(asked) > 1 or (asked and given["keep"]):
         raise UsageError("--by-hand, --drill, --fault and --faults stand alone, and keep no journal")
+    if given["html"] and set(asked) - {"by_hand"}:
+        raise UsageError("--html shows one play; drills and faults are many. Leave one of them out")
     if given["drill"]:
         return _drill(trial)
     if given["faults"] or given["all_faults"]:
         return _fault(trial, given["faults"])
-    return _tell(session, trial.play(_by_hand if given["by_hand"] else None, keep=given["keep"]))
+    found = trial.play(_by_hand if given["by_hand"] else None, keep=given["keep"])
+    if given["html"]:
+        _write_page(given["html"], found)
+    return _tell(session, found)
 
 
 rehearse = command
@@ -196,6 +207,15 @@ def _show(session: Session, data: Any, lines: Iterable[Line]) -> None:
         return
     for text, style in lines:
         session.console.out((text, style))
+
+
+def _write_page(path: Path, found: Summary) -> None:
+    from dnsrun.rehearse.trial.page import as_page
+
+    try:
+        path.write_text(as_page(found), encoding="utf-8")
+    except OSError as err:
+        raise UsageError(f"{escape(str(path))}: the page cannot be written: {err.strerror}") from err
 
 
 def _tell(session: Session, found: Summary) -> Exit:

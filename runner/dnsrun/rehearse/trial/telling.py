@@ -15,7 +15,7 @@ Style = Literal["ok", "changed", "failed", "strong", "plain"]
 Line = tuple[str, Style]
 MOST_SPANS = 12
 MOST_NAMES = 12
-_OUTCOMES = {
+OUTCOMES = {
     "done": "done",
     "nothing": "nothing to do",
     "rolled-back": "ROLLED BACK",
@@ -55,7 +55,7 @@ def _phase(phase: PhasePlayed) -> Iterator[Line]:
     may_start = f"from {full_time(phase.earliest)}" if phase.earliest else "at once"
     yield f"  {phase.number}  {phase.name:<24} may start {may_start}", "plain"
     took = duration((phase.ended - phase.began).total_seconds())
-    yield f"     {_OUTCOMES.get(phase.outcome, phase.outcome)} after {took}, {full_time(phase.ended)}", style
+    yield f"     {OUTCOMES.get(phase.outcome, phase.outcome)} after {took}, {full_time(phase.ended)}", style
     if phase.failed:
         yield f"     went back {full_time(phase.went_back_at or phase.ended)}: {phase.failed}", "failed"
     elif phase.outcome not in {"done", "nothing"}:
