@@ -31,7 +31,7 @@ from . import pages
 from .agenda import Agenda
 from .hands import Cast, Registry, Writer
 from .played import Ending, PhasePlayed, Played, Story
-from .population import POPULATION, Population
+from .population import POPULATION, Population, is_honest
 from .services import Services, left_out, rehearsed, services_of
 from .setting import Setting
 from .stage import Stage
@@ -50,7 +50,6 @@ _MOST_VISITS = 48
 _LONGEST_REST = timedelta(hours=1)
 _MOST_PLANS = 20
 _HARMLESS = ("true",)
-_DISHONEST = ("at least",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,12 +324,13 @@ class Play:
         ending, left_over = self._ending()
         stories = tuple(
             Story(
-                cache.kind.name,
-                cache.number,
-                cache.kind.min_ttl_s == 0,
-                asker.want,
-                tuple(asker.met),
-                self.agenda.now(),
+                kind=cache.kind.name,
+                number=cache.number,
+                honest=is_honest(cache.kind),
+                keeps_servers_s=cache.kind.positive_s(self.setting.delegation.ttl_s),
+                want=asker.want,
+                met=tuple(asker.met),
+                until=self.agenda.now(),
             )
             for cache in self.population.caches
             for asker in cache.askers

@@ -198,7 +198,7 @@ def _span(span: Span) -> str:
     when = _span_of_time(span.since, span.until)
     return (
         f"<li><b>{_text(str(span.want))}</b> ({span.want.service}), {when}, "
-        f'{duration(span.longest_s)} at most: <span class="bad">{_text(span.cause)}</span> '
+        f'{duration(span.longest_s)} at most: <span class="bad">{_text(span.why)}</span> '
         f'<span class="soft">{_text(span.kind)}</span></li>'
     )
 

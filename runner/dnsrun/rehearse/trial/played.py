@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -35,11 +35,16 @@ class PhasePlayed:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What the users of one name behind one cache met, in the order of time, until `until` (UTC)."""
+    """What the users of one name behind one cache met, in the order of time, until `until` (UTC).
+
+    `honest`: the cache keeps nothing for longer than its TTL. `keeps_servers_s`: for how many seconds it goes on asking
+    the name servers that it was told.
+    """
 
     kind: str
     number: int
     honest: bool
+    keeps_servers_s: int
     want: Want
     met: tuple[Met, ...]
     until: datetime
@@ -49,8 +54,8 @@ class Story:
 class Played:
     """A whole trial. `ending`: what the zone's servers hold at the end; `left_over`: RRsets that are neither.
 
-    `served_new_at`: since when every server of the delegation gave the new data of a name. `reviews` are all verdicts
-    that gates gave, as (phase, gate, when, outcome).
+    `served_new_at`: since when every server of the delegation gave the new data of a name. `asked` is what a person was
+    told to do.
     """
 
     domain: str
@@ -64,7 +69,6 @@ class Played:
     not_rehearsed: tuple[str, ...]
     served_new_at: tuple[tuple[Want, datetime], ...] = ()
     asked: tuple[str, ...] = ()
-    journal: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def outcome(self) -> str:

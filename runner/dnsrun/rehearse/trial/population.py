@@ -36,9 +36,15 @@ POPULATION: tuple[CacheKind, ...] = (
 )
 """The kinds behind which users sit, the honest ones first."""
 CACHES_OF_A_KIND = 4
+SAYS = " says "
 _LEAST_PAUSE = timedelta(seconds=1)
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
 _INFRASTRUCTURE = frozenset({RdataType.NS, *_ADDRESSED})
+
+
+def is_honest(kind: CacheKind) -> bool:
+    """Tell whether caches of a kind keep nothing for longer than its TTL."""
+    return kind.positive_s(1) <= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,5 +236,5 @@ class Population:
 
 def _wrong(answer: CacheAnswer, by: str) -> str:
     if answer.rrset is not None:
-        return f"{by} gives other data"
-    return f"{by} says: no such name" if answer.rcode == dns.rcode.NXDOMAIN else f"{by} says: no such record"
+        return f"{by}{SAYS}other data"
+    return f"{by}{SAYS}no such name" if answer.rcode == dns.rcode.NXDOMAIN else f"{by}{SAYS}no such record"

@@ -8,7 +8,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from dnsrun.model.times import duration
+
 from .played import Played, Story
+from .population import SAYS
 from .wants import Want
 
 
@@ -29,6 +32,13 @@ class Span:
     longest_s: int
     cause: str
     data: tuple[str, ...]
+    keeps_servers_s: int
+
+    @property
+    def why(self) -> str:
+        """The cause, and why these users go on asking there."""
+        asks = f": this cache asks it for up to {duration(self.keeps_servers_s)} after it was told to"
+        return self.cause + (asks if SAYS in self.cause else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +163,7 @@ def _span(pieces: list[_Piece], cause: str, data: tuple[str, ...]) -> Span:
         longest_s=max(piece.seconds for piece in pieces),
         cause=cause,
         data=data,
+        keeps_servers_s=story.keeps_servers_s,
     )
 
 
@@ -238,7 +249,7 @@ def as_data(found: Summary) -> dict[str, Any]:
                 "users": span.users,
                 "user_seconds": span.user_seconds,
                 "longest_s": span.longest_s,
-                "cause": span.cause,
+                "cause": span.why,
                 "data": list(span.data),
             }
             for span in found.spans

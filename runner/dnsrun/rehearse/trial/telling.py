@@ -107,7 +107,7 @@ def span_words(span: Span) -> str:
     end = f"{until:%H:%M:%S}" if since.date() == until.date() else f"{until:%Y-%m-%d %H:%M:%S}"
     return (
         f"  {span.want} ({span.want.service}), {since:%Y-%m-%d %H:%M:%S} to {end}, "
-        f"{duration(span.longest_s)} at most: {span.cause}   [{span.kind}]"
+        f"{duration(span.longest_s)} at most: {span.why}   [{span.kind}]"
     )
 
 

@@ -1,0 +1,104 @@
+"""`dnsrun rehearse` from the command line: nothing real is touched, and what users would meet is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import worlds
+from cli.conftest import Project
+from dnsrun.rehearse import scenery
+
+
+@pytest.fixture
+def moving(project: Project) -> Project:
+    """The demo's playbook in the folder, and its zone as a file."""
+    project.write(scenery.playbook_text())
+    (project.folder / "client.zone").write_text(scenery.FIRST_ZONE, encoding="ascii")
+    return project
+
+
+def test_rehearses_the_zone_as_it_is_now_and_writes_nothing_real(project: Project) -> None:
+    before = project.world.ns1.zone_text(worlds.APEX)
+    asked = len(project.world.ns1.log)
+    result = project("rehearse")
+    assert result.code == 0, result.all
+    assert "client.example: rehearsed on this machine" in result.out
+    assert "No user got a wrong answer, not for a second." in result.out
+    assert project.world.ns1.zone_text(worlds.APEX) == before
+    assert len(project.world.ns1.log) > asked  # it was read
+    assert not any(record.kind == "update" for record in project.world.ns1.log)
+    assert not (project.state / "journal.jsonl").exists()
+
+
+def test_rehearses_the_newest_capture_without_asking_anybody(project: Project) -> None:
+    assert project("capture").code == 0
+    asked = len(project.world.ns1.log)
+    assert project("rehearse").code == 0
+    assert len(project.world.ns1.log) == asked
+
+
+def test_rehearses_a_zone_file_and_a_move_of_name_servers(moving: Project) -> None:
+    result = moving("rehearse", "--zone", "client.zone", "--set", "ns_ttl=24h")
+    assert result.code == 0, result.all
+    assert "  4  switch NS" in result.out
+    assert "At the end every name server holds what the playbook wants." in result.out
+
+
+def test_by_hand_ends_with_findings_and_says_who_was_failed(moving: Project) -> None:
+    result = moving("rehearse", "--zone", "client.zone", "--set", "ns_ttl=24h", "--by-hand", "--json")
+    data = json.loads(result.out)
+    assert result.code == 7
+    assert data["worst_for_a_user_s"] == 86_400
+    assert {(each["service"], each["name"]) for each in data["broken"]} >= {("mail", "imap-k7.client.example")}
+
+
+def test_a_page_and_the_journal_are_kept_on_request(moving: Project) -> None:
+    result = moving("rehearse", "--zone", "client.zone", "--html", "page.html", "--keep", "kept")
+    assert result.code == 0, result.all
+    assert (moving.folder / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert (moving.folder / "kept" / "journal.jsonl").read_text(encoding="utf-8").count('"Judged"') > 10
+    again = moving("rehearse", "--zone", "client.zone", "--keep", "kept")
+    assert again.code == 2
+    assert "holds a journal already; name a new folder" in again.err
+
+
+def test_a_fault_is_told_in_a_table(moving: Project) -> None:
+    result = moving("rehearse", "--zone", "client.zone", "--fault", "empty-twin", "--fault", "kill-2")
+    assert result.code == 0, result.all
+    assert "empty-twin" in result.out
+    assert "2 of 2 outcomes are allowed." in result.out
+
+
+def test_an_unknown_fault_lists_those_that_are_known(moving: Project) -> None:
+    result = moving("rehearse", "--zone", "client.zone", "--fault", "meteor")
+    assert result.code == 2
+    assert "stale-secondary" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--set", "colour=3"), "say NAME=DURATION, NAME one of old_ttl"),
+        (("--set", "old_ttl=soon"), "--set old_ttl:"),
+        (("--drill", "--by-hand"), "stand alone"),
+        (("--drill", "--html", "x.html"), "--html shows one play"),
+        (("--new-zone", "client.zone"), "--new-zone goes with --zone"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(moving: Project, arguments: tuple[str, ...], words: str) -> None:
+    result = moving("rehearse", *arguments)
+    assert result.code == 2
+    assert words in result.err
+
+
+def test_programs_of_the_playbook_are_not_run(project: Project, tmp_path: Path) -> None:
+    trace = tmp_path / "ran"
+    text = worlds.PLAYBOOK.replace("gates:", f'gates:\n  - {{kind: command, run: [touch, "{trace}"]}}')
+    project.write(text)
+    result = project("rehearse")
+    assert result.code == 0, result.all
+    assert not trace.exists()
+    assert "the programs of gates: counted as passed" in result.out

@@ -1,0 +1,147 @@
+"""Users of a trial: leaving out what cannot change anything must not change what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dns.name
+import pytest
+from dns.message import Message
+from dns.rdatatype import RdataType
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dnsrun.clock import SystemClock
+from dnsrun.dnsio.net import MappedNet
+from dnsrun.rehearse import scenery
+from dnsrun.rehearse.authority import Authority
+from dnsrun.rehearse.cache import ORDINARY
+from dnsrun.rehearse.trial.agenda import Agenda
+from dnsrun.rehearse.trial.population import Asker, Cache, Met, is_honest, POPULATION
+from dnsrun.rehearse.trial.wants import Want
+from dnsrun.rehearse.users import Users, through
+from dnsrun.rehearse.website import Site
+
+START = datetime(2026, 12, 2, 9, 0, tzinfo=UTC)
+HOST = scenery.IMAP
+WANT = Want("mail", HOST, RdataType.A)
+LOST = scenery.FIRST_ZONE.replace("imap-k7            A     192.0.2.25\n", "").replace(
+    "smtp-k7            CNAME imap-k7\n", ""
+)
+
+
+@dataclass
+class Servers:
+    """The old host's server, the new host's, which lacks the mail host, and the parent that says who is asked."""
+
+    parent: Authority
+    old: Authority
+    net: MappedNet
+    asked: int = 0
+
+    def send(self, address: str, query: Message) -> Message | None:
+        self.asked += 1
+        return through(self.net)(address, query)
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
+    root, parent = Authority(scenery.ROOT_ZONES), Authority({scenery.PARENT: scenery.FIRST_PARENT_ZONE})
+    old, new = Authority({scenery.APEX: scenery.FIRST_ZONE}), Authority({scenery.APEX: LOST})
+    played = {
+        scenery.ROOT_SERVER: root,
+        scenery.PARENT_SERVER: parent,
+        scenery.PRIMARY: old,
+        scenery.SECONDARY: old,
+        scenery.NEW_PRIMARY: new,
+        scenery.NEW_SECONDARY: new,
+    }
+    with root, parent, old, new:
+        places = {(address, 53): (one.address, one.port) for address, one in played.items()}
+        yield Servers(parent, old, MappedNet(places, SystemClock()))
+
+
+def _judged(cache: Cache, asker: Asker) -> Met:
+    good = asker.answer is not None and asker.answer.rrset is not None
+    return Met(cache.now, "well" if good else "broken")
+
+
+def _broken_s(asker: Asker, until: datetime) -> int:
+    ends = [met.since for met in asker.met[1:]] + [until]
+    return sum(
+        round((end - met.since).total_seconds())
+        for met, end in zip(asker.met, ends, strict=True)
+        if met.state == "broken"
+    )
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    switched_after=st.integers(min_value=30, max_value=3_000),
+    back_after=st.integers(min_value=30, max_value=3_000),
+    seen_until=st.integers(min_value=1_000, max_value=6_000),
+)
+def test_counts_as_users_do_who_ask_in_every_single_second(
+    switched_after: int, back_after: int, seen_until: int
+) -> None:
+    with servers() as world:
+        cache = Cache(ORDINARY, 0, START, (scenery.ROOT_SERVER,))
+        cache.askers.append(Asker(WANT, START))
+        cache.open(world.send)
+        every_second = Users(HOST, {scenery.MAIL: Site("mail")}, (scenery.ROOT_SERVER,), through(world.net), START)
+        now = START
+        for seconds, text in (
+            (switched_after, scenery.delegated_to_new(scenery.FIRST_PARENT_ZONE)),
+            (back_after, scenery.FIRST_PARENT_ZONE),
+            (seen_until, None),
+        ):
+            now += timedelta(seconds=seconds)
+            cache.live_until(now, _judged)
+            every_second.live_until(now)
+            if text is not None:
+                world.parent.set_zone(scenery.PARENT, text)
+            cache.unsettle()
+        assert _broken_s(cache.askers[0], now) == every_second.visits.broken
+
+
+def test_a_day_of_quiet_costs_a_few_questions() -> None:
+    with servers() as world:
+        cache = Cache(ORDINARY, 0, START, (scenery.ROOT_SERVER,))
+        cache.askers.append(Asker(WANT, START))
+        cache.open(world.send)
+        cache.live_until(START + timedelta(hours=2), _judged)
+        first = world.asked
+        cache.live_until(START + timedelta(hours=4), _judged)
+        assert [met.state for met in cache.askers[0].met] == ["well"]
+        assert (
+            world.asked - first < 60
+        )  # the delegation runs out every ten minutes; the data alone would be asked 8 times
+
+
+def test_caches_that_stretch_ttls_are_not_called_honest() -> None:
+    assert [is_honest(kind) for kind in POPULATION] == [True, True, False]
+
+
+def test_what_is_due_happens_in_the_order_of_its_time_and_before_whoever_waits_goes_on() -> None:
+    agenda, told = Agenda(START), list[tuple[str, datetime]]()
+    agenda.witness(lambda when: told.append(("users lived", when)), lambda: told.append(("looked", agenda.now())))
+    agenda.later(60, lambda: agenda.change(lambda: told.append(("second", agenda.now()))))
+    agenda.later(30, lambda: agenda.later(20, lambda: told.append(("first", agenda.now()))))
+    agenda.wait_until(START + timedelta(minutes=5))
+    at = {what: round((when - START).total_seconds()) for what, when in told}
+    assert [what for what, _ in told] == ["first", "users lived", "second", "looked"]
+    assert at == {"first": 50, "users lived": 60, "second": 60, "looked": 60}
+    assert (agenda.now() - START, agenda.version) == (timedelta(minutes=5), 1)
+
+
+@pytest.mark.parametrize("name", [dns.name.from_text("nobody.client.example")])
+def test_a_name_that_nobody_serves_is_asked_again_after_its_negative_ttl(name: dns.name.Name) -> None:
+    with servers() as world:
+        cache = Cache(ORDINARY, 0, START, (scenery.ROOT_SERVER,))
+        cache.askers.append(Asker(Want("web", name, RdataType.A), START))
+        cache.open(world.send)
+        cache.live_until(START + timedelta(seconds=10), _judged)
+        assert cache.askers[0].period == timedelta(seconds=300)
