@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from dnsrun.rehearse.trial.drive import Play, Script
 from dnsrun.rehearse.trial.setting import Captured, Setting, Wishes, set_scene
 from dnsrun.rehearse.trial.summary import Summary, summary
 from dnsrun.wiring.plugins import kinds
+from dnsrun.wiring.redaction import Redactor
 from dnsrun.wiring.rehearsing import captured_in_file, open_cast
 from dnsrun.wiring.world import Network, World
-from dnsrun.wiring.redaction import Redactor
 
 START = datetime(2026, 12, 2, 9, 0, tzinfo=UTC)
 DAY_S = 86_400
 A_DAY = Wishes(ns_ttl_s=DAY_S)
+PLAIN = Script()
 WEB_MOVE = """dnsrun: 1
 domain: client.example
 goal: The web site moves.
@@ -61,12 +62,12 @@ class Trials:
     def setting(self) -> Setting:
         return set_scene(self.playbook(), self.captured(), START, self.wishes)
 
-    def play(self, script: Script = Script(), name: str = "run") -> Play:
+    def play(self, script: Script = PLAIN, name: str = "run") -> Play:
         setting = self.setting()
         world = World(self.folder, clock=VirtualClock(START), open_network=nobody, redactor=Redactor())
         return Play(setting, open_cast(world, setting.playbook), built_in(), self.folder / name, script)
 
-    def found(self, script: Script = Script(), name: str = "run") -> Summary:
+    def found(self, script: Script = PLAIN, name: str = "run") -> Summary:
         return summary(self.play(script, name).act())
 
     def journal(self, name: str = "run") -> bytes:
@@ -76,11 +77,3 @@ class Trials:
 def broken(found: Summary, service: str) -> int:
     """Return the broken user-seconds of a service."""
     return sum(span.user_seconds for span in found.spans if span.want.service == service)
-
-
-def with_phases(text: str, phases: str) -> str:
-    """Return a playbook with other phases."""
-    return text[: text.index("phases:")] + phases
-
-
-__all__ = ["A_DAY", "DAY_S", "START", "Trials", "WEB_MOVE", "broken", "replace", "with_phases"]

@@ -163,7 +163,7 @@ def test_drills_are_made_for_every_gate_that_is_asked(tmp_path: Path) -> None:
     rounds = Rounds()
     Trials(tmp_path).found(Script(arrange=rounds.arrange))
     drills = set(rounds.drills())
-    assert {Drill(2, "http", "http", when) for when in ("before", "after")} <= drills  # type: ignore[arg-type]
+    assert {Drill(2, "http", "http", when) for when in ("before", "after")} <= drills
     assert Drill(4, "delegation", "delegation", "half-way") in drills
     assert Drill(4, "parity", "parity", "before") in drills
     assert not any(drill.phase == 2 and drill.when == "half-way" for drill in drills)
@@ -179,7 +179,8 @@ def test_an_old_ttl_of_two_days_moves_the_start_of_the_switch(tmp_path: Path) ->
 def test_a_signed_zone_is_played_unsigned_and_that_is_said(tmp_path: Path) -> None:
     signed = (
         scenery.FIRST_ZONE
-        + "@ DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxIL fDLUT0rAK9iUzy1L53eKGQ==\n"
+        + "@ DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxIL "
+        "fDLUT0rAK9iUzy1L53eKGQ==\n"
     )
     setting = Trials(tmp_path, zone=signed).setting()
     assert any("DNSSEC is not rehearsed" in text for text in setting.assumed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dnsrun.errors import Exit, UsageError
+from dnsrun.errors import Exit, OutsideError, UsageError
 from dnsrun.model.text import escape
 
 from .session import Session, asking, common, pass_session
@@ -64,15 +64,11 @@ def command(session: Session, /, playbook: str | None, **given: Any) -> Exit:
     The playbook's own steps and gates run against servers on 127.0.0.1, with caching resolvers and users, and a clock
     that jumps over waits. Nothing real is written; the zone is read first, unless it was captured or is given.
     """
+    _require_sense(given)
     target = _only(session, playbook)
     read = playbook_of(session, target)
     setting = _setting(session, read, (given["zone"], given["new_zone"]), _wishes(given["wishes"]))
     trial = _Trial(session, setting, given["seed"])
-    asked = [name for name in _MODES if given[name]]
-    if len(asked) > 1 or (asked and given["keep"]):
-        raise UsageError("--by-hand, --drill, --fault and --faults stand alone, and keep no journal")
-    if given["html"] and set(asked) - {"by_hand"}:
-        raise UsageError("--html shows one play; drills and faults are many. Leave one of them out")
     if given["drill"]:
         return _drill(trial)
     if given["faults"] or given["all_faults"]:
@@ -84,6 +80,14 @@ def command(session: Session, /, playbook: str | None, **given: Any) -> Exit:
 
 
 rehearse = command
+
+
+def _require_sense(given: dict[str, Any]) -> None:
+    asked = [name for name in _MODES if given[name]]
+    if len(asked) > 1 or (asked and given["keep"]):
+        raise UsageError("--by-hand, --drill, --fault and --faults stand alone, and keep no journal")
+    if given["html"] and set(asked) - {"by_hand"}:
+        raise UsageError("--html shows one play; drills and faults are many. Leave one of them out")
 
 
 def _only(session: Session, word: str | None) -> Target:
@@ -139,7 +143,11 @@ def _captured(session: Session, playbook: Playbook, zone: Path | None, new_zone:
     if (captured := captured_before(run)) is not None:
         return captured
     session.console.passing("asking the servers")
-    return captured_now(run)
+    try:
+        return captured_now(run)
+    except OutsideError as err:
+        words = f"{err}; nothing was rehearsed. Give the zone with --zone FILE where it cannot be read from here"
+        raise OutsideError(words, retryable=err.retryable, certainty="not-applied") from err
 
 
 @dataclass(frozen=True, slots=True)
