@@ -141,6 +141,7 @@ phases:
     steps: [{kind: lower-ttl}, {kind: copy-zone}]
   - name: switch the mail
     steps: [{kind: switch-records}, {kind: refresh-secondary, provider: nsx}, {kind: wait, for: 15m}]
+    gates: [{kind: smtp, off: no mail server here}]
   - name: verify
     steps: [{kind: watch, for: all-caches}]
   - name: switch NS
