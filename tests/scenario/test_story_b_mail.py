@@ -276,6 +276,20 @@ def test_a_new_server_that_turns_mail_away_is_found_before_anything_is_switched(
     assert not [letter for letter in story.stream.letters if len(letter.tries) > 1]
 
 
+def test_nobody_has_to_write_the_gates_of_mail(story: MailStory) -> None:
+    """M4: whatever moves mail is surrounded by real protocols, here for a playbook with a web gate alone."""
+    written = ("kind: smtp", "kind: submission", "kind: imap", "kind: mail-round-trip")
+    lines = story.text.splitlines(keepends=True)
+    story.text = "".join(line for line in lines if not any(gate in line for gate in written))
+    lowered(story)
+    story.new.post.refuse_domain(DOMAIN, "550")
+    after = story.go(story.begin(2))
+    assert isinstance(after, Ended)
+    assert after.outcome == "refused"
+    assert "for postmaster@client.example is refused: 550" in after.because
+    assert story.both("mail") == ({OLD}, {OLD})
+
+
 @pytest.mark.parametrize("how", ["450", pytest.param("550", marks=pytest.mark.long)])
 def test_a_new_server_that_turns_mail_away_afterwards_brings_everything_back(
     story: MailStory, how: Literal["450", "550"]
