@@ -17,6 +17,7 @@ import trustme
 
 from dnsrun.engine.advance import Advance, DueAt, Ended, NeedsPerson, advance
 from dnsrun.engine.run import Ports, Run
+from dnsrun.engine.strays import strays
 from dnsrun.journal.store import FileJournal
 from dnsrun.model.act import Instruct, Refresh, RunCommand, SetService
 from dnsrun.model.entry import Intended, PersonAnswered, Planned
@@ -306,6 +307,13 @@ def test_a_new_server_that_turns_mail_away_afterwards_brings_everything_back(
     assert story.old.post.answer_to(f"test@{DOMAIN}") == 250
     assert undone(run)[0] == PLESK, "mail at the old server is on before anybody is sent there"
     back_at = story.clock.now()
+    by_new = [one for one in story.stream.letters if one.taken_by == NEW]
+    eventually(lambda: len(by_new) <= len(story.new.holds()), what="what the new server took")
+    left = strays(run)
+    assert left
+    assert (left.addresses, left.counts) == ((NEW,), {f"test@{DOMAIN}": f"{len(story.new.holds())} messages at {NEW}"})
+    assert left.since < min(one.written_at for one in by_new)
+    assert back_at + timedelta(seconds=TTL_S) <= left.until <= back_at + timedelta(seconds=2 * TTL_S)
     story.clock.wait_until(back_at + timedelta(seconds=TTL_S + 400))
     story.stream.finish()
     told(story)
