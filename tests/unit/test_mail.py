@@ -207,7 +207,8 @@ def tree(held: ZoneSnapshot, text: str, *, most: int = 12) -> tuple[str, ...]:
         f"dnsrun: 1\ndomain: client.example\nproviders: {{host: {{use: manual, panel: other}}}}\n"
         f"zone: {{from: host}}\n{text}"
     )
-    found = Elsewhere({dns.name.from_text("mx1.relay.example"): "elsewhere: 198.51.100.25"})
+    hosts = {dns.name.from_text("mx1.relay.example"): "elsewhere: 198.51.100.25"}
+    found = Elsewhere(hosts, {"192.0.2.7": "is named out.client.example"})
     return mail_tree(mail_graph(book.mail, held), book, found, most=most)
 
 
@@ -232,6 +233,15 @@ def test_the_tree_shows_each_way_once_and_who_shares_a_server_that_is_left() -> 
         "sending    SPF of client.example: v=spf1 include:_spf.relay.example -all",
         "           SPF of client.example → `include:_spf.relay.example` (elsewhere)",
         '           DKIM: k9q._domainkey.client.example → TXT "v=DKIM1; p=MI"',
+    )
+
+
+def test_a_declared_sender_is_shown_with_the_name_that_receivers_look_up() -> None:
+    text = PLAYBOOK.replace("front:", "senders: [{address: 192.0.2.7}, {address: 192.0.2.8}], front:")
+
+    assert tree(STORY, text)[-2:] == (
+        "           192.0.2.7 sends (`mail.senders`, until always); is named out.client.example",
+        "           192.0.2.8 sends (`mail.senders`, until always); its name was not looked up",
     )
 
 
