@@ -34,9 +34,9 @@ def test_plan_shows_every_phase_and_writes_nothing(project: Project) -> None:
 
 def test_plan_shows_what_mail_rides_on(project: Project) -> None:
     lines = project("plan").out.splitlines()
-    assert "  mail receiving  MX of client.example → mail.client.example → A 192.0.2.25" in lines
-    assert "  mail reading    mail programs open mail.client.example (`mail.mailboxes`) → A 192.0.2.25" in lines
-    assert "  mail sending    SPF of client.example: v=spf1 mx -all" in lines
+    assert "    receiving  MX of client.example → mail.client.example → A 192.0.2.25" in lines
+    assert "    reading    mail programs open mail.client.example (`mail.mailboxes`) → A 192.0.2.25" in lines
+    assert "    sending    SPF of client.example: v=spf1 mx -all" in lines
     assert json.loads(project("plan", "--json").out)["mail"][0].startswith("receiving  MX of client.example")
 
 
