@@ -7,13 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from dns.rdatatype import RdataType
 
 from dnsrun.engine.advance import Ended, NeedsPerson
+from dnsrun.engine.picture import Picture, look_around
 from dnsrun.engine.run import Run
 from dnsrun.engine.start import begin, prepare
 from dnsrun.errors import Conflict
 from dnsrun.model.act import WriteZone
 from dnsrun.model.entry import RollbackAsked
+from dnsrun.model.plan import Plan
+from dnsrun.model.rrset import RRsetKey
 from switchworld import (
     NEW_SERVERS,
     NS_ONLY,
@@ -82,6 +86,31 @@ def switched(here: SwitchWorld, text: str = NS_ONLY) -> Run:
             return run
         here.clock.wait_until(here.step(run))
     raise AssertionError("it is never switched")
+
+
+def test_who_serves_what_is_seen_at_the_parent_too_while_the_name_servers_move(here: SwitchWorld) -> None:
+    for number in (1, 3):
+        done(here, number, NS_ONLY)
+    run = here.open(NS_ONLY)
+    here.start(run, 4)
+    before = look_around(run, plan_of(run))
+    assert told(before) == {("parent", "old"), ("name server", "old")}
+    while not run.switched:
+        here.clock.wait_until(here.step(run))
+    here.clock.advance(11)
+    assert told(look_around(run, plan_of(run))) == {("parent", "new"), ("name server", "new")}
+
+
+def plan_of(run: Run) -> Plan:
+    plan = run.active_plan()
+    assert plan
+    return plan
+
+
+def told(seen: Picture) -> set[tuple[str, str]]:
+    """Return what each kind of server tells of the domain's name servers."""
+    key = RRsetKey(APEX, RdataType.NS)
+    return {(row.kind, row.cells[key].told) for row in seen.rows if key in row.cells}
 
 
 def test_a_value_that_changes_at_the_new_host_takes_both_sides_back(here: SwitchWorld) -> None:
