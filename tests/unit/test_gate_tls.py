@@ -95,7 +95,7 @@ def test_m5_a_certificate_that_caa_does_not_let_be_renewed_warns(
     """Nothing fails today, and the renewal does in weeks."""
     made = trustme.CA(organization_name="Let's Encrypt")
     made.cert_pem.write_to_path(tmp_path / "ca.pem")
-    soa = "@ 60 SOA ns1 nobody 1 1800 900 604800 60"
+    soa = "@ 60 SOA ns1 nobody 1 1800 900 604800 60\n@ 60 NS ns1\nns1 60 A 198.51.100.53"
     with served(made, WWW, 30) as place, Authority({APEX: "\n".join((soa, *records))}) as dns_server:
         places = {(NEW, 443): place, ("198.51.100.53", 53): (dns_server.address, dns_server.port)}
         view = FixedView(net(places), servers=(server("ns1.client.example", "198.51.100.53"),), hosts={WWW: (NEW,)})
