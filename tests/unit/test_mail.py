@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import dns.name
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dnsrun.model.playbook import MailSpec, RecordSpec
 from dnsrun.model.zone import ZoneSnapshot
@@ -278,3 +280,26 @@ def test_a_mailbox_host_that_the_captured_zone_does_not_hold_is_named() -> None:
 
     assert "mail programs send through smtp.client.example" in sentence
     assert "has no address in the zone as it was captured" in sentence
+
+
+LABELS = st.sampled_from(["@", "a", "b", "mail", "*", "autodiscover", "_dmarc", "x._domainkey", "_25._tcp.mail"])
+LINES = st.one_of(
+    st.tuples(LABELS, LABELS).map(lambda pair: f"{pair[0]} 300 CNAME {pair[1]}"),
+    st.tuples(LABELS, LABELS).map(lambda pair: f"{pair[0]} 300 MX 10 {pair[1]}"),
+    LABELS.map(lambda owner: f"{owner} 300 A {OLD}"),
+    st.tuples(
+        LABELS, st.text(st.characters(codec="ascii", exclude_characters='"\\', min_codepoint=32), max_size=40)
+    ).map(lambda pair: f'{pair[0]} 300 TXT "v=spf1 {pair[1]}"'),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(LINES, min_size=1, max_size=12))
+def test_any_zone_has_a_graph_whose_every_link_is_there(lines: list[str]) -> None:
+    """Chains in circles, wildcards, SPF that nobody can read: every ride ends, and its RRset is the zone's."""
+    held = zone(*lines)
+    graph = mail_graph(MAIL, held)
+
+    assert all(ride.path and all(ride.path) for ride in graph.rides)
+    assert set(graph.keys) <= set(held.rrsets)
+    assert {name("imap"), name("smtp")} <= set(graph.hosts)
