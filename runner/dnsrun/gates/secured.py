@@ -7,6 +7,7 @@ import socket
 import ssl
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cache
 
 from dnsrun.model.observation import NoReply, Words
 from dnsrun.ports.net import Net
@@ -20,7 +21,12 @@ _NAMES = 3
 
 def context(ca: str) -> ssl.SSLContext:
     """Return a context that trusts the certificates of file `ca`, or the system's; reads the disk, raises `OSError`."""
-    return ssl.create_default_context(cafile=ca or None)
+    return ssl.create_default_context(cafile=ca) if ca else _system()
+
+
+@cache
+def _system() -> ssl.SSLContext:
+    return ssl.create_default_context()  # reading the system's certificates takes longer than a handshake
 
 
 def secure(sock: socket.socket, host: str, trust: ssl.SSLContext, budget: Budget) -> ssl.SSLSocket:
