@@ -1,0 +1,122 @@
+"""Delegations move before the eyes of real caches; run in a network namespace of its own, in real time.
+
+`unshare --user --map-root-user --net python movestage.py quick` prints, by cache and domain, what clients saw as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.rcode
+
+from cachestage import CACHES, BindAt, open_loopback
+from movecases import (
+    FILLED_S,
+    MEASURED,
+    NEW,
+    NEW_NS,
+    NEW_VALUE,
+    OLD,
+    OLD_NS,
+    OLD_VALUE,
+    PARENT,
+    QUICK,
+    ROOT,
+    Case,
+    Look,
+    parent_zone,
+    root_zone,
+    zone,
+)
+from servers import Primary
+from servers.caches import BindCache, Cache, RecursorCache, UnboundCache
+
+_EVERY_S = 0.25
+_LONGEST_S = 70.0
+
+
+class Host(BindAt):
+    """A host that can replace a zone, and drop zones at once: it answers REFUSED for them from then on."""
+
+    def replace(self, origin: str, text: str) -> None:
+        (self.directory / f"zone-{origin.rstrip('.')}.db").write_text(text)
+        self._control("reload", origin)
+
+    def drop(self, origins: Sequence[str]) -> None:
+        for origin in origins:
+            del self._zones[origin.rstrip(".")]
+        self._write_config()
+        self._control("reconfig")
+
+
+@dataclass
+class Client:
+    """Asks one cache for one domain's www, and for its name servers when the case says so, until all is new."""
+
+    address: str
+    case: Case
+    looks: list[Look] = field(default_factory=list)
+
+    def ask_on(self, switched_at: float) -> None:
+        settled = 0
+        while settled < 12 and (now := time.monotonic() - switched_at) < _LONGEST_S:
+            if self.case.asks_ns:
+                ask(self.address, self.case.domain, "NS")
+            value = ask(self.address, f"www.{self.case.domain}", "A")
+            self.looks.append((now, value))
+            settled = settled + 1 if value == NEW_VALUE else 0
+            threading.Event().wait(_EVERY_S)
+
+
+def ask(address: str, owner: str, rdtype: str) -> str | None:
+    """Return the value that a cache gives; None for none, an error or silence."""
+    try:
+        got = dns.query.udp(dns.message.make_query(owner, rdtype), address, timeout=5)
+    except (OSError, dns.exception.DNSException):
+        return None
+    return got.answer[0][0].to_text() if got.rcode() == dns.rcode.NOERROR and got.answer else None
+
+
+def play(cases: Sequence[Case], parent: Host, old: Host) -> dict[str, dict[str, list[Look]]]:
+    """Let everybody ask, switch all domains at the parent, purge where the case says so."""
+    switched_at = time.monotonic() + FILLED_S
+    clients = {name: [Client(address, case) for case in cases] for name, address in CACHES.items()}
+    threads = [threading.Thread(target=each.ask_on, args=(switched_at,)) for all_of in clients.values() for each in all_of]
+    for thread in threads:
+        thread.start()
+    threading.Event().wait(switched_at - time.monotonic())
+    parent.replace("example.", parent_zone(cases, NEW_NS).replace("nobody 1 ", "nobody 2 "))
+    old.drop([case.domain for case in cases if case.purged])
+    for thread in threads:
+        thread.join()
+    return {name: {each.case.domain: each.looks for each in all_of} for name, all_of in clients.items()}
+
+
+def main(cases: Sequence[Case]) -> None:
+    """Set the stage, play, print."""
+    open_loopback()
+    parent = Host([Primary(".", root_zone()), Primary("example.", parent_zone(cases), allow_update=False)], (ROOT, PARENT))
+    old = Host([Primary(case.domain, zone(case, OLD_NS, OLD_VALUE)) for case in cases], (OLD,))
+    new = Host([Primary(case.domain, zone(case, NEW_NS, NEW_VALUE)) for case in cases], (NEW,))
+    caches: tuple[Cache, ...] = (
+        BindCache(CACHES["BIND"], ROOT),
+        UnboundCache(CACHES["Unbound"], ROOT),
+        RecursorCache(CACHES["PowerDNS Recursor"], ROOT),
+    )
+    with ExitStack() as stack:
+        for server in (parent, old, new, *caches):
+            stack.enter_context(server)
+        sys.stdout.write(json.dumps(play(cases, parent, old)))
+
+
+if __name__ == "__main__":
+    main({"quick": QUICK, "measured": MEASURED}[sys.argv[1]])
