@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FILLED_S = 8.0
+FILLED_S, LONGEST_S = 8.0, 70.0
 TTL_S, NEGATIVE_S = 3, 6
 ROOT, PARENT, OLD, NEW = "198.51.100.1", "198.51.100.2", "198.51.100.53", "203.0.113.53"
 OLD_VALUE, NEW_VALUE = "192.0.2.1", "192.0.2.2"

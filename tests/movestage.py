@@ -21,6 +21,7 @@ import dns.rcode
 from cachestage import CACHES, BindAt, open_loopback
 from movecases import (
     FILLED_S,
+    LONGEST_S,
     MEASURED,
     NEW,
     NEW_NS,
@@ -41,7 +42,6 @@ from servers import Primary
 from servers.caches import BindCache, Cache, RecursorCache, UnboundCache
 
 _EVERY_S = 0.25
-_LONGEST_S = 70.0
 
 
 class Host(BindAt):
@@ -68,7 +68,7 @@ class Client:
 
     def ask_on(self, switched_at: float) -> None:
         settled = 0
-        while settled < 12 and (now := time.monotonic() - switched_at) < _LONGEST_S:
+        while settled < 12 and (now := time.monotonic() - switched_at) < LONGEST_S:
             if self.case.asks_ns:
                 ask(self.address, self.case.domain, "NS")
             value = ask(self.address, f"www.{self.case.domain}", "A")
@@ -90,7 +90,9 @@ def play(cases: Sequence[Case], parent: Host, old: Host) -> dict[str, dict[str, 
     """Let everybody ask, switch all domains at the parent, purge where the case says so."""
     switched_at = time.monotonic() + FILLED_S
     clients = {name: [Client(address, case) for case in cases] for name, address in CACHES.items()}
-    threads = [threading.Thread(target=each.ask_on, args=(switched_at,)) for all_of in clients.values() for each in all_of]
+    threads = [
+        threading.Thread(target=each.ask_on, args=(switched_at,)) for all_of in clients.values() for each in all_of
+    ]
     for thread in threads:
         thread.start()
     threading.Event().wait(switched_at - time.monotonic())
@@ -104,7 +106,9 @@ def play(cases: Sequence[Case], parent: Host, old: Host) -> dict[str, dict[str, 
 def main(cases: Sequence[Case]) -> None:
     """Set the stage, play, print."""
     open_loopback()
-    parent = Host([Primary(".", root_zone()), Primary("example.", parent_zone(cases), allow_update=False)], (ROOT, PARENT))
+    parent = Host(
+        [Primary(".", root_zone()), Primary("example.", parent_zone(cases), allow_update=False)], (ROOT, PARENT)
+    )
     old = Host([Primary(case.domain, zone(case, OLD_NS, OLD_VALUE)) for case in cases], (OLD,))
     new = Host([Primary(case.domain, zone(case, NEW_NS, NEW_VALUE)) for case in cases], (NEW,))
     caches: tuple[Cache, ...] = (

@@ -80,6 +80,7 @@ class Authority:
     `zones` maps absolute apex names to master-file text. `secondaries` names zones that are
     transferred from a primary when NOTIFY arrives or `refresh` is called; such a zone may also
     stand in `zones` with its first content, else it answers SERVFAIL until the first transfer.
+    With `ns_beside` answers carry the zone's NS RRset, from which child-centric caches learn it.
     With `key`, updates and transfers must be signed with it; queries may be. `on_notify` is
     called in the server's thread with the apex of each accepted NOTIFY. All methods may be
     called from any thread.
@@ -98,10 +99,12 @@ class Authority:
         on_notify: Callable[[Name], None] | None = None,
         address: str = "127.0.0.1",
         port: int = 0,
+        ns_beside: bool = False,
     ) -> None:
         self.address = address
         self.port = port
         self._key = key
+        self._ns_beside = ns_beside
         self._on_notify = on_notify
         self._secondaries = dict(secondaries or {})
         self._zones: dict[Name, ZoneContent | None] = dict.fromkeys(self._secondaries)
@@ -294,7 +297,7 @@ class Authority:
             return _simple("query", request, Rcode.REFUSED)
         if content is None:
             return _simple("query", request, Rcode.SERVFAIL)
-        found = look_up(content, question.name, question.rdtype)
+        found = look_up(content, question.name, question.rdtype, ns_beside=self._ns_beside)
         spoil(found, faults)
         return _Answered("query", found.rcode, (render(request, found, transport),))
 
