@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FILLED_S, LONGEST_S = 8.0, 70.0
+FILLED_S = 8.0
 TTL_S, NEGATIVE_S = 3, 6
 ROOT, PARENT, OLD, NEW = "198.51.100.1", "198.51.100.2", "198.51.100.53", "203.0.113.53"
 OLD_VALUE, NEW_VALUE = "192.0.2.1", "192.0.2.2"
+LONG_S = 1_000_000
+LONG = "long.example."
+"""A domain whose TTLs are longer, in seconds, than any cache keeps anything."""
 OLD_NS, NEW_NS = "ns.old.example.", "ns.new.example."
 
 Look = tuple[float, str | None]
@@ -35,13 +38,31 @@ class Case:
         return f"p{self.parent_s}-c{self.child_s}{ways}.example."
 
 
-QUICK = (Case(4, 24), Case(4, 24, asks_ns=True), Case(20, 2), Case(20, 2, asks_ns=True))
-"""What tells the kinds apart in half a minute."""
-MEASURED = (
-    *(Case(*ttls, asks_ns=asks_ns) for ttls in ((20, 20), (10, 60), (40, 5)) for asks_ns in (False, True)),
-    Case(40, 40, purged=True),
-)
-"""The table of rule 2.2."""
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Cases that are played at the same time, for so many seconds after the switch."""
+
+    cases: tuple[Case, ...]
+    longest_s: float
+
+
+PLAYS = {
+    "quick": Play(
+        (
+            *(Case(*ttls, asks_ns=asks_ns) for ttls in ((4, 24), (20, 2)) for asks_ns in (False, True)),
+            Case(20, 20, purged=True),
+        ),
+        24.0,
+    ),
+    "measured": Play(
+        (
+            *(Case(*ttls, asks_ns=asks_ns) for ttls in ((20, 20), (10, 60), (40, 5)) for asks_ns in (False, True)),
+            Case(40, 40, purged=True),
+        ),
+        70.0,
+    ),
+}
+"""What tells the kinds apart in half a minute, and the table of rule 2.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +103,17 @@ ns A {PARENT}
 {OLD_NS} A {OLD}
 {NEW_NS} A {NEW}
 """
+    head += f"{LONG} NS {OLD_NS}\n"
     return head + "".join(f"{case.domain} {case.parent_s} NS {server}\n" for case in cases)
+
+
+def long_zone() -> str:
+    """Return the zone of `LONG`, at the old host."""
+    return f"""$TTL {LONG_S}
+@ SOA {OLD_NS} nobody 7 1800 900 604800 {LONG_S}
+@ NS {OLD_NS}
+www A {OLD_VALUE}
+"""
 
 
 def zone(case: Case, server: str, value: str) -> str:

@@ -18,11 +18,11 @@ import dns.message
 import dns.query
 import dns.rcode
 
-from cachestage import CACHES, BindAt, open_loopback
+from cachestage import CACHES as PLAIN
+from cachestage import BindAt, open_loopback
 from movecases import (
     FILLED_S,
-    LONGEST_S,
-    MEASURED,
+    LONG,
     NEW,
     NEW_NS,
     NEW_VALUE,
@@ -30,10 +30,12 @@ from movecases import (
     OLD_NS,
     OLD_VALUE,
     PARENT,
-    QUICK,
+    PLAYS,
     ROOT,
     Case,
     Look,
+    Play,
+    long_zone,
     parent_zone,
     root_zone,
     zone,
@@ -42,6 +44,8 @@ from servers import Primary
 from servers.caches import BindCache, Cache, RecursorCache, UnboundCache
 
 _EVERY_S = 0.25
+SERVE_STALE = "BIND that serves stale answers"
+CACHES = {**PLAIN, SERVE_STALE: "192.0.2.204"}
 
 
 class Host(BindAt):
@@ -66,9 +70,9 @@ class Client:
     case: Case
     looks: list[Look] = field(default_factory=list)
 
-    def ask_on(self, switched_at: float) -> None:
+    def ask_on(self, switched_at: float, longest_s: float) -> None:
         settled = 0
-        while settled < 12 and (now := time.monotonic() - switched_at) < LONGEST_S:
+        while settled < 12 and (now := time.monotonic() - switched_at) < longest_s:
             if self.case.asks_ns:
                 ask(self.address, self.case.domain, "NS")
             value = ask(self.address, f"www.{self.case.domain}", "A")
@@ -86,12 +90,22 @@ def ask(address: str, owner: str, rdtype: str) -> str | None:
     return got.answer[0][0].to_text() if got.rcode() == dns.rcode.NOERROR and got.answer else None
 
 
-def play(cases: Sequence[Case], parent: Host, old: Host) -> dict[str, dict[str, list[Look]]]:
+def limits(address: str) -> tuple[int, int]:
+    """Return the TTLs in seconds with which a cache hands out data and an absence that are good for longer."""
+    data = dns.query.udp(dns.message.make_query(f"www.{LONG}", "A"), address, timeout=5)
+    absence = dns.query.udp(dns.message.make_query(f"missing.{LONG}", "A"), address, timeout=5)
+    return data.answer[0].ttl, absence.authority[0].ttl
+
+
+def perform(play: Play, parent: Host, old: Host) -> dict[str, dict[str, list[Look]]]:
     """Let everybody ask, switch all domains at the parent, purge where the case says so."""
+    cases = play.cases
     switched_at = time.monotonic() + FILLED_S
     clients = {name: [Client(address, case) for case in cases] for name, address in CACHES.items()}
     threads = [
-        threading.Thread(target=each.ask_on, args=(switched_at,)) for all_of in clients.values() for each in all_of
+        threading.Thread(target=each.ask_on, args=(switched_at, play.longest_s))
+        for all_of in clients.values()
+        for each in all_of
     ]
     for thread in threads:
         thread.start()
@@ -103,24 +117,29 @@ def play(cases: Sequence[Case], parent: Host, old: Host) -> dict[str, dict[str, 
     return {name: {each.case.domain: each.looks for each in all_of} for name, all_of in clients.items()}
 
 
-def main(cases: Sequence[Case]) -> None:
+def main(play: Play) -> None:
     """Set the stage, play, print."""
-    open_loopback()
+    open_loopback([ROOT, PARENT, OLD, NEW, *CACHES.values()])
+    cases = play.cases
     parent = Host(
         [Primary(".", root_zone()), Primary("example.", parent_zone(cases), allow_update=False)], (ROOT, PARENT)
     )
-    old = Host([Primary(case.domain, zone(case, OLD_NS, OLD_VALUE)) for case in cases], (OLD,))
+    old = Host(
+        [Primary(LONG, long_zone()), *(Primary(case.domain, zone(case, OLD_NS, OLD_VALUE)) for case in cases)], (OLD,)
+    )
     new = Host([Primary(case.domain, zone(case, NEW_NS, NEW_VALUE)) for case in cases], (NEW,))
     caches: tuple[Cache, ...] = (
         BindCache(CACHES["BIND"], ROOT),
         UnboundCache(CACHES["Unbound"], ROOT),
         RecursorCache(CACHES["PowerDNS Recursor"], ROOT),
+        BindCache(CACHES[SERVE_STALE], ROOT, "stale-answer-enable yes; stale-cache-enable yes;"),
     )
     with ExitStack() as stack:
         for server in (parent, old, new, *caches):
             stack.enter_context(server)
-        sys.stdout.write(json.dumps(play(cases, parent, old)))
+        found = {name: limits(address) for name, address in CACHES.items()}
+        sys.stdout.write(json.dumps({"limits": found, "looks": perform(play, parent, old)}))
 
 
 if __name__ == "__main__":
-    main({"quick": QUICK, "measured": MEASURED}[sys.argv[1]])
+    main(PLAYS[sys.argv[1]])
