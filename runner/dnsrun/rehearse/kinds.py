@@ -98,8 +98,9 @@ POPULATION: Mapping[str, CacheKind] = MappingProxyType(
             CacheKind("ttl-stretching", min_ttl_s=3_600),
             # Told of a large public resolver; harmless while a domain moves, shown since it asks more often.
             CacheKind("ttl-capping", max_ttl_s=21_600),
-            # Settings: max-stale-ttl, stale-answer-ttl, stale-refresh-time (here: `failure_s`) of BIND when turned on.
-            replace(_BIND, name="serve-stale", stale_s=_DAY_S, failure_s=30),
+            # Settings: max-stale-ttl and stale-answer-ttl of BIND when turned on. Measured: servers that refuse are
+            # asked again each second meanwhile, stale-refresh-time is for silence.
+            replace(_BIND, name="serve-stale", stale_s=_DAY_S),
             # Absences are kept as long as RFC 2308 section 5 lets them be: "one to three hours", a day at most.
             CacheKind("long-negative", max_negative_ttl_s=_DAY_S),
             # RFC 9520 section 3.2: a failure may be remembered for 5 minutes at most.
