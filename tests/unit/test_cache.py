@@ -242,6 +242,19 @@ def test_ns_kept_longer_than_glue_fetches_the_glue_again(world: World) -> None:
     assert world.sent == [TLD_ADDRESS, OLD_ADDRESS]
 
 
+def test_a_referral_for_glue_does_not_displace_the_childs_ns(world: World) -> None:
+    world.old.set_zone(CLIENT_APEX, CLIENT.replace("ns1 7200 A", "ns1 60 A"))
+    world.ask(CLIENT_APEX, NS)
+    world.tld.set_zone(name("test."), TLD.replace("client 3600 NS", "client 60 NS"))
+    world.clock.advance(61)
+    world.ask()
+    world.delegate_to_new()
+    world.clock.advance(1000)  # what the referral said of NS is over, the glue is not
+    world.sent.clear()
+    world.ask()
+    assert world.sent == [OLD_ADDRESS]
+
+
 def test_the_childs_ns_wins_over_the_parents_while_both_are_kept(world: World) -> None:
     world.old.set_zone(CLIENT_APEX, NEW_CLIENT)
     world.ask(CLIENT_APEX, NS)

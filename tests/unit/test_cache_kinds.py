@@ -101,6 +101,14 @@ def test_the_childs_shorter_ttl_counts_where_the_child_counts(stage: Stage) -> N
     assert stage.moves_after(POPULATION["parent-centric"]) == 600
 
 
+@pytest.mark.parametrize(("kind", "kept_s"), [("bind", 600), ("child-centric", 1200), ("parent-centric", 1200)])
+def test_users_are_given_the_ns_rrset_for_as_long_as_it_leads_to_servers(stage: Stage, kind: str, kept_s: int) -> None:
+    """Who goes by the parent alone has two: what leads to servers, and what the child answered to users."""
+    resolver = stage.resolver(POPULATION[kind])
+    resolver.resolve(WWW, A)
+    assert resolver.resolve(APEX, NS).remaining_ttl_s == kept_s
+
+
 def test_a_sticky_cache_lets_go_when_the_old_host_does(stage: Stage) -> None:
     resolver = stage.resolver(POPULATION["sticky"])
     resolver.resolve(WWW, A)

@@ -129,6 +129,9 @@ class Place:
         if failing or not question.name.is_subdomain(zone.apex):
             return dns.message.from_wire(bare(query, Rcode[failing or "REFUSED"]))
         found = look_up(zone, question.name, question.rdtype, ns_beside=True)
+        for soa in found.authority:
+            if soa.rdtype == RdataType.SOA:
+                soa.ttl = SOA_TTL_S  # RFC 2308 section 3 would have the server lower it; not all do
         return dns.message.from_wire(render(query, found, "tcp"))
 
     def live(self, act: Act) -> None:
