@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -163,7 +164,7 @@ class Place:
         return [served.get("www" if label == ALIAS else label) for hosts in now for served in hosts.values()]
 
 
-def lived(kind: CacheKind, story: list[Act]) -> Place:
+def lived(kind: CacheKind, story: Sequence[Act]) -> Place:
     place = Place(kind)
     for act in story:
         place.live(act)

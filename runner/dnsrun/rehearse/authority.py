@@ -2,7 +2,8 @@
 
 It serves whole zones over UDP and TCP, takes dynamic updates, gives and takes transfers, keeps a
 log of what was asked and written, and fails in chosen ways on request. It answers with
-minimal responses: no additional data beyond the addresses of name servers. It does not sign.
+minimal responses: no additional data beyond the addresses of name servers. It does not sign;
+signatures and NSEC RRsets that a zone brings along are given to those who ask for them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from threading import Lock, RLock, Thread
 from types import TracebackType
 from typing import Literal, Self
 
+import dns.flags
 import dns.name
 import dns.serial
 import dns.tsig
@@ -30,6 +32,7 @@ from dns.update import UpdateMessage
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
 from dnsrun.rehearse.lookup import Lookup, look_up
+from dnsrun.rehearse.proofs import add_proofs
 from dnsrun.rehearse.remembered import Answers, Remembered
 from dnsrun.rehearse.responses import Faults, bare, render, spoil
 from dnsrun.rehearse.serverloop import Reply, ServerLoop, Transport
@@ -298,6 +301,8 @@ class Authority:
         if content is None:
             return _simple("query", request, Rcode.SERVFAIL)
         found = look_up(content, question.name, question.rdtype, ns_beside=self._ns_beside)
+        if request.ednsflags & dns.flags.DO:
+            add_proofs(content, question.name, found)
         spoil(found, faults)
         return _Answered("query", found.rcode, (render(request, found, transport),))
 

@@ -25,6 +25,7 @@ from .cuts import Cut, Cuts
 from .failures import Failures
 from .kinds import ORDINARY, POPULATION, CacheKind
 from .sections import address_texts, find_rrset, is_between, targets
+from .validation import Proofs
 
 __all__ = ["ORDINARY", "POPULATION", "CacheAnswer", "CacheKind", "CachingResolver", "Send"]
 
@@ -84,7 +85,8 @@ class CachingResolver:
     """Answer questions from cache, or by iteration from `root_addresses` through `send`.
 
     Data of authoritative answers and what comes with referrals (NS, glue) are kept apart: the
-    latter only lead to servers and are never given to users (RFC 2181 section 5.4.1).
+    latter only lead to servers and are never given to users (RFC 2181 section 5.4.1). A kind that
+    validates does so below `anchor`, a DS RRset.
     """
 
     def __init__(
@@ -93,6 +95,8 @@ class CachingResolver:
         send: Send,
         clock_now: Callable[[], datetime],
         kind: CacheKind = ORDINARY,
+        *,
+        anchor: RRset | None = None,
     ) -> None:
         self.kind = kind
         self._root_addresses = tuple(root_addresses)
@@ -102,6 +106,7 @@ class CachingResolver:
         self._glue: _Store = {}
         self._cuts = Cuts(kind)
         self._failures = Failures(kind)
+        self._proofs = Proofs(anchor) if kind.validates and anchor is not None else None
 
     def resolve(self, name: Name, rdtype: RdataType) -> CacheAnswer:
         """Answer one question of a user; `name` is absolute, `rdtype` a type of data (not ANY).
@@ -223,27 +228,38 @@ class CachingResolver:
             if not self._failures.may_ask(address, self._now()):
                 continue
             work.sends -= 1
-            query = dns.message.make_query(name, rdtype, flags=0, use_edns=0, payload=_PAYLOAD)
+            do = self._proofs is not None
+            query = dns.message.make_query(name, rdtype, flags=0, use_edns=0, payload=_PAYLOAD, want_dnssec=do)
             response = self._send(address, query)
             self._failures.note_server(address, self._now(), answered=response is not None)
             if response is not None and query.is_response(response):
-                found = self._learn(zone, name, rdtype, response)
+                found = self._learn(zone, name, rdtype, response, work)
                 if found is not None:
                     return True, found
         return tried, None
 
-    def _learn(self, zone: Name, name: Name, rdtype: RdataType, response: Message) -> _Entry | Cut | None:
-        """Keep what the servers of `zone` may say; None when the answer is of no use (a lame server)."""
+    def _learn(self, zone: Name, name: Name, rdtype: RdataType, response: Message, work: _Work) -> _Entry | Cut | None:
+        """Keep what the servers of `zone` may say; None when the answer is of no use: a lame server, bogus data."""
         if response.flags & dns.flags.TC or response.rcode() not in (Rcode.NOERROR, Rcode.NXDOMAIN):
             return None
         if not response.flags & dns.flags.AA:
             return self._learn_referral(zone, name, response)
+        if self._proofs is not None:
+            now, source = self._now(), self._keys(work)
+            if not self._proofs.accepts(zone, name, rdtype, response, now=now, source=source):
+                return None
         self._learn_child_ns(zone, name, rdtype, response)
         first, owner = self._learn_chain(zone, name, rdtype, response)
         if owner is None:
             return first
         absence = self._learn_absence(zone, owner, rdtype, response)
         return first or absence
+
+    def _keys(self, work: _Work) -> _Keys:
+        return _Keys(
+            lambda name, rdtype: self._resolve(name, rdtype, work),
+            lambda zone: self._cuts.nearest(zone, RdataType.DS, self._now()),
+        )
 
     def _learn_chain(
         self, zone: Name, name: Name, rdtype: RdataType, response: Message
@@ -323,3 +339,21 @@ class CachingResolver:
         if key != _WHOLE_NAME:
             kept.pop(_WHOLE_NAME, None)
         kept[key] = entry
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Where the keys to validate with come from."""
+
+    look_up: Callable[[Name, RdataType], CacheAnswer]
+    nearest_cut: Callable[[Name], Cut | None]
+
+    def rrset(self, name: Name, rdtype: RdataType) -> tuple[Rcode, RRset | None]:
+        """Look an RRset up, at the cost of the question that is being answered."""
+        answer = self.look_up(name, rdtype)
+        return answer.rcode, answer.rrset
+
+    def parent_of(self, zone: Name) -> Name:
+        """Return the zone that `zone` is delegated from: the last cut on the way to its DS RRset."""
+        cut = self.nearest_cut(zone)
+        return dns.name.root if cut is None else cut.zone
