@@ -66,7 +66,7 @@ def look_up(zone: ZoneContent, qname: Name, qtype: RdataType, *, ns_beside: bool
         match = _match(zone, name, qtype)
         if match.kind != "alias":
             _conclude(zone, found, match)
-            if ns_beside and match.kind == "data" and qname != zone.apex:
+            if ns_beside and match.kind == "data" and qtype != RdataType.DS:
                 _add_servers(zone, found)
             return found
         found.answer.extend(match.rrsets)
@@ -98,6 +98,8 @@ def _conclude(zone: ZoneContent, found: Lookup, match: _Match) -> None:
 
 def _add_servers(zone: ZoneContent, found: Lookup) -> None:
     servers = zone.nodes[zone.apex][NS_KEY].rrset(zone.apex)
+    if servers in found.answer:
+        return
     found.authority.append(servers)
     found.additional += [rrset for rrset in _addresses(zone, servers) if rrset not in found.answer]
 

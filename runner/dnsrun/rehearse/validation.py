@@ -145,7 +145,7 @@ def _points_to(ds: DS, zone: Name, key: DNSKEY) -> bool:
         made: object = dns.dnssec.make_ds(zone, key, ds.digest_type, validating=True)
     except _FAILED:
         return False
-    return made == ds
+    return bool(ds == made)
 
 
 def _is_signed(rrset: RRset, section: Iterable[RRset], keys: RRset, now: datetime) -> bool:
@@ -167,7 +167,7 @@ def _denies(rrset: RRset, name: Name, rdtype: RdataType) -> bool:
         return False
     if rrset.name == name:
         return not _lists(nsec, rdtype)
-    return rrset.name < name and (name < nsec.next or nsec.next <= rrset.name)
+    return bool(rrset.name < name) and bool(name < nsec.next or nsec.next <= rrset.name)
 
 
 def _lists(nsec: NSEC, rdtype: RdataType) -> bool:
