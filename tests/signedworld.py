@@ -72,11 +72,11 @@ ns.example. A {PARENT}
     return signed(dns.name.root, text, 0, now)
 
 
-def parent_zone(now: datetime) -> str:
+def parent_zone(now: datetime, *, without_ds: tuple[str, ...] = ("unsigned",)) -> str:
     text = f"$TTL 3600\n@ SOA ns nobody 1 1800 900 604800 300\n@ NS ns\nns A {PARENT}\nns.old A {OLD}\n"
     for domain in DOMAINS:
         text += f"{domain} NS ns.old\n"
-        if domain != "unsigned":
+        if domain not in without_ds:
             text += f"{domain} DS {ds_of(apex_of(domain), 3 if domain == 'wrong-ds' else 2)}\n"
     return signed(_EXAMPLE, text, 1, now)
 
