@@ -294,6 +294,22 @@ def test_goes_on_to_the_next_server_when_one_is_lame(world: World) -> None:
     assert values(world.ask()) == {"203.0.113.1"}
 
 
+def test_all_servers_of_a_zone_are_asked_in_an_order_that_follows_from_the_seed(world: World) -> None:
+    world.tld.set_zone(name("test."), TLD + "client 3600 NS ns2.client\nns2.client 3600 A 192.0.2.4\n")
+
+    def asked(seed: int) -> list[str]:
+        resolver = CachingResolver([ROOT_ADDRESS], world.send, world.clock.now, seed=seed)
+        world.sent.clear()
+        for _ in range(20):
+            resolver.resolve(WWW, A)
+            world.clock.advance(300)
+        return [address for address in world.sent if address in (OLD_ADDRESS, NEW_ADDRESS)]
+
+    first = asked(1)
+    assert set(first) == {OLD_ADDRESS, NEW_ADDRESS}
+    assert asked(1) == first != asked(2)
+
+
 def test_threat_18_an_answer_for_another_name_is_not_believed(world: World) -> None:
     world.old.faults = Faults(wrong_owner=name("www.helped.test."))
     assert world.ask().rcode == dns.rcode.SERVFAIL

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from random import Random
 
 import dns.flags
 import dns.message
@@ -86,7 +87,8 @@ class CachingResolver:
 
     Data of authoritative answers and what comes with referrals (NS, glue) are kept apart: the
     latter only lead to servers and are never given to users (RFC 2181 section 5.4.1). A kind that
-    validates does so below `anchor`, a DS RRset.
+    validates does so below `anchor`, a DS RRset. The servers of a zone are asked in the order of
+    their names, or, with a `seed`, each time in an order that follows from it.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class CachingResolver:
         kind: CacheKind = ORDINARY,
         *,
         anchor: RRset | None = None,
+        seed: int | None = None,
     ) -> None:
         self.kind = kind
         self._root_addresses = tuple(root_addresses)
@@ -104,6 +107,7 @@ class CachingResolver:
         self._now = clock_now
         self._data: _Store = {}
         self._glue: _Store = {}
+        self._dice = None if seed is None else Random(seed)  # noqa: S311 - no secret
         self._cuts = Cuts(kind)
         self._failures = Failures(kind)
         self._proofs = Proofs(anchor) if kind.validates and anchor is not None else None
@@ -195,7 +199,7 @@ class CachingResolver:
         """Yield addresses of the cut's servers: known ones first, then those that must be looked up."""
         now = self._now()
         unknown = []
-        for server in cut.servers:
+        for server in self._in_order(cut.servers):
             known = list(self._known_addresses(server, now))
             yield from known
             # The address of a server inside the zone comes from the zone's own servers, or as glue.
@@ -207,6 +211,9 @@ class CachingResolver:
                 answer = self._resolve(server, RdataType.A, work)
                 work.depth -= 1
                 yield from address_texts(answer.rrset)
+
+    def _in_order(self, servers: tuple[Name, ...]) -> Sequence[Name]:
+        return servers if self._dice is None else self._dice.sample(servers, len(servers))
 
     def _known_addresses(self, server: Name, now: datetime) -> Iterator[str]:
         for rdtype in _ADDRESS_TYPES:
