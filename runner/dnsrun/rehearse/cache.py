@@ -138,7 +138,7 @@ class CachingResolver:
                 remaining_s = max(0, int((expires_at - now).total_seconds()))
                 return CacheAnswer(entry.rcode, entry.rrset, remaining_s, from_cache, is_stale)
             name = target
-        return CacheAnswer(Rcode.SERVFAIL, None, 0, from_cache=False)
+        return CacheAnswer(Rcode.SERVFAIL, None, 0, from_cache)
 
     def _find(self, name: Name, rdtype: RdataType, now: datetime) -> _Entry | None:
         kept = self._data.get(name, {})
