@@ -1,7 +1,7 @@
 """Rule 2.2: the model's BIND, Unbound and PowerDNS Recursor move when the real ones do. A rare test about time.
 
-Tolerance: one TTL of the record, since whose copy is oldest at the switch is chance, and a second and a half of
-scheduling and of caches that count in whole seconds.
+Tolerance: one TTL of the record, since whose copy is oldest at the switch is chance, a second for caches that count
+whole seconds (Unbound serves the last one, too), and a second and a half of scheduling. Kinds lie 8 s apart or more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dnsrun.rehearse.cache import POPULATION
 from movecases import PLAYS, TTL_S, Case, Seen, seen
 from servers.namespace import perform
 
-TOLERANCE_S = TTL_S + 1.5
+TOLERANCE_S = TTL_S + 2.5
 KINDS = {
     "BIND": "bind",
     "Unbound": "unbound",

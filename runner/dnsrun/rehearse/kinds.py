@@ -66,18 +66,19 @@ _BIND = CacheKind(
     max_ttl_s=604_800,  # settings: max-cache-ttl
     max_negative_ttl_s=10_800,  # settings: max-ncache-ttl
     child_ns_life="capped",  # measured: 10 / 60 moves with the parent, 40 / 5 with the child
-    failure_s=1,  # settings: servfail-ttl
+    failure_s=1,  # settings: servfail-ttl; measured: right in the second in which silent servers are back
 )
 _UNBOUND = CacheKind(
     "unbound",
     child_ns="asked",  # measured: 40 / 5 waits for the parent until somebody asks for NS
     asks_parent_again=True,  # measured: a purged zone costs a record's TTL
+    failure_s=5,  # measured: 3 s after silent servers are back it still fails, and not after 5 s
 )
 _RECURSOR = CacheKind(
     "powerdns-recursor",
     min_ttl_s=1,  # settings: minimum-ttl-override
     failure_s=60,  # settings: packetcache-servfail-ttl; measured: a purged zone fails for 60 s
-    silent_after=64,  # settings: server-down-max-fails
+    silent_after=64,  # settings: server-down-max-fails; measured: after a minute's silence new names are right at once
     silent_s=60,  # settings: server-down-throttle-time
 )
 _DAY_S = 86_400
