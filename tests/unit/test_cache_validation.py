@@ -18,13 +18,14 @@ from dnsrun.rehearse.authority import Authority
 from dnsrun.rehearse.cache import POPULATION, CacheKind, CachingResolver
 from dnsrun.rehearse.users import through
 from movecases import OLD, PARENT, ROOT
-from signedworld import DAY_S, anchor, apex_of, domain_zone, parent_zone, signed_world
+from signedworld import DAY_S, anchor, apex_of, domain_zone, ds_of, parent_zone, signed_world
 
 A, TXT = RdataType.A, RdataType.TXT
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 VALIDATING = POPULATION["validating"]
 GOOD, UNSIGNED, EXPIRED = (dns.name.from_text("www", apex_of(domain)) for domain in ("good", "unsigned", "expired"))
 MISSING = dns.name.from_text("missing", apex_of("good"))
+WILD = dns.name.from_text("any.wild", apex_of("good"))
 EXAMPLE = dns.name.from_text("example.")
 Tamper = Callable[[Message], None]
 
@@ -116,8 +117,8 @@ def claim_absence(answer: Message) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "tamper"),
-    [(GOOD, change_data), (GOOD, strip_signatures), (GOOD, claim_absence), (MISSING, strip_proof)],
-    ids=["changed", "stripped", "denied", "denied-without-proof"],
+    [(GOOD, change_data), (GOOD, strip_signatures), (GOOD, claim_absence), (MISSING, strip_proof), (WILD, strip_proof)],
+    ids=["changed", "stripped", "denied", "denied-without-proof", "wildcard-without-proof"],
 )
 def test_what_was_tampered_with_is_not_believed(world: Signed, owner: dns.name.Name, tamper: Tamper) -> None:
     honest = world.rcode(owner)
@@ -138,6 +139,15 @@ def test_an_nsec_that_denies_another_name_is_no_proof(world: Signed) -> None:
 
     world.tamper = replay
     assert world.rcode(GOOD) == Rcode.SERVFAIL
+
+
+def test_a_ds_below_what_is_not_signed_proves_nothing_and_breaks_nothing(world: Signed) -> None:
+    apex = apex_of("unsigned")
+    deep = dns.name.from_text("deep", apex)
+    delegation = f"deep NS a.root.\ndeep DS {ds_of(deep, 5)}\n"
+    world.servers[OLD].set_zone(apex, domain_zone("unsigned", START) + delegation)
+    world.servers[ROOT].set_zone(deep, "@ 60 SOA a.root. h 1 1 1 1 60\n@ 60 NS a.root.\nwww 60 A 192.0.2.9\n")
+    assert world.rcode(dns.name.from_text("www", deep)) == Rcode.NOERROR
 
 
 def test_a_domain_that_is_not_signed_needs_no_signatures(world: Signed) -> None:
