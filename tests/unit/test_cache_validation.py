@@ -17,7 +17,7 @@ from dnsrun.dnsio.net import MappedNet
 from dnsrun.rehearse.authority import Authority
 from dnsrun.rehearse.cache import POPULATION, CacheKind, CachingResolver
 from dnsrun.rehearse.users import through
-from movecases import OLD, PARENT, ROOT
+from movecases import NEW, OLD, PARENT, ROOT
 from signedworld import DAY_S, anchor, apex_of, domain_zone, ds_of, parent_zone, signed_world
 
 A, TXT = RdataType.A, RdataType.TXT
@@ -37,8 +37,8 @@ class Signed:
         self.servers = servers
         self.clock = VirtualClock(START)
         self.tamper: Tamper = lambda _: None
-        places = {(address, 53): (server.address, server.port) for address, server in servers.items()}
-        self._send = through(MappedNet(places, SystemClock()))
+        self.places = {(address, 53): (server.address, server.port) for address, server in servers.items()}
+        self._send = through(MappedNet(self.places, SystemClock()))
 
     def resolver(self, kind: CacheKind = VALIDATING) -> CachingResolver:
         return CachingResolver([ROOT], self.send, self.clock.now, kind, anchor=anchor())
@@ -144,10 +144,11 @@ def test_an_nsec_that_denies_another_name_is_no_proof(world: Signed) -> None:
 def test_a_ds_below_what_is_not_signed_proves_nothing_and_breaks_nothing(world: Signed) -> None:
     apex = apex_of("unsigned")
     deep = dns.name.from_text("deep", apex)
-    delegation = f"deep NS a.root.\ndeep DS {ds_of(deep, 5)}\n"
+    delegation = f"deep NS ns.deep\nns.deep A {NEW}\ndeep DS {ds_of(deep, 5)}\n"
     world.servers[OLD].set_zone(apex, domain_zone("unsigned", START) + delegation)
-    world.servers[ROOT].set_zone(deep, "@ 60 SOA a.root. h 1 1 1 1 60\n@ 60 NS a.root.\nwww 60 A 192.0.2.9\n")
-    assert world.rcode(dns.name.from_text("www", deep)) == Rcode.NOERROR
+    with Authority({deep: "@ 60 SOA ns h 1 1 1 1 60\n@ 60 NS ns\nns 60 A 192.0.2.9\nwww 60 A 192.0.2.9\n"}) as server:
+        world.places[NEW, 53] = (server.address, server.port)
+        assert world.rcode(dns.name.from_text("www", deep)) == Rcode.NOERROR
 
 
 def test_a_domain_that_is_not_signed_needs_no_signatures(world: Signed) -> None:
