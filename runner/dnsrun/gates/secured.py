@@ -21,12 +21,13 @@ _NAMES = 3
 
 def context(ca: str) -> ssl.SSLContext:
     """Return a context that trusts the certificates of file `ca`, or the system's; reads the disk, raises `OSError`."""
-    return ssl.create_default_context(cafile=ca) if ca else _system()
+    return ssl.create_default_context(cafile=ca) if ca else _system(ssl.get_default_verify_paths())
 
 
 @cache
-def _system() -> ssl.SSLContext:
-    return ssl.create_default_context()  # reading the system's certificates takes longer than a handshake
+def _system(_paths: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
+    """Return what the system trusts; reading that takes longer than a handshake, so it is read once for its paths."""
+    return ssl.create_default_context()
 
 
 def secure(sock: socket.socket, host: str, trust: ssl.SSLContext, budget: Budget) -> ssl.SSLSocket:
