@@ -1,4 +1,4 @@
-"""A client whose domain is moved by the ready-made playbooks: every server on loopback, and the hands of those asked."""
+"""A client whose domain the ready-made playbooks move: every server on loopback, and the hands of who is asked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from dnsrun.model.plan import Do
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.rrset import Change
 from dnsrun.playbook.defaults import phase_named
-from dnsrun.playbook.examples import example
 from dnsrun.playbook.read import read_playbook
 from dnsrun.rehearse.authority import Authority, TransferSource
 from dnsrun.wiring.plugins import kinds
@@ -115,7 +114,7 @@ class Client(Workshop):
     panels: Mapping[str, Authority]
     file: str
     mail: dict[str, MailHost] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    asked: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def playbook(self, text: str = "") -> Playbook:
         return read_playbook(text or self.text, f"{NAME}.yaml", kinds(), today=date(2026, 11, 23))
@@ -151,8 +150,8 @@ class Client(Workshop):
         assert plan
         move = plan.moves[asked.move]
         act = plan.acts[move.act] if isinstance(move, Do) else None
-        if asked.text not in self.asked:
-            self.asked.append(asked.text)
+        if (which := (plan.phase, asked.move)) not in self.asked:
+            self.asked[which] = asked.text
             self._do(act)
         if asked.question:
             run.append(PersonAnswered(asked.move, "done", "us"))
@@ -277,13 +276,3 @@ def certificates(folder: Path) -> tuple[Path, Path]:
     names = [f"{host}.{NAME}" for host in ("www", "mail", "imap-7f3a")]
     made.issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(folder / "client.pem")
     return folder / "ca.pem", folder / "client.pem"
-
-
-def answered(name: str, answers: Mapping[str, str]) -> str:
-    """Return a ready-made playbook with its open questions answered: the words before a question to the answer."""
-    lines = []
-    for line in example(name).splitlines():
-        word = line.partition(":")[0].strip()
-        open_ = '"?"' in line.partition("#")[0]
-        lines.append(line.replace('"?"', answers[word], 1) if open_ else line)
-    return "\n".join(lines) + "\n"

@@ -5,19 +5,23 @@ Whoever is asked to type, to copy mailboxes or to switch mail off does so; the z
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dns.tsig
 import pytest
 
+from answers import DKIM_1, DKIM_2, MX_NEW, PROOF, SPF_NEW, answered
 from dnsrun.engine.advance import Ended
 from readymade import (
+    MAIL_NEW,
     MAIL_OLD,
+    NAME,
+    PASSWORD,
     WEB_NEW,
     WEB_OLD,
     Client,
     Setting,
-    answered,
     certificates,
     client_world,
     content,
@@ -44,9 +48,7 @@ def pem(certified: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 SECRET = "bm90LWEtc2VjcmV0LW9mLWFueWJvZHktMDAwMDAwMDA="
-MAIL_HOSTS = {"imap_host": "imap-7f3a.client.example.jp", "smtp_host": "mail.client.example.jp", "clients_by_address": "0"}
 WEB_MOVED = {("@", "A"): {WEB_NEW}, ("www", "A"): {WEB_NEW}}
-MAILBOXES = {"mailboxes": "imap-7f3a.client.example.jp", "submission": "mail.client.example.jp", "clients_by_address": "0"}
 
 
 def run_all(made: Client, *phases: str) -> None:
@@ -57,7 +59,7 @@ def run_all(made: Client, *phases: str) -> None:
 
 def test_web_move(tmp_path: Path, pem: Path) -> None:
     setting = Setting(typed={"host": "old"})
-    with client_world(tmp_path, answered("web-move", MAILBOXES), setting) as made, webs(made, pem, WEB_OLD, WEB_NEW):
+    with client_world(tmp_path, answered("web-move"), setting) as made, webs(made, pem, WEB_OLD, WEB_NEW):
         before, lasting = content(made.old), ttls(made.old)
         run_all(made, "1", "2", "3", "5")
         assert content(made.old) == before | WEB_MOVED
@@ -69,7 +71,7 @@ def test_zone_move(tmp_path: Path, pem: Path, start: Starter, monkeypatch: pytes
     monkeypatch.setenv("NEW_HOST_TSIG", SECRET)
     key = dns.tsig.Key("dnsrun.", SECRET, "hmac-sha256")
     setting = Setting(new=("ns1.host.example", "ns2.host.example"), typed={"old_host": "old"}, new_key=key)
-    with client_world(tmp_path, answered("zone-move", MAIL_HOSTS), setting) as made, webs(made, pem, WEB_OLD, WEB_NEW):
+    with client_world(tmp_path, answered("zone-move"), setting) as made, webs(made, pem, WEB_OLD, WEB_NEW):
         mail_at(made, start, pem, MAIL_OLD)
         before, lasting = content(made.old), ttls(made.old)
         run_all(made, "1", "2", "3", "4", "5")
@@ -81,7 +83,7 @@ def test_zone_move(tmp_path: Path, pem: Path, start: Starter, monkeypatch: pytes
 def test_zone_move_by_hand(tmp_path: Path, pem: Path, start: Starter) -> None:
     """Nobody of us can write at the old host, where a mailbox host has a name that nobody guesses."""
     setting = Setting(new=tuple(f"0{number}.dnsv.jp" for number in (1, 2, 3, 4)), typed={"onamae_dns": "new"})
-    text = answered("zone-move-by-hand", MAIL_HOSTS)
+    text = answered("zone-move-by-hand")
     with client_world(tmp_path, text, setting) as made, webs(made, pem, WEB_OLD, WEB_NEW):
         mail_at(made, start, pem, MAIL_OLD)
         before = content(made.old)
@@ -89,3 +91,65 @@ def test_zone_move_by_hand(tmp_path: Path, pem: Path, start: Starter) -> None:
         assert made.delegated() == set(setting.new)
         assert content(made.old) == before
         assert content(made.new) == before | WEB_MOVED
+
+
+MAIL_MOVED = {(name, "A"): {MAIL_NEW} for name in ("mail", "lists", "webmail")}
+SWITCH = Setting(old=("ns1.host.example",), copies="ns2.copies.example", typed={"primary": "old"})
+
+
+def test_mail_switch(tmp_path: Path, pem: Path, start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_PASSWORD", PASSWORD)
+    with client_world(tmp_path, answered("mail-switch"), SWITCH) as made:
+        mail_at(made, start, pem, MAIL_OLD, MAIL_NEW)
+        before, lasting = content(made.old), ttls(made.old)
+        run_all(made, "1", "switch the mail", "finish")
+        assert content(made.old) == content(made.secondary) == before | MAIL_MOVED
+        assert ttls(made.old) == lasting
+        codes = [made.mail[address].post.answer_to(f"test@{NAME}") for address in (MAIL_OLD, MAIL_NEW)]
+        assert codes == [450, 250]
+
+
+NOT_YET = {"mx_new": "0 not-yet.invalid", "dkim_1": "not-yet.invalid", "dkim_2": "not-yet.invalid"}
+MICROSOFT = f"""
+{MX_NEW[2:]}. 300 A {MAIL_NEW}
+autodiscover.outlook.com. 300 A 203.0.113.80
+spf.protection.outlook.com. 300 TXT "v=spf1 ip4:203.0.113.0/24 -all"
+{DKIM_1}. 300 TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+"""
+MOVED_TO_MICROSOFT = {
+    ("@", "TXT"): {f'"{SPF_NEW}"', f'"{PROOF}"'},
+    ("@", "MX"): {f"{MX_NEW}."},
+    ("autodiscover", "CNAME"): {"autodiscover.outlook.com."},
+    ("selector1._domainkey", "CNAME"): {DKIM_1 + "."},
+    ("selector2._domainkey", "CNAME"): {DKIM_2 + "."},
+}
+
+
+@pytest.fixture
+def tenant(tmp_path: Path, pem: Path, start: Starter) -> Iterator[Client]:
+    """Return the client whose tenant shows nothing yet but the proof."""
+    setting = Setting(typed={"dns": "old"}, outside=MICROSOFT)
+    with client_world(tmp_path, answered("microsoft-365", **NOT_YET), setting) as made:
+        mail_at(made, start, pem, MAIL_OLD, MAIL_NEW)
+        yield made
+
+
+def test_microsoft_365(tenant: Client) -> None:
+    """The proof first; what the tenant shows then is written into the playbook, and the run goes on with it."""
+    before = content(tenant.old)
+    run_all(tenant, "prove the domain")
+    tenant.text = answered("microsoft-365")
+    assert tenant.phase("prepare", accept_changes=True) == DONE
+    run_all(tenant, "switch the mail", "finish")
+    assert content(tenant.old) == before | MOVED_TO_MICROSOFT
+    codes = [tenant.mail[address].post.answer_to(f"info@{NAME}") for address in (MAIL_OLD, MAIL_NEW)]
+    assert codes == [450, 250]
+
+
+def test_microsoft_365_goes_nowhere_while_the_tenant_shows_nothing(tenant: Client) -> None:
+    run_all(tenant, "prove the domain")
+    before = content(tenant.old)
+    after = tenant.phase("prepare")
+    assert isinstance(after, Ended)
+    assert after.outcome == "refused"
+    assert content(tenant.old) == before
