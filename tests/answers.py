@@ -30,7 +30,7 @@ ANSWERS: Mapping[str, str] = {
 
 def answered(name: str, **other: str) -> str:
     """Return a ready-made playbook with its questions answered, some of them otherwise; nothing else is touched."""
-    return "".join(f"{_filled(line, ANSWERS | other)}\n" for line in example(name).splitlines())
+    return "".join(f"{_filled(line, {**ANSWERS, **other})}\n" for line in example(name).splitlines())
 
 
 def _filled(line: str, answers: Mapping[str, str]) -> str:

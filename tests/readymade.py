@@ -114,7 +114,7 @@ class Client(Workshop):
     panels: Mapping[str, Authority]
     file: str
     mail: dict[str, MailHost] = field(default_factory=dict)
-    asked: dict[tuple[int, int], str] = field(default_factory=dict)
+    helped: set[tuple[int, int]] = field(default_factory=set)
 
     def playbook(self, text: str = "") -> Playbook:
         return read_playbook(text or self.text, f"{NAME}.yaml", kinds(), today=date(2026, 11, 23))
@@ -150,8 +150,8 @@ class Client(Workshop):
         assert plan
         move = plan.moves[asked.move]
         act = plan.acts[move.act] if isinstance(move, Do) else None
-        if (which := (plan.phase, asked.move)) not in self.asked:
-            self.asked[which] = asked.text
+        if (which := (plan.phase, asked.move)) not in self.helped:
+            self.helped.add(which)
             self._do(act)
         if asked.question:
             run.append(PersonAnswered(asked.move, "done", "us"))
