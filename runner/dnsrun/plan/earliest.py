@@ -38,7 +38,7 @@ def earliest(
     `late`: a step must not begin while caches ask the servers that were delegated to before. `after_caches_s`: nor
     while one holds what earlier phases changed, and not for so many seconds since.
     """
-    lowered = _lowering(situation.playbook)
+    lowered = _lowering(situation.playbook, plan.phase)
     low = _low_ttls(plan, situation, *lowered) if lowered else ()
     moved = _after_move(situation) if late else ()
     caches = [*low, *_new_names(plan, situation), *_closing(plan, situation, after_caches_s), *moved]
@@ -161,6 +161,8 @@ def _is_copy(change: Change, situation: Situation) -> bool:
     return captured is not None and change.after is not None and captured.same_data(change.after)
 
 
-def _lowering(playbook: Playbook) -> tuple[Step, int] | None:
-    steps = [step for phase in playbook.phases for step in phase.steps if step.kind == "lower-ttl"]
+def _lowering(playbook: Playbook, number: int) -> tuple[Step, int] | None:
+    """Return the step that lowers TTLs for a phase, and how low; None where none does, or only after that phase."""
+    phases = [phase for phase in playbook.phases if phase.number <= number]
+    steps = [step for phase in phases for step in phase.steps if step.kind == "lower-ttl"]
     return (steps[0], number_of(steps[0].options, "ttl", playbook.low_ttl_s)) if steps else None

@@ -79,9 +79,14 @@ def starting_the_clock(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
 
 
 def watching(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
-    """Return the gates with the timing of a wait or watch."""
+    """Return the gates with the timing of a wait or watch; who asks for longer pauses gets them."""
     return tuple(
-        replace(gate, every_s=SLOW_S.get(gate.kind, WATCH_EVERY_S), successes=1, failures=WATCH_FAILURES)
+        replace(
+            gate,
+            every_s=max(gate.every_s, SLOW_S.get(gate.kind, WATCH_EVERY_S)),
+            successes=1,
+            failures=WATCH_FAILURES,
+        )
         for gate in gates
     )
 
