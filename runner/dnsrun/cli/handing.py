@@ -16,7 +16,7 @@ from dnsrun.model.act import SetDelegation, WriteZone
 from dnsrun.model.plan import Plan
 from dnsrun.model.times import duration
 from dnsrun.model.zone import Delegation
-from dnsrun.plan.moving import apex_ns_ttl_s, clean_at, delegation_life_s, longest_ttl_s
+from dnsrun.plan.moving import apex_ns_ttl_s, clean_at, delegation_life_s, longest_ttl_s, negative_ttl_s
 from dnsrun.plan.planner import content_of
 from dnsrun.plan.situation import Situation
 from dnsrun.ports.gate import GateCase, ZoneMove
@@ -70,7 +70,7 @@ def handing(run: Run, plan: Plan, situation: Situation, polite: Rate) -> Handing
         zone_s=max(apex_ns_ttl_s(zone, 0) for zone in (situation.zone, moving.captured)),
         asked_s=life_s,
         kept_s=int(kept.total_seconds()),
-        unknown_s=max(parent_s, apex_ns_ttl_s(content, 0)),
+        unknown_s=max(parent_s, apex_ns_ttl_s(content, 0)) + negative_ttl_s(moving.other),
         questions=questions,
         servers=servers,
         takes=takes,
