@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import cast
 
 import dns.name
+import dns.query
+import dns.rcode
+import dns.update
 import pytest
 import trustme
 
@@ -32,9 +35,9 @@ from scenario.test_stories_ns import (
     KEY,
     MAIL,
     MOVE_A,
-    NEW_PLACES,
     OLD_PLACES,
     ONLY_A,
+    RECORDS_A,
     ROOTS,
     ZONE_A,
     LivedClock,
@@ -350,3 +353,43 @@ def test_a_mailbox_host_that_nobody_names_waits_for_the_delegation_as_is_said(ma
     assert max(honest.values()) <= (said - went_back_at).total_seconds()
     assert web.visits.broken == 0
     mail.assert_all_mail_is_there()
+
+
+def only_a(mailbox: str) -> str:
+    """Return the playbook in which the client changes two records at the VPS; mail programs open this host."""
+    return ONLY_A.replace(f"mailboxes: [{IMAP}]", f"mailboxes: [{mailbox}]")
+
+
+def test_only_the_a_record_is_not_changed_while_mail_programs_open_the_bare_domain(story: Story) -> None:
+    """The second way on: no name server changes, and the mail breaks all the same."""
+    story.write(only_a(DOMAIN))
+    for command in (("check",), ("plan",), ("apply", "--phase", "switch the A records", "--yes")):
+        refused = story.project(*command)
+        assert refused.code == 2
+        assert f"mail programs use {DOMAIN} (below mail), and its A changes; say affects: mail here" in refused.all
+    assert content(story.move.old.transfer(DOMAIN, KEY))[f"{DOMAIN}.", "A"] == {OLD}
+    story.assert_not_switched()
+
+
+def test_only_the_a_record_is_not_changed_while_the_mailbox_host_is_another_name_for_the_domain(story: Story) -> None:
+    """Only the zone shows it, so that the whole path is told."""
+    the_operator_adds(story.move, "imap", "CNAME", f"{DOMAIN}.")
+    before = content(story.move.old.transfer(DOMAIN, KEY))
+    story.write(only_a(f"imap.{DOMAIN}"), f"{RECORDS_A}imap 300 CNAME @\n")
+    assert story.project("check").code == 0
+    path = f"mail programs open imap.{DOMAIN} (`mail.mailboxes`) → {DOMAIN} → A {OLD}; changing it moves mail"
+    for command in (("plan",), ("apply", "--phase", "switch the A records", "--yes")):
+        refused = story.project(*command)
+        assert refused.code == 5
+        assert f"{DOMAIN} A carries mail: {path}" in refused.all
+    assert content(story.move.old.transfer(DOMAIN, KEY)) == before
+    assert story.move.delegated() == set(OLD_PLACES)
+
+
+def the_operator_adds(made: Move, owner: str, rdtype: str, value: str) -> None:
+    """Have the operator of the VPS add a record, and his second server follow."""
+    message = dns.update.UpdateMessage(f"{DOMAIN}.", keyring=KEY.tsig())
+    message.add(owner, 300, rdtype, value)
+    answer = dns.query.tcp(message, made.old.address, port=made.old.port, timeout=5)
+    assert answer.rcode() == dns.rcode.NOERROR
+    eventually(lambda: made.old_second.values(f"{owner}.{DOMAIN}", rdtype) == {value}, what="the second server")
