@@ -349,6 +349,9 @@ def test_a_mailbox_host_that_the_copy_lacks_is_back_within_the_negative_ttl(mail
     mail.write(playbook(ACCOUNT, *BEFORE), FORGETFUL)
     assert mail.apply(COPY).code == 0
     early = mail.sits()
+    foreseen = mail.project("verify")
+    assert foreseen.code == 6
+    assert f"imap (phase 2, before it runs): {IMAP}:993 {IMAP} has no address" in foreseen.all
     refused = mail.apply(SWITCH)
     assert refused.code == 5, refused.all
     assert f"{IMAP} has no address" in refused.all
