@@ -135,6 +135,13 @@ def test_going_back_by_hand_says_which_servers_the_parent_still_names(moving: Pr
     assert "every parent server still serves the new name servers" in back.err
 
 
+def test_a_check_that_is_switched_off_is_not_announced(moving: Project) -> None:
+    announced = "old and new name servers are asked for every record (parity)"
+    assert announced in moving("plan").out
+    moving.write(PLAYBOOK + '  - {kind: parity, off: "compared by hand"}\n')
+    assert announced not in moving("plan").out
+
+
 def test_the_rate_decides_how_long_the_check_takes(moving: Project) -> None:
     assert "questions, about 3 s each time." in moving("plan").out
     assert "questions, about 114 s each time." in moving("plan", "--rate", "2").out

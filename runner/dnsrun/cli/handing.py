@@ -13,7 +13,7 @@ from dnsrun.engine.eyes import recent, side_view
 from dnsrun.engine.run import Run
 from dnsrun.gates.parity.sides import Sides
 from dnsrun.model.act import SetDelegation, WriteZone
-from dnsrun.model.plan import Plan
+from dnsrun.model.plan import Check, Plan
 from dnsrun.model.times import duration
 from dnsrun.model.zone import Delegation
 from dnsrun.plan.moving import apex_ns_ttl_s, clean_at, delegation_life_s, longest_ttl_s, negative_ttl_s
@@ -63,7 +63,8 @@ def handing(run: Run, plan: Plan, situation: Situation, polite: Rate) -> Handing
     life_s = delegation_life_s(moving.delegation, zones)
     kept = clean_at(situation.now, life_s, max(longest_ttl_s(zone) for zone in zones)) - situation.now
     parent_s = moving.delegation.ttl_s
-    move = zone_move(run, plan, content)
+    asks = any(isinstance(one, Check) and one.gate.kind == "parity" for one in plan.moves)  # unless switched off
+    move = zone_move(run, plan, content) if asks else None
     questions, servers, takes = _asking(run, situation, move, polite) if move else (0, 0, timedelta())
     return Handing(
         parent_s=parent_s,
