@@ -302,11 +302,12 @@ def playbook(mail: str, *gates: str) -> str:
 
 
 def test_what_is_only_known_from_public_questions_is_never_switched_to(story: Story) -> None:
-    """The zone, and then the mail: each is said in words, and nobody's mail has been touched."""
+    """No dictionary has the mailbox host: such a zone is neither copied nor delegated to."""
     story.write("\n".join(line for line in MOVE_A.splitlines() if "capture:" not in line), None)
     probed = story.apply(COPY)
     assert probed.code == 5
     assert "only known from public questions" in probed.all
+    assert story.apply(SWITCH).code == 5
     story.assert_not_switched()
 
 
