@@ -27,6 +27,7 @@ import trustme
 
 import worlds
 from cli.conftest import Project, Result
+from dnsrun.model.times import full_time
 from dnsrun.rehearse.cache import CacheKind
 from dnsrun.rehearse.users import Users, through
 from dnsrun.rehearse.website import DOWN, GOOD, Site
@@ -137,9 +138,8 @@ class Servers:
         here = "127.0.0.1"
         of_relays = {(address, 25): (here, self.relay.port) for address in RELAYS}
         of_webs = {(OLD, 80): self.web_old.place, (NEW, 80): self.web_new.place}
-        return (
-            of_relays | of_webs | {(MAIL, 587): (here, self.post.submission_port), (MAIL, 993): (here, self.box.port)}
-        )
+        of_mail = {(MAIL, 587): (here, self.post.submission_port), (MAIL, 993): (here, self.box.port)}
+        return of_relays | of_webs | of_mail
 
 
 @dataclass
@@ -415,7 +415,7 @@ def test_a_mailbox_host_that_nobody_names_waits_for_the_delegation_as_is_said(ma
     longest = "A name that only vps holds and that nobody knew of may be missing for 7 min at most."
     assert longest in back.err
     said = datetime.fromisoformat(json.loads(mail.project("status", "--json").out)[0]["move"]["unknown_until"])
-    assert f"A name that nobody knew of may be missing until {said:%Y-%m-%d %H:%M} UTC" in back.out
+    assert f"A name that nobody knew of may be missing until {full_time(said)}" in back.out
     assert mail.move.new.values(IMAP, "A") == set()
     mail.clock.wait_until(mail.clock.now() + timedelta(seconds=2 * NS_TTL_S))
     went_back_at = mail.went_back_at()
