@@ -258,6 +258,18 @@ def test_verify_finds_what_no_longer_holds(lowered: Project) -> None:
     assert "answers 500" in result.out
 
 
+def test_verify_opens_the_mailbox_that_a_gate_names_by_its_account(project: Project) -> None:
+    account = "{address: a@client.example, user: a, password: {env: MAIL_PASSWORD}, imap: mail.client.example}"
+    text = PLAYBOOK.replace("[mail.client.example]}", f"[mail.client.example], accounts: {{test: {account}}}}}")
+    project.write(f"{text}  - {{kind: imap, account: test}}\n")
+    project.environment["MAIL_PASSWORD"] = "right-7"
+    project.world.places["192.0.2.25", 993] = project.world.web_old.place
+    assert project("apply", "--phase", "1", "--yes").code == 0
+    found = " ".join(project("verify").out.split())
+    assert "imap (phase 2, before it runs): mail.client.example:993 " in found
+    assert "at 192.0.2.25" in found
+
+
 def test_diff_names_somebody_elses_edit(lowered: Project) -> None:
     text = lowered.world.ns1.zone_text(lowered.world.playbook().domain)
     edited = text.replace("192.0.2.25", "192.0.2.26").replace(" 8 1800", " 99 1800").replace(" 9 1800", " 99 1800")

@@ -24,6 +24,7 @@ from switchworld import (
     OLD_SERVERS,
     PARENT,
     PLAYBOOK,
+    RECORDS,
     SwitchWorld,
     client_zone,
     parent_zone,
@@ -42,6 +43,17 @@ TURNED = """phases:
   - {name: switch, steps: [{kind: switch-ns}]}
   - {name: records, steps: [{kind: switch-records}]}
 """
+HANDED_OVER = (
+    NS_ONLY[: NS_ONLY.index("gates:")]
+    .replace("old: {use: rfc2136, server: 198.51.100.53, ", "old: {use: public, ")
+    .replace("to: new", "to: new, capture: {file: client.zone, given_by: the operator, on: 2026-03-01, covers: all}")
+    + """phases:
+  - {name: copy, steps: [{kind: copy-zone}]}
+  - name: switch
+    steps: [{kind: switch-ns}]
+    gates: [{kind: http, url: "http://portal-7f3a.client.example/", status: 200, at: after}]
+"""
+)
 
 
 @pytest.fixture
@@ -320,6 +332,21 @@ def test_a_name_added_at_the_old_host_after_the_switch_comes_along_when_it_goes_
     assert isinstance(ended, Ended)
     assert ended.outcome == "rolled-back"
     assert here.held(here.new, "late-x81.client.example.", "A") == ["600 192.0.2.88"]
+
+
+def test_a_name_that_only_a_gate_mentions_comes_along_when_it_goes_back(tmp_path: Path) -> None:
+    """D4: the file that was handed over lacks it, and no dictionary has it."""
+    with switch_world(tmp_path, records=RECORDS + "portal-7f3a.client.example. 600 A 192.0.2.10\n") as here:
+        file = client_zone(records=RECORDS)
+        for number in (1, 2):
+            run = here.open(HANDED_OVER)
+            run.ports = here.with_files(run.ports, {"client.zone": file})
+            here.start(run, number)
+            ended = here.drive(run)
+        assert isinstance(ended, Ended)
+        assert ended.outcome == "rolled-back", ended
+        assert here.delegated() == set(OLD_SERVERS)
+        assert here.held(here.new, "portal-7f3a.client.example.", "A") == ["600 192.0.2.10"]
 
 
 def test_a_mail_host_spoiled_at_the_new_host_takes_minutes_to_go_back(here: SwitchWorld) -> None:

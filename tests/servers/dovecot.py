@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import smtplib
 import socket
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,10 @@ class Dovecot(RunningServer):
         """Return the messages in a mailbox, as they lie there."""
         folder = self.directory / "mail" / user
         return [path.read_bytes() for place in ("new", "cur") for path in sorted((folder / place).glob("*"))]
+
+    def empty_mailbox(self, user: str) -> None:
+        """Forget a user's messages."""
+        shutil.rmtree(self.directory / "mail" / user, ignore_errors=True)
 
     def copy_mailbox(self, user: str, to: Dovecot) -> None:
         """Copy a user's messages to another server, those that it has not got yet."""

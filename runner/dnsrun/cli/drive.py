@@ -296,7 +296,7 @@ def _both_sides_after_rollback(work: Work, now: datetime) -> list[str]:
     if known.unknown_until and known.unknown_until > now:
         lines.append(
             f"A name that nobody knew of may be missing until {full_time(known.unknown_until)}, "
-            "when the last cache drops the new name servers."
+            "when no cache goes by the new name servers any more."
         )
     return [*lines, f"Leave the zone at {known.new} in place until {full_time(known.clean_at)}: caches still ask it."]
 

@@ -17,6 +17,7 @@ from dnsrun.model.rrset import Change, RRset, RRsetKey, target_of
 from dnsrun.model.window import LOOKAHEAD
 from dnsrun.model.zone import ZoneSnapshot
 
+from .moving import negative_ttl_s
 from .registry import registry_freeze
 from .situation import Situation
 from .steps.kind import number_of
@@ -24,7 +25,6 @@ from .ttl import Held, caches_clean_at, earliest_change, held_until, margin_s
 
 DAY_S = 86_400
 OUTSIDE_WINDOW = "outside the window"
-NEGATIVE_TTL_MAX_S = 10_800  # what resolvers keep at most, where the SOA is not known (RFC 2308 section 5)
 
 
 def earliest(
@@ -79,11 +79,6 @@ def _after_move(situation: Situation) -> Iterator[tuple[str, Held]]:
     if moving and moving.clean_at:
         side = "old" if moving.switched else "new"
         yield "the delegation", Held(moving.clean_at, f"caches may ask the {side} name servers until then")
-
-
-def negative_ttl_s(zone: ZoneSnapshot) -> int:
-    """Return for how many seconds caches keep that something does not exist; the usual most where it is not known."""
-    return NEGATIVE_TTL_MAX_S if zone.negative_ttl_s is None else zone.negative_ttl_s
 
 
 def stale_life_s(changes: Iterable[Change], zone: ZoneSnapshot) -> int:

@@ -18,6 +18,8 @@ from dnsrun.model.zone import Delegation, ZoneSnapshot
 from .records import Desired, desired
 from .ttl import margin_s
 
+NEGATIVE_TTL_MAX_S = 10_800  # what resolvers keep at most, where the SOA is not known (RFC 2308 section 5)
+
 
 @dataclass(frozen=True, slots=True)
 class Moving:
@@ -122,6 +124,11 @@ def delegation_life_s(before: Delegation, zones: Iterable[ZoneSnapshot]) -> int:
 def longest_ttl_s(zone: ZoneSnapshot) -> int:
     """Return the longest TTL of what a zone's servers answer, in seconds."""
     return max((rrset.ttl_s for key, rrset in zone.rrsets.items() if is_content(key.rdtype)), default=0)
+
+
+def negative_ttl_s(zone: ZoneSnapshot) -> int:
+    """Return for how many seconds caches keep that something does not exist; the usual most where it is not known."""
+    return NEGATIVE_TTL_MAX_S if zone.negative_ttl_s is None else zone.negative_ttl_s
 
 
 def clean_at(shown_at: datetime, life_s: int, ttl_s: int) -> datetime:
