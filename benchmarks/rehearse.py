@@ -45,7 +45,7 @@ def main() -> int:
     good = found.played.ending == "target" and not found.broken_user_seconds
     must_be(exact=good, what="the rehearsal did not end in the target with nobody failed")
     lived_h = (found.played.ended - found.played.began).total_seconds() / 3600
-    print(f"{names} names, {lived_h:.0f} h lived through: {taken_s:.1f} s, {peak_mib():.0f} MiB at most")  # noqa: T201
+    print(f"{names} names, {lived_h:.0f} h lived through: {taken_s:.1f} s, {peak_mib():.0f} MiB at most")
     return int(taken_s > REQUIRED_S or peak_mib() > REQUIRED_MIB)
 
 
