@@ -20,7 +20,7 @@ from dnsrun.rehearse import scenery
 from dnsrun.rehearse.authority import Authority
 from dnsrun.rehearse.cache import ORDINARY
 from dnsrun.rehearse.trial.agenda import Agenda
-from dnsrun.rehearse.trial.population import POPULATION, Asker, Cache, Met, is_honest
+from dnsrun.rehearse.trial.population import USERS_SIT_BEHIND, Asker, Cache, Met, is_honest
 from dnsrun.rehearse.trial.wants import Want
 from dnsrun.rehearse.users import Users, through
 from dnsrun.rehearse.website import Site
