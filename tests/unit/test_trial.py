@@ -57,8 +57,8 @@ def test_two_days_of_waiting_are_jumped_over_and_told_when_they_end(well: tuple[
 def test_everybody_has_the_new_address_within_the_low_ttl_of_the_servers(well: tuple[Trials, Summary]) -> None:
     _, found = well
     late = {move.kind: move.outdated_s for move in found.moves if str(move.want) == "www.client.example A"}
-    assert late["ordinary"] <= 60
-    assert 60 < late["keeps everything for five minutes at least"] <= 300
+    assert max(late[kind] for kind in ("bind", "unbound", "powerdns-recursor", "parent-centric")) <= 60
+    assert 60 < late["ttl-stretching"] <= 3600
 
 
 def test_the_same_seed_has_the_same_journal_octet_by_octet(well: tuple[Trials, Summary]) -> None:
@@ -78,7 +78,7 @@ def test_by_hand_mail_breaks_while_the_web_is_fine_and_dnsrun_prevents_it(well: 
     assert broken(found, "mail") > DAY_S
     first = found.spans[0]
     assert (first.since - found.played.phases[1].ended).total_seconds() > -2 * 3600
-    assert "ns1.new-host.example says no such name" in first.why
+    assert re.search(r"ns[12]\.new-host\.example: no such name; asked for up to", first.why)
     assert {str(span.want) for span in found.spans} >= {"imap-k7.client.example A", "smtp-k7.client.example A"}
     assert found.worst_s == DAY_S  # putting the name servers back does not help who has just learned the new ones
     assert broken(with_dnsrun, "mail") == 0
@@ -142,16 +142,16 @@ def test_half_way_through_the_switch_a_rollback_on_both_sides_costs_a_ttl_and_by
     ours = trials.found(script_of(drill, Script(), by_hand=False), name="ours")
     hand = trials.found(script_of(drill, Script(), by_hand=True), name="hand")
     assert ours.played.outcome == "rolled-back"
-    assert 0 < recovery_s(ours)["ordinary"] <= 300 + 60 + 60  # negative TTL, the low TTL, the time to notice
-    assert recovery_s(hand)["ordinary"] > 12 * 3600
+    assert 0 < recovery_s(ours)["bind"] <= 300 + 60 + 60  # negative TTL, the low TTL, the time to notice
+    assert recovery_s(hand)["bind"] > 12 * 3600
     assert hand.broken_user_seconds > 50 * ours.broken_user_seconds
 
 
 def test_a_new_address_that_breaks_down_is_rolled_back_within_the_low_ttl(tmp_path: Path) -> None:
     found = Trials(tmp_path).found(script_of(Drill(2, "http", "http", "after"), Script(), by_hand=False))
     assert (found.played.outcome, found.played.ending) == ("rolled-back", "checkpoint")
-    assert recovery_s(found)["ordinary"] <= 90
-    assert {span.cause for span in found.spans} == {"203.0.113.20 is down"}
+    assert recovery_s(found)["bind"] <= 90
+    assert {span.why for span in found.spans} == {"203.0.113.20 is down"}
 
 
 def test_a_gate_that_fails_before_its_write_changes_nothing(tmp_path: Path) -> None:
@@ -178,8 +178,7 @@ def test_an_old_ttl_of_two_days_moves_the_start_of_the_switch(tmp_path: Path) ->
 
 def test_a_signed_zone_is_played_unsigned_and_that_is_said(tmp_path: Path) -> None:
     signed = (
-        scenery.FIRST_ZONE
-        + "@ DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxIL "
+        scenery.FIRST_ZONE + "@ DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxIL "
         "fDLUT0rAK9iUzy1L53eKGQ==\n"
     )
     setting = Trials(tmp_path, zone=signed).setting()

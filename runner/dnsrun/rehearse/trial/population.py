@@ -7,6 +7,7 @@ to the stage's servers, entries that age in the resolver itself.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -80,7 +81,7 @@ class Cache:
         self.last_server = ""
         self._roots = roots
         self._resolver: CachingResolver | None = None
-        self._wakes: set[datetime] = set()
+        self._wakes: list[datetime] = []
 
     def open(self, send: Send) -> None:
         """Begin with an empty cache that asks through `send`."""
@@ -99,27 +100,28 @@ class Cache:
     def live_until(self, when: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
         """Let the users ask everything that is due before `when` (UTC)."""
         while True:
-            self._wakes = {wake for wake in self._wakes if wake > self.now}
-            end = min([when, *self._wakes])
-            self._live_quietly(end, judge)
+            end = self._quiet_until(when)
+            asker = min(self.askers, key=lambda one: _effective(one, end))
+            at = _effective(asker, end)
+            if at < end:
+                self.now = max(self.now, at)
+                self._ask(asker, judge)
+                continue
             self.now = max(self.now, end)
             if end >= when:
                 return
             self.unsettle()
 
+    def _quiet_until(self, when: datetime) -> datetime:
+        """Return up to when nothing changes by itself in what this cache asks whom, `when` at the latest."""
+        while self._wakes and self._wakes[0] <= self.now:
+            heapq.heappop(self._wakes)
+        return min(when, self._wakes[0]) if self._wakes else when
+
     def unsettle(self) -> None:
         """Have everybody look twice before they take an answer for the usual one."""
         for asker in self.askers:
             asker.steady = False
-
-    def _live_quietly(self, end: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
-        while True:
-            asker = min(self.askers, key=lambda one: _effective(one, end))
-            at = _effective(asker, end)
-            if at >= end:
-                return
-            self.now = max(self.now, at)
-            self._ask(asker, judge)
 
     def _ask(self, asker: Asker, judge: Callable[[Cache, Asker], Met]) -> None:
         assert self._resolver is not None  # noqa: S101 - opened before anybody lives
@@ -139,12 +141,17 @@ class Cache:
         for section in (answer.answer, answer.authority, answer.additional):
             for held in section:
                 if held.rdtype == RdataType.NS or (section is answer.additional and held.rdtype in _INFRASTRUCTURE):
-                    self._wakes.add(self.now + timedelta(seconds=self.kind.positive_s(held.ttl)))
+                    self._wake_after(self.kind.positive_s(held.ttl))
 
     def _note_failure(self) -> None:
         """Remember when this kind tries again what came to nothing."""
-        pauses = (self.kind.failure_s, self.kind.silent_s, self.kind.stale_answer_ttl_s)
-        self._wakes.update(self.now + timedelta(seconds=pause_s) for pause_s in pauses if pause_s)
+        for pause_s in (self.kind.failure_s, self.kind.silent_s, self.kind.stale_answer_ttl_s):
+            self._wake_after(pause_s)
+
+    def _wake_after(self, seconds: int) -> None:
+        wake = self.now + timedelta(seconds=seconds)
+        if seconds and wake not in self._wakes:
+            heapq.heappush(self._wakes, wake)
 
 
 def _effective(asker: Asker, end: datetime) -> datetime:
