@@ -32,7 +32,7 @@ from .wants import Want
 State = Literal["well", "old", "new", "broken"]
 USERS_SIT_BEHIND: tuple[CacheKind, ...] = tuple(kind for kind in POPULATION.values() if not kind.validates)
 """The kinds behind which users sit. A played zone is not signed, so one that validates would do as its twin does."""
-CACHES_OF_A_KIND = 8
+CACHES_OF_A_KIND = 4
 _LEAST_PAUSE = timedelta(seconds=1)
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
 _INFRASTRUCTURE = frozenset({RdataType.NS, *_ADDRESSED})
