@@ -108,11 +108,23 @@ def test_a_step_that_nobody_does_ends_in_a_stop_that_says_so(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("name", "outcome"),
-    [("kill-3", "TGT"), ("busy", "TGT"), ("busy-for-long", "HOLD"), ("stale-secondary", "CAP"), ("empty-twin", "CAP")],
+    [
+        ("kill-3", "TGT"),
+        ("busy", "TGT"),
+        ("half-batch", "TGT"),
+        ("busy-for-long", "HOLD"),
+        ("stale-secondary", "CAP"),
+        ("empty-twin", "CAP"),
+    ],
 )
 def test_a_fault_ends_as_the_matrix_says_and_fails_nobody(tmp_path: Path, name: str, outcome: str) -> None:
     made = faulted(faults()[name], lambda script: Trials(tmp_path).found(script(PLAIN)))
     assert (made.outcome, made.is_allowed) == (outcome, True)
+
+
+def test_a_person_who_takes_most_of_a_day_is_waited_for(tmp_path: Path) -> None:
+    made = faulted(faults()["late-step"], lambda script: Trials(tmp_path, text=WEB_MOVE).found(script(PLAIN)))
+    assert (made.outcome, made.is_allowed) == ("TGT", True)
 
 
 def test_a_registrar_that_is_late_is_overtaken_by_the_rollback(tmp_path: Path) -> None:
@@ -170,7 +182,7 @@ def test_drills_are_made_for_every_gate_that_is_asked(tmp_path: Path) -> None:
 
 
 def test_an_old_ttl_of_two_days_moves_the_start_of_the_switch(tmp_path: Path) -> None:
-    found = Trials(tmp_path, wishes=Wishes(old_ttl_s=2 * DAY_S, ns_ttl_s=600)).found()
+    found = Trials(tmp_path, text=WEB_MOVE, wishes=Wishes(old_ttl_s=2 * DAY_S)).found()
     switch = found.played.phases[1]
     assert switch.earliest is not None
     assert (switch.earliest - found.played.phases[0].began).total_seconds() > 2 * DAY_S
