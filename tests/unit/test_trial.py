@@ -198,6 +198,12 @@ def test_a_signed_zone_is_played_unsigned_and_that_is_said(tmp_path: Path) -> No
     assert not any(key.rdtype.name == "DNSKEY" for key in setting.zone.rrsets)
 
 
+def test_a_capture_in_csv_is_played_with_the_ttls_that_are_asked_for(tmp_path: Path) -> None:
+    text = WEB_MOVE.replace("client.zone", "client.csv")
+    found = Trials(tmp_path, text=text, wishes=Wishes(old_ttl_s=DAY_S // 2)).found()
+    assert {phase.outcome for phase in found.played.phases} <= {"done", "nothing"}
+
+
 def test_a_zone_without_name_servers_anywhere_cannot_be_played(tmp_path: Path) -> None:
     text = WEB_MOVE.replace(", name_servers: [ns1.old-host.example, ns2.old-host.example]", "")
     zone = re.sub(r"(?m)^.* NS .*\n", "", scenery.FIRST_ZONE)
