@@ -55,6 +55,7 @@ def test_by_hand_ends_with_findings_and_says_who_was_failed(moving: Project) -> 
     assert {(each["service"], each["name"]) for each in data["broken"]} >= {("mail", "imap-k7.client.example")}
 
 
+@pytest.mark.long
 def test_a_page_and_the_journal_are_kept_on_request(moving: Project) -> None:
     result = moving("rehearse", "--zone", "client.zone", "--html", "page.html", "--keep", "kept")
     assert result.code == 0, result.all
@@ -65,6 +66,7 @@ def test_a_page_and_the_journal_are_kept_on_request(moving: Project) -> None:
     assert "holds a journal already; name a new folder" in again.err
 
 
+@pytest.mark.long
 def test_a_fault_is_told_in_a_table(moving: Project) -> None:
     result = moving("rehearse", "--zone", "client.zone", "--fault", "empty-twin", "--fault", "kill-2")
     assert result.code == 0, result.all

@@ -134,7 +134,7 @@ def _nothing(_: Servers) -> None:
     """Change nothing: only live on."""
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     kind=st.sampled_from(USERS_SIT_BEHIND),
     lengths=st.tuples(*[st.integers(min_value=30, max_value=3_000)] * 3),

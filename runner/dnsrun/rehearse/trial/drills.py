@@ -116,6 +116,7 @@ class Failing:
         self._drill = drill
         self._play = play
         self._harm = False
+        self._looks = 0
         self._watched_since: datetime | None = None
 
     @property
@@ -130,6 +131,7 @@ class Failing:
 
     def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
         """Do the harm when its time has come, then ask as ever."""
+        self._looks += spec.name == self._drill.gate and case.phase == self._drill.phase
         if self._is_meant(spec, case) and self._drill.when != "before" and not self._harm:
             self._harm = True
             _do_harm(self._play, spec)
@@ -149,6 +151,8 @@ class Failing:
             return False
         if drill.when == "half-way":
             return self._is_half_over()
+        if drill.when == "before" and spec.kind not in NOT_SERVICES and self._looks == 1:
+            return False  # the service as it was straight before the phase
         return play.has_written == (drill.when == "after")
 
     def _is_half_over(self) -> bool:

@@ -147,7 +147,7 @@ def _phase(phase: PhasePlayed) -> str:
 def _legend() -> str:
     square = '<svg viewBox="0 0 1 1" aria-hidden="true"><rect class="{}" width="1" height="1"/></svg>'
     items = "".join(f"<span>{square.format(state)}{words}</span>" for state, words in _LEGEND.items())
-    return f'<p class="legend">{items}<span>| a phase begins</span></p>'
+    return f'<p class="legend">{items}<span>| a phase begins</span> <span>stretches between are not to scale</span></p>'
 
 
 def _bars(found: Summary, axis: _Axis) -> Iterator[str]:
