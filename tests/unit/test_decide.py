@@ -619,6 +619,29 @@ def test_nothing_goes_back_to_a_side_that_does_not_answer_as_before() -> None:
     assert "not going back" in decision.because
 
 
+def test_a_gate_that_nobody_wrote_and_that_cannot_be_asked_any_more_keeps_nothing_from_going_back() -> None:
+    """Who began in an office and goes back from home, where port 25 is closed, gets back."""
+    unwritten = replace(LENIENT, failures=2)
+    plan = a_plan(check(unwritten, "safe"), Do(0), check(unwritten, "back"), back=True)
+    unknown = tuple((50.0 + 10 * n, judged("unknown", 0, "smtp")) for n in range(2))
+
+    assert isinstance(back_told(*unknown[:1], plan=plan), Look), "asked once more"
+    assert back_told(*unknown, plan=plan) == Call(1, 1)
+
+    after = tuple((70.0 + 10 * n, judged("unknown", 2, "smtp")) for n in range(2))
+    assert back_told(*unknown, *all_done(1), *after, plan=plan) == End("rolled-back", "")
+
+
+def test_a_gate_that_nobody_wrote_and_that_fails_keeps_the_data_from_going_back() -> None:
+    plan = a_plan(check(replace(LENIENT, failures=2), "safe"), Do(0), back=True)
+    failing = tuple((50.0 + n, judged("fail", 0, "smtp")) for n in range(2))
+
+    decision = back_told(*failing, plan=plan)
+
+    assert isinstance(decision, End)
+    assert decision.outcome == "paused"
+
+
 WITH_HANDS = a_plan(Do(0), Do(1), Do(2), acts=(PERSON, PROGRAM, WRITE), back=True)
 ASKED: tuple[tuple[float, Entry], ...] = ((1, Intended(0, 1)), (2, PersonAsked(0, "us", "stop it")))
 
