@@ -57,3 +57,19 @@ def test_what_the_old_server_says_otherwise_each_time_keeps_no_mail_from_going_b
 
     assert result.code == 3, result.all
     assert moved.world.values(moved.world.ns1, "mail.client.example.") == [f"600 {MAIL_OLD}"]
+
+
+def test_mail_that_was_no_better_before_is_no_finding_of_verify_and_watch(moved: Project, old_server: Script) -> None:
+    """A server that takes no mail for postmaster, and one that nobody can be asked about from here."""
+    refusing = "550 5.1.1 no such user"
+    old_server.replies = {**old_server.replies, "RCPT": refusing}
+    with raw(smtp(RCPT=refusing)) as new:
+        moved.world.places[MAIL_NEW, 25] = new
+        before = moved("verify")
+        assert moved("apply", "--phase", "2", "--yes").code == 0
+        verified, watched = moved("verify"), moved("watch")
+
+    assert before.code == 0, before.all
+    assert refusing in before.out
+    assert verified.code == 0, verified.all
+    assert watched.code == 0, watched.all
