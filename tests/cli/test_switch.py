@@ -260,3 +260,19 @@ def _typed(zone: str) -> str:
         line[1] = "600" if line[3] != "SOA" else line[1]
         line[4] = line[4].replace(".old.example.", ".new.example.")
     return "\n".join(" ".join(line) for line in lines) + "\n"
+
+
+def test_a_watch_after_the_switch_lasts_until_no_cache_asks_the_old_name_servers(moving: Project) -> None:
+    moving.write(TURNED.replace(", {kind: watch, for: all-caches}", ""))
+    assert moving("apply", "--phase", "copy", "--yes").code == 0
+    assert moving("apply", "--phase", "the name servers", "--yes").code == 0
+    began = moving.world.clock.now()
+
+    shown = moving("watch", "client.example", "--once").out
+    verified = moving("verify", "client.example")
+    result = moving("watch")
+
+    assert verified.code == 0, verified.all
+    assert "no honest cache holds the old data after" in shown
+    assert result.code == 0, result.all
+    assert (moving.world.clock.now() - began).total_seconds() > 30 * 60, "NS and records of the old side"
