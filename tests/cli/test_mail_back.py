@@ -73,3 +73,14 @@ def test_mail_that_was_no_better_before_is_no_finding_of_verify_and_watch(moved:
     assert refusing in before.out
     assert verified.code == 0, verified.all
     assert watched.code == 0, watched.all
+
+
+def test_a_new_server_without_a_postmaster_is_refused_with_the_way_on(moved: Project) -> None:
+    with raw(smtp(RCPT="550 5.4.1 Recipient address rejected: Access denied")) as new:
+        moved.world.places[MAIL_NEW, 25] = new
+        result = moved("apply", "--phase", "2", "--yes")
+
+    assert result.code == 5, result.all
+    assert "550 5.4.1 Recipient address rejected" in " ".join(result.out.split())
+    assert "`gates: [{kind: smtp, rcpt: MAILBOX}]`" in " ".join(result.out.split())
+    assert moved.world.values(moved.world.ns1, "mail.client.example.") == [f"600 {MAIL_OLD}"]
