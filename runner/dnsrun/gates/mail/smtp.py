@@ -41,8 +41,8 @@ _WAYS_OUT = (
     "Say `via: socks5://HOST:PORT`, or check by a `mail-round-trip` through an account elsewhere"
 )
 _ANOTHER = (
-    " (every mail server must take mail for that mailbox, and some do not: `gates: [{kind: smtp, rcpt: MAILBOX}]` at the "
-    "phase asks for another one)"
+    " (every mail server must take mail for that mailbox, and some do not: `gates: [{kind: smtp, rcpt: MAILBOX}]` at "
+    "the phase asks for another one)"
 )
 
 
