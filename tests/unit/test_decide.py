@@ -286,6 +286,20 @@ def test_a_failure_counts_when_the_new_side_was_well_before_the_switch() -> None
     assert isinstance(next_of(BASED, *entries, *failing, now=20), BeginBack)
 
 
+@pytest.mark.parametrize(("before", "goes_back"), [("pass", True), ("fail", False)])
+def test_new_mail_that_was_well_before_the_switch_is_not_excused_by_old_mail_that_was_not(
+    before: str, goes_back: bool
+) -> None:
+    """An old server that takes nothing for postmaster says nothing of a new one that breaks."""
+    plan = a_plan(check(LENIENT, "baseline"), check(LENIENT, "before"), Do(0), check(LENIENT))
+    entries = ((0, judged("fail", 0, "smtp", a="550")), (1, judged(before, 1, "smtp", a="250")), *DONE_THIRD)
+    failing = tuple((10.0 + n, judged("fail", 3, "smtp", b="refused")) for n in range(3))
+
+    decision = next_of(plan, *entries, *failing, now=20)
+
+    assert isinstance(decision, BeginBack) is goes_back
+
+
 # Gates before a write
 
 

@@ -104,11 +104,12 @@ def is_excused(at: Standing, move: Check | Hold, rounds: Rounds, gate: GateSpec 
     if lenient and spec and isinstance(move, Check) and move.when in {"safe", "back"}:
         return rounds.last.outcome == "unknown" and rounds.failures >= spec.failures
     earlier = list(_rounds_of(at, name, ("baseline",)))
+    passed = any(each.successes for each in _rounds_of(at, name, ("before",)))
     if lenient and rounds.last.outcome != "pass":
-        return any(each.last.outcome == rounds.last.outcome for each in earlier)
+        was_so = any(each.last.outcome == rounds.last.outcome for each in earlier)
+        return was_so and not (passed and rounds.last.outcome == "fail")
     if (isinstance(move, Check) and move.when != "after") or rounds.last.outcome != "fail":
         return False
-    passed = any(each.successes for each in _rounds_of(at, name, ("before",)))
     facts = rounds.last.facts
     return not passed and bool(facts) and any(e.last.outcome == "fail" and e.last.facts == facts for e in earlier)
 
