@@ -252,6 +252,7 @@ def test_a_gate_that_failed_the_same_way_before_is_not_our_doing(
     [
         ("unknown", "unknown", True),
         ("fail", "fail", True),
+        ("fail", "unknown", True),
         ("pass", "fail", False),
         ("unknown", "fail", False),
         ("pass", "unknown", False),

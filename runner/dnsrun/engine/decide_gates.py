@@ -106,8 +106,12 @@ def is_excused(at: Standing, move: Check | Hold, rounds: Rounds, gate: GateSpec 
     earlier = list(_rounds_of(at, name, ("baseline",)))
     passed = any(each.successes for each in _rounds_of(at, name, ("before",)))
     if lenient and rounds.last.outcome != "pass":
-        was_so = any(each.last.outcome == rounds.last.outcome for each in earlier)
-        return was_so and not (passed and rounds.last.outcome == "fail")
+        is_now = rounds.last.outcome
+        # Not to know whether it is still broken is no worse than that it was.
+        was_so = any(
+            each.last.outcome == is_now or (each.last.outcome, is_now) == ("fail", "unknown") for each in earlier
+        )
+        return was_so and not (passed and is_now == "fail")
     if (isinstance(move, Check) and move.when != "after") or rounds.last.outcome != "fail":
         return False
     facts = rounds.last.facts
