@@ -90,6 +90,22 @@ def test_a_single_failure_is_none(switched: Project) -> None:
     assert switched("watch").code == 0
 
 
+def test_a_watch_ends_when_another_command_goes_on_with_the_run(switched: Project) -> None:
+    """What a rollback at another terminal takes back is no failure of what was written."""
+
+    class GoesBack(VirtualClock):
+        def wait_until(self, when: datetime) -> None:
+            switched.world.clock = VirtualClock(self.now())
+            assert switched("rollback", "--yes").code in {3, 5}
+            super().wait_until(when)
+
+    switched.world.clock = GoesBack(switched.world.clock.now())
+    result = switched("watch")
+
+    assert result.code == 0, result.all
+    assert "another command goes on" in result.out
+
+
 def test_watching_an_open_phase_goes_on_with_it_and_goes_back_by_itself(switched: Project) -> None:
     class Breaks(VirtualClock):
         def wait_until(self, when: object) -> None:

@@ -160,8 +160,12 @@ def _look_on(work: Work, plan: Plan, window: _Window) -> Exit:
     if clean and clean <= clock.now():
         work.session.console.out(f"{domain}: no honest cache holds the old data since {full_time(clean)}")
     failures: dict[str, int] = {}
+    head = work.run.state.head
     with stopping(work.session.console, "stopped; nothing was written") as stopper:
         while True:
+            if work.run.catch_up().head != head:
+                work.session.console.out(f"{domain}: another command goes on; `dnsrun watch {domain}` shows that")
+                return Exit.DONE
             for one in verify_written(work.run):
                 failed = one.verdict.outcome == "fail" and not one.gate.advisory
                 failures[one.gate.name] = failures.get(one.gate.name, 0) + 1 if failed else 0
