@@ -193,7 +193,10 @@ def test_a_certificate_renewed_meanwhile_is_no_difference_and_another_subject_is
             {"rcpt_code": "250", "server": "DB5EUR03FT049.mail.protection.outlook.com"},
             {"rcpt_code": "250", "server": "AM1EUR05FT012.mail.protection.outlook.com"},
         ),
-        ({"certificate_subject": "a", "certificate_issuer": "R10"}, {"certificate_subject": "a"}),
+        (
+            {"certificate_subject": "a", "certificate_issuer": "R10"},
+            {"certificate_subject": "a", "certificate_issuer": "R11"},
+        ),
         ({"not_asked": "turns this machine away: 554 blocked"}, {"not_asked": "turns this machine away: 554 no"}),
         ({"not_asked": "turns this machine away: 554 blocked"}, {"rcpt_code": "250"}),
     ],

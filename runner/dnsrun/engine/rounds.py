@@ -27,18 +27,9 @@ from .watchful import WatchfulNet
 EVIDENCE_MAX = 20
 # What differs from one answer to the next: a renewed certificate, a greeting with its date, counts of messages.
 RENEWED = frozenset(
-    {
-        "certificate_fingerprint",
-        "certificate_issuer",
-        "not_after",
-        "banner",
-        "rcpt_said",
-        "said",
-        "messages",
-        "seconds",
-        "note",
-    }
+    {"certificate_fingerprint", "not_after", "banner", "rcpt_said", "said", "messages", "seconds", "note"}
 )
+_INCOMPARABLE = RENEWED | {"certificate_issuer"}  # authorities sign a renewal with any of their intermediates
 _LABELS_IN_A_POOL = 3  # the least that is compared of a pool's names, with the label that differs
 
 
@@ -114,7 +105,7 @@ def as_before(gate: GateSpec, seen: tuple[Observation, ...]) -> Verdict:
     before = {
         name: value
         for name, value in before.items()
-        if name.partition(" ")[0] not in untold and name.partition(" ")[2] not in RENEWED
+        if name.partition(" ")[0] not in untold and name.partition(" ")[2] not in _INCOMPARABLE
     }
     now = dict(facts_of(seen))
     asked = {e.server.address: e.got for e in seen if not e.control and e.server.address not in untold}
