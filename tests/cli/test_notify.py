@@ -222,6 +222,17 @@ def test_nobody_is_told_through_a_mail_host_of_the_domain_under_another_name(off
     ) in result.err
 
 
+def test_a_large_provider_that_the_domain_uses_too_may_tell(office: Office) -> None:
+    """Who runs dnsrun sends by the same provider as the client: it does not depend on the client's domain."""
+    used = "mail: {submission: [smtp.example], "
+    office.project.write(PLAYBOOK.replace("mail: {", used) + EMAIL)
+    result = office("apply", "--phase", "1", "--yes")
+
+    assert result.code == 0, result.all
+    assert "not told" not in result.err
+    assert len(office.letters) == 1
+
+
 def test_an_address_inside_a_network_is_not_told_unless_said(office: Office) -> None:
     office.project.environment["HOOK_URL"] = f"https://inside.example/{TOKEN}"
     assert "its address is not a public one; say `allow_private: true`" in office.lower(WEBHOOK).err

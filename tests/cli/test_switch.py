@@ -11,7 +11,9 @@ from typing import cast
 import pytest
 
 from cli.conftest import Project
+from mailwords import smtp
 from switchworld import NS_ONLY, PARENT, PLAYBOOK, SwitchWorld, switch_world
+from webworld import raw
 from worlds import APEX, World
 
 BY_HAND = NS_ONLY.replace("new: {use: rfc2136, server: 203.0.113.53, ", "new: {use: manual, panel: other, ").replace(
@@ -260,3 +262,30 @@ def _typed(zone: str) -> str:
         line[1] = "600" if line[3] != "SOA" else line[1]
         line[4] = line[4].replace(".old.example.", ".new.example.")
     return "\n".join(" ".join(line) for line in lines) + "\n"
+
+
+def test_a_watch_after_the_switch_lasts_until_no_cache_asks_the_old_name_servers(moving: Project) -> None:
+    moving.write(TURNED.replace(", {kind: watch, for: all-caches}", ""))
+    assert moving("apply", "--phase", "copy", "--yes").code == 0
+    assert moving("apply", "--phase", "the name servers", "--yes").code == 0
+    began = moving.world.clock.now()
+
+    shown = moving("watch", "client.example", "--once").out
+    verified = moving("verify", "client.example")
+    result = moving("watch")
+
+    assert verified.code == 0, verified.all
+    assert "no honest cache holds the old data after" in shown
+    assert result.code == 0, result.all
+    assert (moving.world.clock.now() - began).total_seconds() > 30 * 60, "NS and records of the old side"
+
+
+def test_mail_that_is_refused_for_postmaster_on_both_sides_does_not_stop_a_move(moving: Project) -> None:
+    """Many hosts take no mail for postmaster; whoever moves the name servers changes nothing about that."""
+    moving.write(NS_ONLY)
+    with raw(smtp(RCPT="550 5.4.1 Recipient address rejected: Access denied")) as mail:
+        moving.world.places["192.0.2.25", 25] = mail
+        applied(moving, 1, 3)
+        result = moving("apply", "--phase", "4", "--yes")
+
+    assert result.code == 0, result.all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import dns.name
 import pytest
@@ -90,6 +90,22 @@ def test_a_single_failure_is_none(switched: Project) -> None:
     assert switched("watch").code == 0
 
 
+def test_a_watch_ends_when_another_command_goes_on_with_the_run(switched: Project) -> None:
+    """What a rollback at another terminal takes back is no failure of what was written."""
+
+    class GoesBack(VirtualClock):
+        def wait_until(self, when: datetime) -> None:
+            switched.world.clock = VirtualClock(self.now())
+            assert switched("rollback", "--yes").code in {3, 5}
+            super().wait_until(when)
+
+    switched.world.clock = GoesBack(switched.world.clock.now())
+    result = switched("watch")
+
+    assert result.code == 0, result.all
+    assert "another command goes on" in result.out
+
+
 def test_watching_an_open_phase_goes_on_with_it_and_goes_back_by_itself(switched: Project) -> None:
     class Breaks(VirtualClock):
         def wait_until(self, when: object) -> None:
@@ -119,6 +135,42 @@ def test_what_a_cache_tells_never_decides_a_watch(switched: Project) -> None:
     assert result.code == 0, result.all
     assert f"{RESOLVER} tells the new @ A" in result.err or "tells the old" in result.err
     assert switched.world.values(switched.world.ns1) == [f"600 {NEW}"]
+
+
+def test_a_paused_phase_is_watched_and_said_to_be_paused(resolver: Unbound, lowered: Project) -> None:
+    lowered.write(LISTED.replace("status: 200}", "status: 200, on_fail: pause}"))
+
+    class Breaks(VirtualClock):
+        def now(self) -> datetime:
+            if NEW in str(lowered.world.values(lowered.world.ns1)):
+                lowered.world.web_new.status = 500
+            return super().now()
+
+    now = lowered.world.clock.now()
+    lowered.world.clock = Breaks(now)
+    assert lowered("apply", "--phase", "2", "--yes", "--accept-changes").code == 6
+    failing = lowered("watch")
+    lowered.world.clock = VirtualClock(lowered.world.clock.now())
+    lowered.world.web_new.status = 200
+    well = lowered("watch")
+
+    assert (failing.code, well.code) == (7, 6)
+    for seen in (failing, well):
+        assert "The phase is paused: `dnsrun resume client.example` goes on" in seen.out
+        assert "is over" not in seen.out
+
+
+def test_lowered_ttls_replace_nothing_that_caches_could_tell(lowered: Project) -> None:
+    assert lowered("watch").out == "client.example: everything answers as it was written\n"
+    assert "no data was replaced" in lowered("watch", "--once").out
+
+
+def test_what_was_taken_back_is_not_watched_and_not_denied(project: Project) -> None:
+    assert project("apply", "--phase", "1", "--yes").code == 0
+    assert project("rollback", "--all", "--yes").code == 3
+
+    assert "nothing that was written stands" in project("watch", "client.example").out
+    assert json.loads(project("watch", "client.example", "--json").out)["servers"] == []
 
 
 def test_there_is_nothing_to_watch_before_something_was_written(project: Project) -> None:

@@ -184,6 +184,49 @@ def test_a_certificate_renewed_meanwhile_is_no_difference_and_another_subject_is
     )
 
 
+@pytest.mark.parametrize(
+    ("was", "is_now"),
+    [
+        ({"rcpt_code": "451", "rcpt_said": "4.7.1 Greylisted, try again"}, {"rcpt_code": "250", "rcpt_said": "ok"}),
+        ({"rcpt_code": "250", "rcpt_said": "ok"}, {"rcpt_code": "451", "rcpt_said": "4.7.1 Greylisted, try again"}),
+        (
+            {"rcpt_code": "250", "server": "DB5EUR03FT049.mail.protection.outlook.com"},
+            {"rcpt_code": "250", "server": "AM1EUR05FT012.mail.protection.outlook.com"},
+        ),
+        (
+            {"certificate_subject": "a", "certificate_issuer": "R10"},
+            {"certificate_subject": "a", "certificate_issuer": "R11"},
+        ),
+        ({"not_asked": "turns this machine away: 554 blocked"}, {"not_asked": "turns this machine away: 554 no"}),
+        ({"not_asked": "turns this machine away: 554 blocked"}, {"rcpt_code": "250"}),
+    ],
+    ids=["greylisted before", "greylisted now", "a pool", "renewed by another intermediate", "never told", "told now"],
+)
+def test_what_every_mail_server_may_say_otherwise_the_next_time_keeps_nothing_from_going_back(
+    was: dict[str, str], is_now: dict[str, str]
+) -> None:
+    facts = {f"{OLD} {name}": value for name, value in was.items() if name != "rcpt_said"}
+    gate = GateSpec("smtp", "mail is taken", {"as_before": facts})
+
+    assert as_before(gate, (said(**is_now),)).outcome == "pass"
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now"),
+    [
+        ({"rcpt_code": "250"}, {"rcpt_code": "550"}),
+        ({"rcpt_code": "250"}, {"rcpt_code": "451", "rcpt_said": "4.3.0 disk full"}),
+        ({"rcpt_code": "451"}, {"rcpt_code": "550"}),
+        ({"server": "mail.client.example"}, {"server": "mail.parked.example"}),
+        ({"server": "a.example"}, {"server": "b.example"}),
+    ],
+)
+def test_what_is_worse_than_before_keeps_mail_from_going_back(was: dict[str, str], is_now: dict[str, str]) -> None:
+    gate = GateSpec("smtp", "mail is taken", {"as_before": {f"{OLD} {name}": value for name, value in was.items()}})
+
+    assert as_before(gate, (said(**is_now),)).outcome == "fail"
+
+
 def test_an_old_place_that_is_silent_is_not_as_before_and_one_that_nothing_leads_to_does_not_count() -> None:
     gate = gate_as(said(status="200"))
     silent = Observation("x", said().server, START, NoReply("refused"), "tcp")

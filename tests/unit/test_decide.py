@@ -252,6 +252,7 @@ def test_a_gate_that_failed_the_same_way_before_is_not_our_doing(
     [
         ("unknown", "unknown", True),
         ("fail", "fail", True),
+        ("fail", "unknown", True),
         ("pass", "fail", False),
         ("unknown", "fail", False),
         ("pass", "unknown", False),
@@ -284,6 +285,20 @@ def test_a_failure_counts_when_the_new_side_was_well_before_the_switch() -> None
     failing = tuple((10.0 + n, judged("fail", 3, status="500")) for n in range(3))
 
     assert isinstance(next_of(BASED, *entries, *failing, now=20), BeginBack)
+
+
+@pytest.mark.parametrize(("before", "goes_back"), [("pass", True), ("fail", False)])
+def test_new_mail_that_was_well_before_the_switch_is_not_excused_by_old_mail_that_was_not(
+    before: str, goes_back: bool
+) -> None:
+    """An old server that takes nothing for postmaster says nothing of a new one that breaks."""
+    plan = a_plan(check(LENIENT, "baseline"), check(LENIENT, "before"), Do(0), check(LENIENT))
+    entries = ((0, judged("fail", 0, "smtp", a="550")), (1, judged(before, 1, "smtp", a="250")), *DONE_THIRD)
+    failing = tuple((10.0 + n, judged("fail", 3, "smtp", b="refused")) for n in range(3))
+
+    decision = next_of(plan, *entries, *failing, now=20)
+
+    assert isinstance(decision, BeginBack) is goes_back
 
 
 # Gates before a write
@@ -617,6 +632,29 @@ def test_nothing_goes_back_to_a_side_that_does_not_answer_as_before() -> None:
     assert isinstance(decision, End)
     assert decision.outcome == "paused"
     assert "not going back" in decision.because
+
+
+def test_a_gate_that_nobody_wrote_and_that_cannot_be_asked_any_more_keeps_nothing_from_going_back() -> None:
+    """Who began in an office and goes back from home, where port 25 is closed, gets back."""
+    unwritten = replace(LENIENT, failures=2)
+    plan = a_plan(check(unwritten, "safe"), Do(0), check(unwritten, "back"), back=True)
+    unknown = tuple((50.0 + 10 * n, judged("unknown", 0, "smtp")) for n in range(2))
+
+    assert isinstance(back_told(*unknown[:1], plan=plan), Look), "asked once more"
+    assert back_told(*unknown, plan=plan) == Call(1, 1)
+
+    after = tuple((70.0 + 10 * n, judged("unknown", 2, "smtp")) for n in range(2))
+    assert back_told(*unknown, *all_done(1), *after, plan=plan) == End("rolled-back", "")
+
+
+def test_a_gate_that_nobody_wrote_and_that_fails_keeps_the_data_from_going_back() -> None:
+    plan = a_plan(check(replace(LENIENT, failures=2), "safe"), Do(0), back=True)
+    failing = tuple((50.0 + n, judged("fail", 0, "smtp")) for n in range(2))
+
+    decision = back_told(*failing, plan=plan)
+
+    assert isinstance(decision, End)
+    assert decision.outcome == "paused"
 
 
 WITH_HANDS = a_plan(Do(0), Do(1), Do(2), acts=(PERSON, PROGRAM, WRITE), back=True)

@@ -275,6 +275,15 @@ def test_name_servers_are_not_switched_while_nobody_knows_where_the_mailboxes_ar
     assert switched(None, zone("@ 300 A 192.0.2.1")) == []
 
 
+def test_what_a_record_leads_to_and_was_missing_before_does_not_keep_name_servers_from_being_switched() -> None:
+    """Panels leave SRV records behind; a defect that both sides share is none of the switch."""
+    held = zone(
+        "@ 300 MX 10 mail", f"mail 300 A {OLD}", "_autodiscover._tcp 300 SRV 0 0 443 autodiscover", "imap 300 CNAME box"
+    )
+
+    assert switched(MailSpec(mailboxes=(name("mail"),)), held) == []
+
+
 def test_a_mailbox_host_that_the_captured_zone_does_not_hold_is_named() -> None:
     (sentence,) = switched(MAIL, zone(f"imap 300 A {OLD}"))
 

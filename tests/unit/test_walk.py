@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 import dns.message
 import dns.name
@@ -14,7 +15,9 @@ from dns.message import Message
 from dnsrun.dnsio.parent import find_delegation
 from dnsrun.dnsio.walk import Roots, Walk, addresses_from_roots
 from dnsrun.errors import OutsideError
+from dnsrun.model.observation import Endpoint
 from dnsrun.model.zone import Delegation
+from dnsrun.ports.net import Net
 from dnsrun.rehearse.authority import Faults
 from dnsworld import CLIENT, CLIENT_ZONE, EXAMPLE, EXAMPLE_ZONE, HOSTER, ROOT, ZONES, DnsWorld, dns_world, end
 from udpserver import udp_server
@@ -91,6 +94,25 @@ def test_dead_servers_say_which_they_are(world: DnsWorld) -> None:
     world.cut_off("192.0.2.12")
     with pytest.raises(OutsideError, match=r"no server of example. .*192\.0\.2\.11.*cannot be reached"):
         addresses(world, "www.client.example")
+
+
+def test_silent_servers_are_not_waited_for_again_and_again(world: DnsWorld) -> None:
+    """A dozen hosts in a zone that nobody serves any more would take a minute each."""
+
+    class Counting:
+        asked = 0
+
+        def exchange(self, server: Endpoint, message: Message, **how: Any) -> Iterator[Message]:
+            Counting.asked += server.address == "192.0.2.21"
+            return world.net.exchange(server, message, **how)
+
+    world.cut_off("192.0.2.21")
+    walk = Walk(cast("Net", Counting()), world.roots)
+    for number in range(12):
+        with pytest.raises(OutsideError, match=r"no server of hoster\.example\. gives an answer"):
+            walk.addresses(dns.name.from_text(f"mx{number}.hoster.example"))
+
+    assert Counting.asked == 2
 
 
 def test_an_address_for_a_name_outside_the_referring_zone_is_not_believed() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal, TextIO
 
@@ -13,7 +15,8 @@ from dnsrun.model.text import escape
 
 Style = Literal["ok", "changed", "failed", "skipped", "strong", "plain"]
 Part = str | tuple[str, Style]
-_WIDEST = 100  # of a passing line; one that wraps could not be taken back
+# Of what passes, where a terminal does not tell its size. A line that wraps or scrolls away could not be taken back.
+_COLUMNS, _ROWS = 101, 60
 
 # Ansible's colours: ok green, changed yellow, failed red, skipped cyan.
 _CODES: Mapping[Style, str] = {"ok": "32", "changed": "33", "failed": "31", "skipped": "36", "strong": "1"}
@@ -98,16 +101,16 @@ class Console:
     def passing(self, *lines: str | tuple[Part, ...]) -> None:
         """Show what goes on right now, on a terminal only; what is printed next takes its place.
 
-        Each line is a text, which is cut, or parts that fit already.
+        Each line is a text or parts; what does not fit onto the terminal is cut.
         """
         if self._open or not self.is_live:
             return
         self._forget_passing()
-        shown = (
-            self._clean(line)[:_WIDEST] if isinstance(line, str) else self._join(self._err, line) for line in lines
-        )
+        columns, rows = _size(self._err)
+        kept = [(line,) if isinstance(line, str) else line for line in lines[: max(1, rows - 1)]]
+        shown = (self._join(self._err, tuple(self._cut(parts, columns - 1))) for parts in kept)
         self._write_progress("\n".join(shown))
-        self._passing = len(lines)
+        self._passing = len(kept)
 
     def ask_yes(self, question: str) -> bool:
         """Ask yes or no; no is what an empty answer means. Raises `Refused` without a terminal."""
@@ -128,6 +131,16 @@ class Console:
         return "".join(
             self._clean(part) if isinstance(part, str) else self._styled(stream, *part) for part in parts
         ).rstrip(" ")
+
+    def _cut(self, parts: tuple[Part, ...], columns: int) -> Iterator[Part]:
+        """Yield the parts as far as they fit; secrets are taken out first, for half a secret would be shown."""
+        for part in parts:
+            text = self._clean(part if isinstance(part, str) else part[0])
+            shown = _first(text, columns)
+            yield shown if isinstance(part, str) else (shown, part[1])
+            columns -= sum(map(_width, shown))
+            if shown != text:
+                return
 
     def _styled(self, stream: TextIO, text: str, style: Style) -> str:
         shown = self._clean(text)
@@ -152,6 +165,29 @@ class Console:
             above = "\x1b[1A\r\x1b[K" * (self._passing - 1)
             self._passing = 0
             self._write_progress(f"\r\x1b[K{above}")
+
+
+def _size(stream: TextIO) -> tuple[int, int]:
+    """Return columns and rows of a terminal."""
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return _COLUMNS, _ROWS
+    return size.columns or _COLUMNS, size.lines or _ROWS
+
+
+def _first(text: str, columns: int) -> str:
+    """Return as much of a text as fits into so many columns."""
+    for index, char in enumerate(text):
+        columns -= _width(char)
+        if columns < 0:
+            return text[:index]
+    return text
+
+
+def _width(char: str) -> int:
+    """Return the columns that a character takes: East Asian wide ones take two."""
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def _fitting(text: str, stream: TextIO) -> str:

@@ -12,7 +12,7 @@ import click
 from dnsrun.engine.picture import Cell, Picture, Row, look_around
 from dnsrun.engine.verify import verify_written
 from dnsrun.errors import Exit, OutsideError, Refused, UsageError
-from dnsrun.journal.fold import Active, Rounds
+from dnsrun.journal.fold import Active, Rounds, RunState
 from dnsrun.model.changetext import relative
 from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.rrset import RRsetKey
@@ -24,6 +24,7 @@ from .batch import each
 from .console import Part, Style
 from .drive import Work, drive, open_work, tell_result
 from .findings import summed_up
+from .moved import moved
 from .resume import is_open
 from .session import Session, adopting, asking, common, pass_session
 from .signals import Stopper, stopping
@@ -53,11 +54,19 @@ def command(session: Session, domain: str | None, every: int, *, once: bool) -> 
     target = named(session, (domain,))[0] if domain else _only(session)
     state = state_of(session, target)
     if not (is_open(state) or state.wrote()):
-        session.console.out(f"{target.shown}: nothing was written, so there is nothing to watch")
-        return Exit.DONE
+        return _nothing(session, target, state)
     if once or session.as_json:
         return each(session, (target,), partial(_look_once, session))
     return each(session, (target,), partial(_watch, session, every=timedelta(seconds=every)))
+
+
+def _nothing(session: Session, target: Target, state: RunState) -> Exit:
+    if session.as_json:
+        session.console.json({"domain": target.shown, "phase": None, "servers": []})
+    else:
+        why = "nothing was written" if state.opened is None else "nothing that was written stands"
+        session.console.out(f"{target.shown}: {why}, so there is nothing to watch")
+    return Exit.DONE
 
 
 def _only(session: Session) -> Target:
@@ -146,13 +155,17 @@ class _Window:
 def _look_on(work: Work, plan: Plan, window: _Window) -> Exit:
     """Ask the gates of what was written until caches are clean; nobody writes anything."""
     clock, domain = work.run.ports.clock, work.domain
-    phase = work.run.state.phase(plan.phase)
-    until = (phase.ended_at and clean_at(phase, plan)) or clock.now()
-    if until <= clock.now():
-        work.session.console.out(f"{domain}: no honest cache holds the old data since {full_time(until)}")
+    clean = _clean_at(work, plan)
+    until = clean or clock.now()
+    if clean and clean <= clock.now():
+        work.session.console.out(f"{domain}: no honest cache holds the old data since {full_time(clean)}")
     failures: dict[str, int] = {}
+    head = work.run.state.head
     with stopping(work.session.console, "stopped; nothing was written") as stopper:
         while True:
+            if work.run.catch_up().head != head:
+                work.session.console.out(f"{domain}: another command goes on; `dnsrun watch {domain}` shows that")
+                return Exit.DONE
             for one in verify_written(work.run):
                 failed = one.verdict.outcome == "fail" and not one.gate.advisory
                 failures[one.gate.name] = failures.get(one.gate.name, 0) + 1 if failed else 0
@@ -160,21 +173,47 @@ def _look_on(work: Work, plan: Plan, window: _Window) -> Exit:
                     return _found(work, one.gate.name, one.verdict.because)
             if clock.now() >= until:
                 work.session.console.out(f"{domain}: everything answers as it was written")
-                return Exit.DONE
+                return _waiting(work) if _is_paused(work) else Exit.DONE
             window.wait(stopper, min(until, clock.now() + _GATES_EVERY))
+
+
+def _clean_at(work: Work, plan: Plan) -> datetime | None:
+    """Return when no honest cache holds old records any more, nor asks the servers delegated to before (T5, D1)."""
+    run = work.run
+    known = moved(run.journal, run.state, run.playbook)
+    found = (clean_at(run.state.phase(plan.phase), plan), known.clean_at if known else None)
+    return max((when for when in found if when), default=None)
 
 
 def _found(work: Work, gate: str, because: str) -> Exit:
     console = work.session.console
     console.out((f"{work.domain}: {gate} fails: {summed_up(because)}", "failed"))
-    console.out(f"The phase is over, so nothing goes back by itself: `dnsrun rollback {work.domain}` goes back.")
+    if _is_paused(work):
+        _waiting(work)
+    else:
+        console.out(f"The phase is over, so nothing goes back by itself: `dnsrun rollback {work.domain}` goes back.")
     return Exit.FINDINGS
+
+
+def _is_paused(work: Work) -> bool:
+    active = work.run.state.active
+    return active is not None and active.paused is not None
+
+
+def _waiting(work: Work) -> Exit:
+    work.session.console.out(
+        f"The phase is paused: `dnsrun resume {work.domain}` goes on, `dnsrun rollback {work.domain}` goes back."
+    )
+    return Exit.PAUSED
 
 
 def _lines(work: Work, plan: Plan, seen: Picture) -> Iterator[tuple[Part, ...]]:
     """Yield the picture: where it stands, a table, the gates."""
     apex, keys = work.run.apex, seen.keys[:_MOST_COLUMNS]
     yield (*_head(work, plan, seen.at),)
+    if not seen.keys:
+        yield ("no data was replaced, so every server and cache tells the same",)
+        return
     heads = "".join(f"{_column(key, apex):<{_CELL_WIDTH}}" for key in keys)
     more = f"and {len(seen.keys) - len(keys)} more" if len(seen.keys) > len(keys) else ""
     yield (f"{'':<{_SERVER_WIDTH + 13}}{heads}{more}",)
@@ -190,11 +229,11 @@ def _head(work: Work, plan: Plan, now: datetime) -> Iterator[Part]:
     going = "going back" if plan.direction == "back" else f'phase {plan.phase} "{plan.phase_name}"'
     yield (f"{work.domain} · {going}", "strong")
     yield f" · {clock_time(now)}"
-    active, phase = work.run.state.active, work.run.state.phase(plan.phase)
+    active = work.run.state.active
     due = [move.due.until for move in active.moves.values() if move.due and not move.done] if active else []
     if due and due[-1] > now:
         yield f" · goes on until {short_time(due[-1], now)}, in {duration((due[-1] - now).total_seconds())}"
-    clean = clean_at(phase, plan) if phase.ended_at else None
+    clean = _clean_at(work, plan)
     if clean and clean > now:
         left = duration((clean - now).total_seconds())
         yield f" · no honest cache holds the old data after {short_time(clean, now)}, in {left}"

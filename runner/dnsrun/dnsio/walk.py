@@ -34,6 +34,7 @@ from .answers import MalformedError, alias_chain, check_answer, referral_cut
 QUERY_TIMEOUT_S = 3.0
 _MOST_QUERIES = 400
 _MOST_ALIASES = 10
+_MOST_SILENCES = 2  # a zone whose servers all were silent is asked no more: everything below it would wait for them
 _DEEPEST = 5  # server names that must be looked up to look up server names
 _READ_ON_WITHOUT_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP})
 _ADDRESS_TYPES = (RdataType.A, RdataType.AAAA)
@@ -119,6 +120,7 @@ class Walk:
         self._addresses: dict[Name, tuple[str, ...]] = {}
         self._looking_for: list[Name] = []
         self._dead: set[Endpoint] = set()
+        self._silences: dict[Name, int] = {}
 
     def addresses(self, host: Name) -> tuple[str, ...]:
         """Return a host's addresses; see `addresses_from_roots`."""
@@ -213,7 +215,9 @@ class Walk:
 
     def _ask_zone(self, zone: Zone, owner: Name, rdtype: RdataType) -> tuple[Message, Name | None]:
         """Return the first usable answer of the zone's servers, with the cut when it is a referral."""
-        heard = []
+        if self._silences.get(zone.apex, 0) >= _MOST_SILENCES:
+            raise _unknown(f"no server of {zone.apex} gives an answer for {owner}: they were silent before")
+        heard, silences = [], 0
         for server in self._servers(zone):
             try:
                 message = self.query(server, owner, rdtype)
@@ -223,8 +227,11 @@ class Walk:
                     raise
                 self._dead.add(server)
                 heard.append(str(err))
+                silences += isinstance(err, OutsideError)
                 continue
             return message, cut
+        if silences == len(heard):
+            self._silences[zone.apex] = self._silences.get(zone.apex, 0) + silences
         said = "; ".join(heard) or "none is known by address"
         raise _unknown(f"no server of {zone.apex} gives an answer for {owner}: {said}")
 

@@ -142,11 +142,14 @@ def _performed(move: MoveState) -> bool:
 
 
 def _baselines(plan: Plan, moves: Mapping[int, MoveState]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return what services said at the checkpoint; what was not well then and nobody asked for, keeps nobody back."""
     found: dict[str, tuple[tuple[str, str], ...]] = {}
     for index, move in enumerate(plan.moves):
         rounds = moves[index].rounds if index in moves else {}
         if isinstance(move, Check) and move.when == "baseline" and move.gate.name in rounds:
-            found[move.gate.name] = rounds[move.gate.name].last.facts
+            last = rounds[move.gate.name].last
+            if last.outcome == "pass" or not move.gate.lenient:
+                found[move.gate.name] = last.facts
     return found
 
 

@@ -129,19 +129,21 @@ def held_before(plan: Plan, provider: str) -> str:
     return plan.other if plan.other and provider != plan.live else plan.checkpoint
 
 
-def zone_move(run: Run, plan: Plan, content: ZoneSnapshot | None = None) -> ZoneMove | None:
+def zone_move(
+    run: Run, plan: Plan, content: ZoneSnapshot | None = None, *, moves: Mapping[int, MoveState] | None = None
+) -> ZoneMove | None:
     """Return what the gates of a move know, None where the delegation stays as it is.
 
-    `content` is what the new host is to hold where the plan is not stored yet. Touches the network (where the old
-    servers are) and the disk.
+    `content` is what the new host is to hold where the plan is not stored yet, `moves` how far the plan has come where
+    it is not the active one. Touches the network (where the old servers are) and the disk.
     """
     act = next((act for act in reversed(plan.acts) if isinstance(act, SetDelegation)), None)
     delegation = act.before if act else plan.delegation
     target = act.after if act else plan.delegation if plan.switched else plan.target
     if delegation is None or target is None:
         return None
-    active = run.state.active
-    moves = active.moves if active else {}
+    if moves is None:
+        moves = run.state.active.moves if run.state.active else {}
     done = {move.act for i, move in enumerate(plan.moves) if isinstance(move, Do) and i in moves and moves[i].done}
     content = content or run.zone(plan.content or plan.checkpoint)
     if plan.switched:

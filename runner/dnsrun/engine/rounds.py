@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from dnsrun.gates.mail.refusals import is_greylisting
 from dnsrun.gates.silence import NOT_ASKED
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.entry import Judged, Observed
@@ -28,6 +29,8 @@ EVIDENCE_MAX = 20
 RENEWED = frozenset(
     {"certificate_fingerprint", "not_after", "banner", "rcpt_said", "said", "messages", "seconds", "note"}
 )
+_INCOMPARABLE = RENEWED | {"certificate_issuer"}  # authorities sign a renewal with any of their intermediates
+_LABELS_IN_A_POOL = 3  # the least that is compared of a pool's names, with the label that differs
 
 
 def look(run: Run, plan: Plan, index: int, gate: GateSpec) -> Verdict:
@@ -97,10 +100,20 @@ def as_before(gate: GateSpec, seen: tuple[Observation, ...]) -> Verdict:
     """Judge whether a service says what it said at the checkpoint, whatever the playbook wants of the new one."""
     wanted: Json = gate.options.get("as_before", {})
     before = {str(name): str(value) for name, value in wanted.items()} if isinstance(wanted, Mapping) else {}
+    # Where nothing was learnt at the checkpoint there is nothing to come back to.
+    untold = {name.partition(" ")[0] for name in before if name.endswith(f" {NOT_ASKED}")}
+    before = {
+        name: value
+        for name, value in before.items()
+        if name.partition(" ")[0] not in untold and name.partition(" ")[2] not in _INCOMPARABLE
+    }
     now = dict(facts_of(seen))
-    asked = {each.server.address: each.got for each in seen if not each.control}
+    asked = {e.server.address: e.got for e in seen if not e.control and e.server.address not in untold}
+    if untold and not asked:
+        return Verdict("pass", f"{gate.name} could not be asked before either", tuple(seen))
     silent = [each for each in seen if isinstance(each.got, NoReply) and not each.control]
-    changed = [name for name, value in before.items() if name in now and now[name] != value]
+    waits = {each.server.address for each in seen if isinstance(each.got, Words) and is_greylisting(each.got)}
+    changed = [name for name, value in before.items() if name in now and not _is_as_good(name, value, now[name], waits)]
     # What leads elsewhere now was led there by somebody else, and stays: nothing goes back to the old place there.
     missing = [name for name in before if name not in now and name.partition(" ")[0] in asked]
     if not asked or any(isinstance(got, Words) and got.fact(NOT_ASKED) for got in asked.values()):
@@ -113,6 +126,23 @@ def as_before(gate: GateSpec, seen: tuple[Observation, ...]) -> Verdict:
         words = f"{gate.name}: {missing[0].partition(' ')[0]} does not answer as before"
         return Verdict("fail" if sure else "unknown", words, tuple(silent))
     return Verdict("pass", f"{gate.name} answers as before", tuple(seen))
+
+
+def _is_as_good(name: str, before: str, now: str, waits: set[str]) -> bool:
+    """Tell whether one thing that a service said is what it was, or no worse for those who come back.
+
+    `waits` are the addresses that only want to be asked again: the first time counts for nothing (greylisting). The
+    servers behind one address of a large host greet by names of their own.
+    """
+    if before == now:
+        return True
+    address, _, fact = name.partition(" ")
+    if fact == "rcpt_code":
+        return address in waits or (before.startswith("4") and now.startswith("2"))
+    if fact == "server":
+        labels, others = before.lower().split("."), now.lower().split(".")
+        return labels[1:] == others[1:] and len(labels) >= _LABELS_IN_A_POOL
+    return False
 
 
 def _judged(index: int, gate: GateSpec, verdict: Verdict, seen: tuple[Observation, ...]) -> Judged:

@@ -156,7 +156,10 @@ class Notifier:
         return replace(message, text=self._means.redact(message.text)), notice
 
     def _mail_addresses(self, way: Way) -> Iterator[str]:
-        """Yield the addresses of the domain's own mail hosts: before, and as the playbook changes them."""
+        """Yield the addresses of the domain's own mail hosts: before, and as the playbook changes them.
+
+        A host of another domain that mail rides on, a large provider's, does not fail with this one.
+        """
         story, playbook = self._story, self._playbook
         zone = from_text(self._means.journal.get(story.zone)) if story.zone else None
         names = set(mail_graph(playbook.mail, zone).servers if zone else _declared(playbook))
@@ -167,7 +170,7 @@ class Notifier:
         for name in names:
             held = list(_held(zone, name))
             yield from held
-            if not held:
+            if not held and name.is_subdomain(playbook.domain):
                 with suppress(OutsideError):
                     yield from way.addresses(name.to_text())
 

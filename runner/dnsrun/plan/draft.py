@@ -72,10 +72,13 @@ class Draft:
     def _mail_gates(self, phase: Phase, acts: Iterable[Act]) -> tuple[GateSpec, ...]:
         """Return the built-in gates of mail where the phase touches what it rides on: who may send, and protocols."""
         playbook, live = self.situation.playbook, self.situation.live
-        changes = [one for act in acts if isinstance(act, WriteZone) and act.provider == live for one in act.changes]
         written = written_kinds(phase)
         if self._switches:
             return mail_gates(playbook.mail, playbook.domain, written)
+        served = (one for act in acts if isinstance(act, WriteZone) and act.provider == live for one in act.changes)
+        changes = [change for change in served if not change.ttl_only]
+        if not changes:  # nothing to look for in a zone that may be large
+            return ()
         graph = mail_graph(playbook.mail, self.situation.zone)
         roles = {ride.role for change in changes if (ride := graph.touched(change))}
         policy = (built_in("spf"),) if roles and "spf" not in written else ()

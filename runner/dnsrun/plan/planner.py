@@ -188,8 +188,10 @@ def _by_hand(situation: Situation, acts: tuple[Act, ...]) -> tuple[Hazard, ...]:
 def _mail_note(situation: Situation, acts: tuple[Act, ...]) -> tuple[str, ...]:
     """Say that mail stays, when it does and there is any."""
     changes = [change for act in acts if isinstance(act, WriteZone) for change in act.changes]
+    if not changes:
+        return ()
     graph = mail_graph(situation.playbook.mail, situation.zone)
-    if not graph.servers or not changes or any(graph.touched(change) for change in changes):
+    if not graph.servers or any(graph.touched(change) for change in changes):
         return ()
     mailboxes = situation.playbook.mail.mailboxes if situation.playbook.mail else ()
     shown = ", ".join(_where(name, situation.zone) for name in mailboxes or graph.servers)

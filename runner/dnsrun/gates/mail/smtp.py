@@ -40,6 +40,10 @@ _WAYS_OUT = (
     "nothing answers at port {port} from here, as in many networks: mail hosts were not checked. "
     "Say `via: socks5://HOST:PORT`, or check by a `mail-round-trip` through an account elsewhere"
 )
+_ANOTHER = (
+    " (every mail server must take mail for that mailbox, and some do not: `gates: [{kind: smtp, rcpt: MAILBOX}]` at "
+    "the phase asks for another one)"
+)
 
 
 class Smtp:
@@ -137,7 +141,8 @@ def _problem(words: Words, spec: GateSpec) -> str | None:
         return f"is not encrypted: STARTTLS is {shorten(tls, 160)}"
     if code is not None and not code.startswith("2") and not is_greylisting(words):
         said = shorten(words.fact("rcpt_said") or "", 120)
-        return f"for {shorten(options.text(spec, 'rcpt'))} is refused: {code} {said}".rstrip()
+        refusal = f"for {shorten(options.text(spec, 'rcpt'))} is refused: {code} {said}".rstrip()
+        return f"{refusal}{_ANOTHER if spec.lenient else ''}"
     return None
 
 
