@@ -313,16 +313,15 @@ def last_bad(stage: Stage, cache: str, domain: str, since: float) -> dict[str, f
     }
 
 
-def open_loopback() -> None:
+def open_loopback(addresses: Iterable[str]) -> None:
     """Give the namespace its addresses; nothing leads out of it."""
-    addresses = [ROOT, PARENT, *OLD, *NEW, *CACHES.values()]
     commands = ["link set lo up", *(f"addr add {address}/32 dev lo" for address in addresses)]
     subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)
 
 
 def main(folder: Path) -> None:
     """Set the stage, play, print."""
-    open_loopback()
+    open_loopback([ROOT, PARENT, *OLD, *NEW, *CACHES.values()])
     os.environ["TSIG"] = KEY.secret
     domains = ("client.example.", "other.example.")
     parent = BindAt([Primary(".", ROOT_ZONE), Primary("example.", PARENT_ZONE, KEY)], (ROOT, PARENT))

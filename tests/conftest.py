@@ -21,7 +21,10 @@ close_network()
 def start() -> Iterator[Starter]:
     """Start servers for one test: `primary = start(Bind([Primary("a.example", text)]))`."""
     with ExitStack() as stack:
-        yield Starter(stack)
+        starter = Starter(stack)
+        yield starter
+        for server in starter.started:
+            server.ask_to_end()  # all at once: some take a second each
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,11 @@ _NAMES: Mapping[str, Any] = {
     "items": {"type": "string", "format": "owner-name"},
     "description": "Only these names",
 }
+_TYPES: Mapping[str, Any] = {
+    "type": "array",
+    "items": {"type": "string", "format": "record-type"},
+    "description": "Only these types",
+}
 _TEXT: Mapping[str, Any] = {"type": "string", "description": "A text"}
 _ARGV: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "Program"}
 _DURATION: Mapping[str, Any] = {"type": "string", "format": "duration", "description": "How long"}
@@ -63,7 +68,7 @@ STEPS: Mapping[str, Fragment] = {
             "wait_at_least": _DURATION,
         },
     ),
-    "switch-records": Fragment("Switch the records", {"names": _NAMES}),
+    "switch-records": Fragment("Switch the records", {"names": _NAMES, "types": _TYPES}),
     "refresh-secondary": Fragment(
         "Refresh", {"provider": {"type": "string", "format": "provider", "description": "Who"}}, ("provider",)
     ),

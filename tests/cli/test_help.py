@@ -9,6 +9,7 @@ import sys
 import jsonschema
 import pytest
 
+from answers import answered
 from cli.conftest import Project
 from dnsrun.cli.console import Console
 from dnsrun.cli.main import COMMANDS, run
@@ -54,16 +55,29 @@ def test_schema_is_a_json_schema(project: Project) -> None:
     assert "rfc2136" in json.dumps(schema)
 
 
-def test_every_example_is_a_good_playbook(project: Project) -> None:
+def test_every_example_is_a_good_playbook_once_its_questions_are_answered(project: Project) -> None:
     names = project("schema", "--list").out.split()
     assert "web-move" in names
     project.playbook.unlink()
     for name in names:
         text = project("schema", "--example", name).out
         project.write(text.replace("on: 2026-11-20", "on: 2026-03-01"), f"{name}.yaml")
+    asked = project("check")
+    assert asked.code == 2
+    assert all(": not answered: " in line for line in asked.err.splitlines() if ".yaml:" in line), asked.err
+    for name in names:
+        project.write(answered(name).replace("on: 2026-11-20", "on: 2026-03-01"), f"{name}.yaml")
     result = project("check")
     assert result.code == 0, result.err
     assert result.out.count(": fine (") == len(names)
+
+
+def test_example_without_a_name_says_what_there_is_a_line_each(project: Project) -> None:
+    names = project("schema", "--list").out.split()
+    lines = project("schema", "--example").out.splitlines()
+    assert [line.split()[0] for line in lines] == names
+    assert "web-move           A web site moves to a new server; mail and name servers stay where they are." in lines
+    assert list(json.loads(project("schema", "--example", "--json").out)) == names
 
 
 def test_an_example_that_is_not_there_names_a_near_one(project: Project) -> None:

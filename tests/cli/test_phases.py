@@ -32,6 +32,25 @@ def test_plan_shows_every_phase_and_writes_nothing(project: Project) -> None:
     assert www(project) == [f"3600 {OLD}"]
 
 
+def test_plan_shows_what_mail_rides_on(project: Project) -> None:
+    lines = project("plan").out.splitlines()
+    assert "    receiving  MX of client.example → mail.client.example → A 192.0.2.25" in lines
+    assert "    reading    mail programs open mail.client.example (`mail.mailboxes`) → A 192.0.2.25" in lines
+    assert "    sending    SPF of client.example: v=spf1 mx -all" in lines
+    assert json.loads(project("plan", "--json").out)["mail"][0].startswith("receiving  MX of client.example")
+
+
+def test_plan_looks_up_mail_hosts_elsewhere_and_the_names_of_senders(project: Project) -> None:
+    """Relays, and what receivers look up of whoever sends."""
+    front = "front: [mx.relay.example], senders: [{address: 192.0.2.25}]"
+    project.write(PLAYBOOK.replace("mailboxes: [mail.client.example]", f"mailboxes: [mx.relay.example], {front}"))
+    out = project("plan").out
+    assert "mx.relay.example (`mail.mailboxes`) (a relay in front of the mailboxes, elsewhere; has no address)" in out
+    assert (
+        "192.0.2.25 sends (`mail.senders`, until always); has no name (PTR); many receivers turn such mail away" in out
+    )
+
+
 def test_apply_check_is_plan(project: Project) -> None:
     assert project("apply", "--check").out == project("plan").out
 
@@ -237,6 +256,18 @@ def test_verify_finds_what_no_longer_holds(lowered: Project) -> None:
     result = lowered("verify")
     assert result.code in (6, 7)
     assert "answers 500" in result.out
+
+
+def test_verify_opens_the_mailbox_that_a_gate_names_by_its_account(project: Project) -> None:
+    account = "{address: a@client.example, user: a, password: {env: MAIL_PASSWORD}, imap: mail.client.example}"
+    text = PLAYBOOK.replace("[mail.client.example]}", f"[mail.client.example], accounts: {{test: {account}}}}}")
+    project.write(f"{text}  - {{kind: imap, account: test}}\n")
+    project.environment["MAIL_PASSWORD"] = "right-7"
+    project.world.places["192.0.2.25", 993] = project.world.web_old.place
+    assert project("apply", "--phase", "1", "--yes").code == 0
+    found = " ".join(project("verify").out.split())
+    assert "imap (phase 2, before it runs): mail.client.example:993 " in found
+    assert "at 192.0.2.25" in found
 
 
 def test_diff_names_somebody_elses_edit(lowered: Project) -> None:

@@ -75,7 +75,7 @@ def test_plan_tells_what_moves_by_whom_and_how_long_caches_ask_whom(moving: Proj
     assert "leave both sides as they are for 48 min." in shown.out
     assert "back by itself, on both sides, last visitor well again after 10 min at most." in shown.out
     assert re.search(r'phase 5 "finish"   not before .*, in 24 h 48 min', shown.out)
-    assert "a name that nobody knew waits until caches drop the new name servers, 900 s at worst" in shown.out
+    assert "a name that nobody knew waits until no cache goes by the new name servers, 1200 s at worst" in shown.out
 
 
 def test_plan_foresees_each_side_by_itself(moving: Project) -> None:
@@ -135,6 +135,13 @@ def test_going_back_by_hand_says_which_servers_the_parent_still_names(moving: Pr
     assert "every parent server still serves the new name servers" in back.err
 
 
+def test_a_check_that_is_switched_off_is_not_announced(moving: Project) -> None:
+    announced = "old and new name servers are asked for every record (parity)"
+    assert announced in moving("plan").out
+    moving.write(PLAYBOOK + '  - {kind: parity, off: "compared by hand"}\n')
+    assert announced not in moving("plan").out
+
+
 def test_the_rate_decides_how_long_the_check_takes(moving: Project) -> None:
     assert "questions, about 3 s each time." in moving("plan").out
     assert "questions, about 114 s each time." in moving("plan", "--rate", "2").out
@@ -157,7 +164,7 @@ def test_status_says_how_far_the_move_is_and_which_side_stays_until_when(moving:
     back = moving("rollback", "--yes")
     assert back.code == 3, back.all
     assert "name servers → ns1.old.example, ns2.old.example, once both sides hold the right records" in back.err
-    assert "A name that only old holds and that nobody knew of may be missing for 15 min at most." in back.err
+    assert "A name that only old holds and that nobody knew of may be missing for 20 min at most." in back.err
     assert "ROLLING BACK  name servers → ns1.old.example, ns2.old.example" in back.err
     assert "Leave the zone at new in place until " in back.out
     assert "some visitors may still see what the new name servers said" in back.out

@@ -82,6 +82,7 @@ BIG_TEXT = "".join(f'big TXT "{number:03d} {"x" * 60}"\n' for number in range(30
 class Pair:
     bind: Endpoint
     own: Endpoint
+    full: Endpoint
 
     def both(self, query: Message) -> tuple[Message, Message]:
         return ask(self.bind, query), ask(self.own, query)
@@ -98,7 +99,8 @@ def asked() -> Iterator[Pair]:
     with ExitStack() as stack:
         bind = stack.enter_context(Bind([Primary(str(apex), text) for apex, text in zones.items()]))
         own = stack.enter_context(Authority(zones))
-        yield Pair(bind.endpoint, own.endpoint)
+        full = stack.enter_context(Authority(zones, ns_beside=True))
+        yield Pair(bind.endpoint, own.endpoint, full.endpoint)
 
 
 def seen(response: Message) -> dict[str, object]:
@@ -143,6 +145,23 @@ QUESTIONS = [
     *[("_sip._tcp", "SRV"), ("_tcp", "SRV"), ("caa", "CAA"), ("odd", "TYPE65400"), ("svc", "HTTPS")],
     *[("elsewhere.test.", "A"), (".", "NS"), ("test.", "SOA"), ("notexample.test.", "A"), ("big", "TXT")],
 ]
+
+
+FROM_DNAME = [("www.dn", "CNAME"), ("www.dn", "ANY")]
+
+
+# BIND has them also beside the CNAME that a DNAME made.
+@pytest.mark.parametrize(("label", "rdtype"), [each for each in QUESTIONS if each not in FROM_DNAME])
+def test_has_its_name_servers_beside_data_where_bind_has(asked: Pair, label: str, rdtype: str) -> None:
+    query = dns.message.make_query(dns.name.from_text(label, APEX), rdtype)
+    theirs, ours = (servers_beside(ask(server, query)) for server in (asked.bind, asked.full))
+    assert ours == theirs
+
+
+def servers_beside(response: Message) -> list[str]:
+    if response.flags & dns.flags.TC:
+        return []
+    return lines([rrset for rrset in response.authority if rrset.rdtype == dns.rdatatype.NS])
 
 
 @pytest.mark.parametrize(("label", "rdtype"), QUESTIONS)

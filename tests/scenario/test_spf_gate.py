@@ -29,13 +29,13 @@ def playbook(*, text: tuple[str, str] | None = None, until: str = "switch") -> s
     return (
         f"{_HEAD}mail: {{mailboxes: [mail.client.example], moves: true, senders: {senders}}}\n"
         f"records:\n  - {{names: [mail], type: A, was: {OLD_MAIL}, value: {NEW_MAIL}}}\n{record}"
-        "gates:\n  - {kind: spf}\n"
+        "gates:\n  - {kind: spf}\n  - {kind: smtp, off: no mail server here}\n"
     )
 
 
 def phases(*names: str) -> str:
     """Return phases that switch the records of one name each."""
-    gated = "gates: [{kind: spf}]"
+    gated = "gates: [{kind: spf}, {kind: smtp, off: no mail server here}]"
     lines = (
         f"  - {{name: 'switch {one}', {gated}, steps: [{{kind: switch-records, names: ['{one}']}}]}}\n" for one in names
     )
@@ -43,7 +43,7 @@ def phases(*names: str) -> str:
 
 
 def whole(*names: str, text: tuple[str, str] | None = None, until: str = "switch") -> str:
-    return playbook(text=text, until=until).replace("gates:\n  - {kind: spf}\n", phases(*names))
+    return playbook(text=text, until=until).split("gates:\n")[0] + phases(*names)
 
 
 @pytest.fixture

@@ -73,6 +73,7 @@ phases:
       - {kind: wait, for: 15m}
     gates:
       - {kind: http, url: "http://webmail.client.example/", status: 200}
+      - {kind: smtp, off: no mail server here}
 """
 ZONE_B = """
 @ 3600 SOA ns1.client.example. nobody.client.example. 7 1800 900 604800 300

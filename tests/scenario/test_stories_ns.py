@@ -141,6 +141,7 @@ phases:
     steps: [{kind: lower-ttl}, {kind: copy-zone}]
   - name: switch the mail
     steps: [{kind: switch-records}, {kind: refresh-secondary, provider: nsx}, {kind: wait, for: 15m}]
+    gates: [{kind: smtp, off: no mail server here}]
   - name: verify
     steps: [{kind: watch, for: all-caches}]
   - name: switch NS
@@ -223,14 +224,21 @@ def _places(server: RunningServer, *addresses: str) -> dict[tuple[str, int], tup
 
 
 def move(
-    folder: Path, start: Starter, stack: ExitStack, monkeypatch: pytest.MonkeyPatch, old: RunningServer, second: Knot
+    folder: Path,
+    start: Starter,
+    stack: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    old: RunningServer,
+    second: Knot,
+    *,
+    negative_s: int = 60,
 ) -> Move:
     """Start what is above, and the new host: a primary and a secondary behind four names, with apex records only."""
     monkeypatch.setenv("NEW_KEY", KEY.secret)
     root = start(Bind([Primary(".", ROOT_ZONE)]))
     parent = start(Knot([Primary("example", PARENT_ZONE)]))
     new_second = Knot()
-    soa = "@ 60 SOA 01.dnsv.example. nobody.dnsv.example. 1 1800 900 604800 300\n"
+    soa = f"@ {negative_s} SOA 01.dnsv.example. nobody.dnsv.example. 1 1800 900 604800 300\n"
     apex = "".join(f"@ 300 NS {name}.\n" for name in NEW_PLACES)
     new = start(Bind([Primary("client.example", soa + apex, key=KEY, notify=(new_second.endpoint,))]))
     start(new_second).add(Secondary("client.example", new.endpoint, key=KEY))

@@ -17,6 +17,7 @@ import trustme
 
 from dnsrun.engine.advance import Advance, DueAt, Ended, NeedsPerson, advance
 from dnsrun.engine.run import Ports, Run
+from dnsrun.engine.strays import strays
 from dnsrun.journal.store import FileJournal
 from dnsrun.model.act import Instruct, Refresh, RunCommand, SetService
 from dnsrun.model.entry import Intended, PersonAnswered, Planned
@@ -276,6 +277,20 @@ def test_a_new_server_that_turns_mail_away_is_found_before_anything_is_switched(
     assert not [letter for letter in story.stream.letters if len(letter.tries) > 1]
 
 
+def test_nobody_has_to_write_the_gates_of_mail(story: MailStory) -> None:
+    """M4: whatever moves mail is surrounded by real protocols, here for a playbook with a web gate alone."""
+    written = ("kind: smtp", "kind: submission", "kind: imap", "kind: mail-round-trip")
+    lines = story.text.splitlines(keepends=True)
+    story.text = "".join(line for line in lines if not any(gate in line for gate in written))
+    lowered(story)
+    story.new.post.refuse_domain(DOMAIN, "550")
+    after = story.go(story.begin(2))
+    assert isinstance(after, Ended)
+    assert after.outcome == "refused"
+    assert "for postmaster@client.example is refused: 550" in after.because
+    assert story.both("mail") == ({OLD}, {OLD})
+
+
 @pytest.mark.parametrize("how", ["450", pytest.param("550", marks=pytest.mark.long)])
 def test_a_new_server_that_turns_mail_away_afterwards_brings_everything_back(
     story: MailStory, how: Literal["450", "550"]
@@ -292,6 +307,13 @@ def test_a_new_server_that_turns_mail_away_afterwards_brings_everything_back(
     assert story.old.post.answer_to(f"test@{DOMAIN}") == 250
     assert undone(run)[0] == PLESK, "mail at the old server is on before anybody is sent there"
     back_at = story.clock.now()
+    by_new = [one for one in story.stream.letters if one.taken_by == NEW]
+    eventually(lambda: len(by_new) <= len(story.new.holds()), what="what the new server took")
+    left = strays(run)
+    assert left
+    assert (left.addresses, left.counts) == ((NEW,), {f"test@{DOMAIN}": f"{len(story.new.holds())} messages at {NEW}"})
+    assert left.since < min(one.written_at for one in by_new)
+    assert back_at + timedelta(seconds=TTL_S) <= left.until <= back_at + timedelta(seconds=2 * TTL_S)
     story.clock.wait_until(back_at + timedelta(seconds=TTL_S + 400))
     story.stream.finish()
     told(story)

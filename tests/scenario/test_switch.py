@@ -7,19 +7,24 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from dns.rdatatype import RdataType
 
 from dnsrun.engine.advance import Ended, NeedsPerson
+from dnsrun.engine.picture import Picture, look_around
 from dnsrun.engine.run import Run
 from dnsrun.engine.start import begin, prepare
 from dnsrun.errors import Conflict
 from dnsrun.model.act import WriteZone
 from dnsrun.model.entry import RollbackAsked
+from dnsrun.model.plan import Plan
+from dnsrun.model.rrset import RRsetKey
 from switchworld import (
     NEW_SERVERS,
     NS_ONLY,
     OLD_SERVERS,
     PARENT,
     PLAYBOOK,
+    RECORDS,
     SwitchWorld,
     client_zone,
     parent_zone,
@@ -38,6 +43,17 @@ TURNED = """phases:
   - {name: switch, steps: [{kind: switch-ns}]}
   - {name: records, steps: [{kind: switch-records}]}
 """
+HANDED_OVER = (
+    NS_ONLY[: NS_ONLY.index("gates:")]
+    .replace("old: {use: rfc2136, server: 198.51.100.53, ", "old: {use: public, ")
+    .replace("to: new", "to: new, capture: {file: client.zone, given_by: the operator, on: 2026-03-01, covers: all}")
+    + """phases:
+  - {name: copy, steps: [{kind: copy-zone}]}
+  - name: switch
+    steps: [{kind: switch-ns}]
+    gates: [{kind: http, url: "http://portal-7f3a.client.example/", status: 200, at: after}]
+"""
+)
 
 
 @pytest.fixture
@@ -82,6 +98,31 @@ def switched(here: SwitchWorld, text: str = NS_ONLY) -> Run:
             return run
         here.clock.wait_until(here.step(run))
     raise AssertionError("it is never switched")
+
+
+def test_who_serves_what_is_seen_at_the_parent_too_while_the_name_servers_move(here: SwitchWorld) -> None:
+    for number in (1, 3):
+        done(here, number, NS_ONLY)
+    run = here.open(NS_ONLY)
+    here.start(run, 4)
+    before = look_around(run, plan_of(run))
+    assert told(before) == {("parent", "old"), ("name server", "old")}
+    while not run.switched:
+        here.clock.wait_until(here.step(run))
+    here.clock.advance(11)
+    assert told(look_around(run, plan_of(run))) == {("parent", "new"), ("name server", "new")}
+
+
+def plan_of(run: Run) -> Plan:
+    plan = run.active_plan()
+    assert plan
+    return plan
+
+
+def told(seen: Picture) -> set[tuple[str, str]]:
+    """Return what each kind of server tells of the domain's name servers."""
+    key = RRsetKey(APEX, RdataType.NS)
+    return {(row.kind, row.cells[key].told) for row in seen.rows if key in row.cells}
 
 
 def test_a_value_that_changes_at_the_new_host_takes_both_sides_back(here: SwitchWorld) -> None:
@@ -291,6 +332,21 @@ def test_a_name_added_at_the_old_host_after_the_switch_comes_along_when_it_goes_
     assert isinstance(ended, Ended)
     assert ended.outcome == "rolled-back"
     assert here.held(here.new, "late-x81.client.example.", "A") == ["600 192.0.2.88"]
+
+
+def test_a_name_that_only_a_gate_mentions_comes_along_when_it_goes_back(tmp_path: Path) -> None:
+    """D4: the file that was handed over lacks it, and no dictionary has it."""
+    with switch_world(tmp_path, records=RECORDS + "portal-7f3a.client.example. 600 A 192.0.2.10\n") as here:
+        file = client_zone(records=RECORDS)
+        for number in (1, 2):
+            run = here.open(HANDED_OVER)
+            run.ports = here.with_files(run.ports, {"client.zone": file})
+            here.start(run, number)
+            ended = here.drive(run)
+        assert isinstance(ended, Ended)
+        assert ended.outcome == "rolled-back", ended
+        assert here.delegated() == set(OLD_SERVERS)
+        assert here.held(here.new, "portal-7f3a.client.example.", "A") == ["600 192.0.2.10"]
 
 
 def test_a_mail_host_spoiled_at_the_new_host_takes_minutes_to_go_back(here: SwitchWorld) -> None:

@@ -31,9 +31,13 @@ class Cache(RunningServer):
 
 
 class BindCache(Cache):
-    """`named` as a resolver."""
+    """`named` as a resolver; `more` are further options."""
 
     software = "bind"
+
+    def __init__(self, address: str, root: str, more: str = "") -> None:
+        super().__init__(address, root)
+        self._more = more
 
     def _command(self) -> Sequence[str]:
         program = need_program("named", server="BIND", package="bind9")
@@ -50,6 +54,7 @@ options {{
     allow-recursion {{ any; }};
     dnssec-validation no;
     empty-zones-enable no;
+    {self._more}
 }};
 controls {{ }};
 zone "." {{ type hint; file "{self._hints()}"; }};

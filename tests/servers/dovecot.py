@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
+import smtplib
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -38,16 +40,17 @@ class Dovecot(RunningServer):
         folder = self.directory / "mail" / user
         return [path.read_bytes() for place in ("new", "cur") for path in sorted((folder / place).glob("*"))]
 
+    def empty_mailbox(self, user: str) -> None:
+        """Forget a user's messages."""
+        shutil.rmtree(self.directory / "mail" / user, ignore_errors=True)
+
     def copy_mailbox(self, user: str, to: Dovecot) -> None:
         """Copy a user's messages to another server, those that it has not got yet."""
-        place, owner = to.directory / "mail" / user / "cur", pwd.getpwnam(_NOBODY)
-        place.mkdir(parents=True, exist_ok=True)
-        for folder in (place.parent, place):
-            os.chown(folder, owner.pw_uid, owner.pw_gid)
-        for number, message in enumerate(self.messages(user)):
-            copied = place / f"copy-{number}:2,"
-            copied.write_bytes(message)
-            os.chown(copied, owner.pw_uid, owner.pw_gid)
+        held = set(map(_body, to.messages(user)))
+        missing = [message for message in self.messages(user) if _body(message) not in held]
+        with smtplib.LMTP(to.address, to.lmtp_port, local_hostname="copy.invalid") as line:
+            for message in missing:
+                line.sendmail("", [user], message)
 
     def _command(self) -> Sequence[str]:
         owner = pwd.getpwnam(_NOBODY)
@@ -128,3 +131,7 @@ service auth {{
   }}
 }}
 """
+
+
+def _body(message: bytes) -> bytes:
+    return message.replace(b"\r\n", b"\n").partition(b"\n\n")[2]

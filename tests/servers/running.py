@@ -86,12 +86,17 @@ class RunningServer(ABC):
             )
         self._wait(self._is_ready, "an answer")
 
+    def ask_to_end(self) -> None:
+        """Tell the process to end, and do not wait for it; harmless when it has ended."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+
     def stop(self) -> None:
         """End the process and wait for it; harmless when it has ended."""
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGCONT)
-        self._process.terminate()
+        self.ask_to_end()
         try:
             self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

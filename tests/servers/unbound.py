@@ -16,14 +16,18 @@ class Unbound(RunningServer):
 
     Test servers listen on ports other than 53, which a delegation cannot name: give every zone whose
     servers are to be asked its own entry. It never leaves 127.0.0.1. `flush` empties the cache by a restart.
+    With `anchor`, a DS record as text, it validates.
     """
 
     software = "unbound"
 
-    def __init__(self, stubs: Mapping[str, Sequence[Endpoint]], *, name: str = "", port: int | None = None) -> None:
+    def __init__(
+        self, stubs: Mapping[str, Sequence[Endpoint]], *, name: str = "", port: int | None = None, anchor: str = ""
+    ) -> None:
         self._program = need_program("unbound", server="Unbound", package="unbound")
         super().__init__(name, port=port)
         self._stubs = dict(stubs)
+        self._anchor = anchor
 
     def flush(self) -> None:
         """Forget everything that was cached."""
@@ -37,6 +41,11 @@ class Unbound(RunningServer):
 
     def _is_ready(self) -> bool:
         return self._answers()
+
+    def _modules(self) -> str:
+        if not self._anchor:
+            return '    module-config: "iterator"'
+        return f'    module-config: "validator iterator"\n    trust-anchor: "{self._anchor}"'
 
     def _options(self) -> str:
         return f"""
@@ -54,7 +63,7 @@ server:
     do-ip6: no
     do-not-query-localhost: no
     access-control: 127.0.0.0/8 allow_snoop
-    module-config: "iterator"
+{self._modules()}
     target-fetch-policy: "0 0 0 0 0"
     unblock-lan-zones: yes
     local-zone: "test." nodefault

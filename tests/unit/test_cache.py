@@ -242,6 +242,19 @@ def test_ns_kept_longer_than_glue_fetches_the_glue_again(world: World) -> None:
     assert world.sent == [TLD_ADDRESS, OLD_ADDRESS]
 
 
+def test_a_referral_for_glue_does_not_displace_the_childs_ns(world: World) -> None:
+    world.old.set_zone(CLIENT_APEX, CLIENT.replace("ns1 7200 A", "ns1 60 A"))
+    world.ask(CLIENT_APEX, NS)
+    world.tld.set_zone(name("test."), TLD.replace("client 3600 NS", "client 60 NS"))
+    world.clock.advance(61)
+    world.ask()
+    world.delegate_to_new()
+    world.clock.advance(1000)  # what the referral said of NS is over, the glue is not
+    world.sent.clear()
+    world.ask()
+    assert world.sent == [OLD_ADDRESS]
+
+
 def test_the_childs_ns_wins_over_the_parents_while_both_are_kept(world: World) -> None:
     world.old.set_zone(CLIENT_APEX, NEW_CLIENT)
     world.ask(CLIENT_APEX, NS)
@@ -279,6 +292,22 @@ def test_goes_on_to_the_next_server_when_one_is_lame(world: World) -> None:
         name("test."), TLD + "client 3600 NS ns0.client\nns0.client 3600 A 192.0.2.1\n"
     )  # the root server: not authoritative for the client's zone
     assert values(world.ask()) == {"203.0.113.1"}
+
+
+def test_all_servers_of_a_zone_are_asked_in_an_order_that_follows_from_the_seed(world: World) -> None:
+    world.tld.set_zone(name("test."), TLD + "client 3600 NS ns2.client\nns2.client 3600 A 192.0.2.4\n")
+
+    def asked(seed: int) -> list[str]:
+        resolver = CachingResolver([ROOT_ADDRESS], world.send, world.clock.now, seed=seed)
+        world.sent.clear()
+        for _ in range(20):
+            resolver.resolve(WWW, A)
+            world.clock.advance(300)
+        return [address for address in world.sent if address in (OLD_ADDRESS, NEW_ADDRESS)]
+
+    first = asked(1)
+    assert set(first) == {OLD_ADDRESS, NEW_ADDRESS}
+    assert asked(1) == first != asked(2)
 
 
 def test_threat_18_an_answer_for_another_name_is_not_believed(world: World) -> None:

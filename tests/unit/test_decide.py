@@ -87,6 +87,9 @@ def check(gate: GateSpec = HTTP, when: When = "after") -> Check:
     return Check(gate, when, (0,))
 
 
+LENIENT = replace(HTTP, kind="smtp", name="smtp", lenient=True)
+
+
 def judged(outcome: str, move: int = 0, gate: str = "http", *, not_yet: bool = False, **facts: str) -> Judged:
     return Judged(move, gate, outcome, f"{gate} says {outcome}", not_yet, 1, facts=tuple(facts.items()))  # type: ignore[arg-type] # one of the three words
 
@@ -242,6 +245,38 @@ def test_a_gate_that_failed_the_same_way_before_is_not_our_doing(
     entries = ((0, baseline), (1, Intended(1, 1)), (2, Done(1, "applied")), (3, replace(after, move=2)))
 
     assert isinstance(next_of(plan, *entries, now=20), End if excused else Look)
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "goes_on"),
+    [
+        ("unknown", "unknown", True),
+        ("fail", "fail", True),
+        ("pass", "fail", False),
+        ("unknown", "fail", False),
+        ("pass", "unknown", False),
+    ],
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_gate_that_nobody_wrote_lets_be_what_was_no_better_before(
+    was: str,
+    is_now: str,
+    goes_on: bool,
+    when: When,
+) -> None:
+    """M4: mail that cannot be judged from here, or was broken, is no reason; mail that gets worse is."""
+    if when == "after":
+        plan = a_plan(check(LENIENT, "baseline"), Do(0), check(LENIENT), Hold("wait", 60, (), (0,)))
+    else:
+        plan = a_plan(check(LENIENT, "baseline"), check(LENIENT, "before"), Do(0))
+    wrote: tuple[tuple[float, Entry], ...] = ((1, Intended(1, 1)), (2, Done(1, "applied"))) if when == "after" else ()
+    move = 2 if when == "after" else 1
+    seen = tuple((3 + 10 * n, judged(is_now, move, "smtp", a=str(n))) for n in range(40))
+    decision = next_of(plan, (0, judged(was, 0, "smtp", a="old")), *wrote, *seen, now=500)
+    if goes_on:
+        assert isinstance(decision, (Call, SetDue)), decision
+    else:
+        assert isinstance(decision, (End, BeginBack)), decision
 
 
 def test_a_failure_counts_when_the_new_side_was_well_before_the_switch() -> None:

@@ -136,6 +136,13 @@ def test_a_selector_that_is_not_there_fails_when_it_goes_and_warns_when_it_never
     fails(world.verdict(DKIM, gone, options={"selectors": ("s1",)}), f"{KEY} is missing")
 
 
+def test_a_selector_that_the_plan_points_at_nothing_fails_though_there_was_no_key_before(world: PolicyWorld) -> None:
+    made = becomes("s1._domainkey", "CNAME", None, "client._domainkey.hoster.example.")
+    fails(world.verdict(DKIM, made, options={"selectors": ("s1",)}), f"{KEY} is missing")
+    world.hoster(f"client._domainkey 300 TXT {chunks(f'v=DKIM1; k=rsa; p={STRONG}')}\n")
+    passes(world.verdict(DKIM, made, options={"selectors": ("s1",)}))
+
+
 def test_a_key_behind_an_alias_in_another_domain_is_found(world: PolicyWorld) -> None:
     world.hold("s1._domainkey 300 CNAME client._domainkey.hoster.example.\n")
     world.hoster(key(WEAK, "client"))

@@ -14,7 +14,8 @@ import trustme
 from dnsrun.gates.tls import Tls
 from dnsrun.model.observation import Observation, Verdict, Words
 from dnsrun.model.playbook import Json
-from gateworld import NEW, WEB_MOVES, WWW, FixedView, case, net, spec
+from dnsrun.rehearse.authority import Authority
+from gateworld import APEX, NEW, WEB_MOVES, WWW, FixedView, case, net, server, spec
 from webworld import hang, raw, smtp, web
 
 GATE = Tls()
@@ -75,3 +76,31 @@ def test_another_protocol_fails_and_silence_is_not_known(authority: trustme.CA, 
         assert "the TLS handshake fails" in look(place, tmp_path)[0].because
     with raw(hang) as place:
         assert look(place, tmp_path, timeout=1)[0].outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("records", "allowed"),
+    [
+        (('@ 60 CAA 0 issue "digicert.com"',), "client.example CAA allows digicert.com"),
+        (('@ 60 CAA 0 issue ";"',), "client.example CAA allows nobody"),
+        (('@ 60 CAA 0 issue "letsencrypt.org; validationmethods=dns-01"',), None),
+        (('@ 60 CAA 0 issue "digicert.com"', 'www 60 CAA 0 issue "letsencrypt.org"'), None),
+        (('@ 60 CAA 0 iodef "mailto:a@client.example"',), None),
+        ((), None),
+    ],
+)
+def test_m5_a_certificate_that_caa_does_not_let_be_renewed_warns(
+    records: tuple[str, ...], allowed: str | None, tmp_path: Path
+) -> None:
+    """Nothing fails today, and the renewal does in weeks."""
+    made = trustme.CA(organization_name="Let's Encrypt")
+    made.cert_pem.write_to_path(tmp_path / "ca.pem")
+    soa = "@ 60 SOA ns1 nobody 1 1800 900 604800 60\n@ 60 NS ns1\nns1 60 A 198.51.100.53"
+    with served(made, WWW, 30) as place, Authority({APEX: "\n".join((soa, *records))}) as dns_server:
+        places = {(NEW, 443): place, ("198.51.100.53", 53): (dns_server.address, dns_server.port)}
+        view = FixedView(net(places), servers=(server("ns1.client.example", "198.51.100.53"),), hosts={WWW: (NEW,)})
+        written = spec(GATE, host=f"{WWW}.", ca=str(tmp_path / "ca.pem"))
+        verdict = GATE.judge(written, CASE, GATE.observe(written, CASE, view, view.net))
+
+    assert verdict.outcome == "pass"
+    assert [warning.startswith(allowed or "") for warning in verdict.warnings] == [True] * (allowed is not None)

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import dns.name
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dnsrun.model.playbook import MailSpec, RecordSpec
 from dnsrun.model.zone import ZoneSnapshot
@@ -207,7 +209,8 @@ def tree(held: ZoneSnapshot, text: str, *, most: int = 12) -> tuple[str, ...]:
         f"dnsrun: 1\ndomain: client.example\nproviders: {{host: {{use: manual, panel: other}}}}\n"
         f"zone: {{from: host}}\n{text}"
     )
-    found = Elsewhere({dns.name.from_text("mx1.relay.example"): "elsewhere: 198.51.100.25"})
+    hosts = {dns.name.from_text("mx1.relay.example"): "elsewhere: 198.51.100.25"}
+    found = Elsewhere(hosts, {"192.0.2.7": "is named out.client.example"})
     return mail_tree(mail_graph(book.mail, held), book, found, most=most)
 
 
@@ -232,6 +235,15 @@ def test_the_tree_shows_each_way_once_and_who_shares_a_server_that_is_left() -> 
         "sending    SPF of client.example: v=spf1 include:_spf.relay.example -all",
         "           SPF of client.example → `include:_spf.relay.example` (elsewhere)",
         '           DKIM: k9q._domainkey.client.example → TXT "v=DKIM1; p=MI"',
+    )
+
+
+def test_a_declared_sender_is_shown_with_the_name_that_receivers_look_up() -> None:
+    text = PLAYBOOK.replace("front:", "senders: [{address: 192.0.2.7}, {address: 192.0.2.8}], front:")
+
+    assert tree(STORY, text)[-2:] == (
+        "           192.0.2.7 sends (`mail.senders`, until always); is named out.client.example",
+        "           192.0.2.8 sends (`mail.senders`, until always); its name was not looked up",
     )
 
 
@@ -268,3 +280,26 @@ def test_a_mailbox_host_that_the_captured_zone_does_not_hold_is_named() -> None:
 
     assert "mail programs send through smtp.client.example" in sentence
     assert "has no address in the zone as it was captured" in sentence
+
+
+LABELS = st.sampled_from(["@", "a", "b", "mail", "*", "autodiscover", "_dmarc", "x._domainkey", "_25._tcp.mail"])
+LINES = st.one_of(
+    st.tuples(LABELS, LABELS).map(lambda pair: f"{pair[0]} 300 CNAME {pair[1]}"),
+    st.tuples(LABELS, LABELS).map(lambda pair: f"{pair[0]} 300 MX 10 {pair[1]}"),
+    LABELS.map(lambda owner: f"{owner} 300 A {OLD}"),
+    st.tuples(
+        LABELS, st.text(st.characters(codec="ascii", exclude_characters='"\\', min_codepoint=32), max_size=40)
+    ).map(lambda pair: f'{pair[0]} 300 TXT "v=spf1 {pair[1]}"'),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(LINES, min_size=1, max_size=12))
+def test_any_zone_has_a_graph_whose_every_link_is_there(lines: list[str]) -> None:
+    """Chains in circles, wildcards, SPF that nobody can read: every ride ends, and its RRset is the zone's."""
+    held = zone(*lines)
+    graph = mail_graph(MAIL, held)
+
+    assert all(ride.path and all(ride.path) for ride in graph.rides)
+    assert set(graph.keys) <= set(held.rrsets)
+    assert {name("imap"), name("smtp")} <= set(graph.hosts)

@@ -10,6 +10,7 @@ from time import process_time
 import pytest
 import yaml
 
+from answers import answered
 from dnsrun.errors import PlaybookError
 from dnsrun.playbook import tree
 from dnsrun.playbook.problems import Problems
@@ -118,9 +119,10 @@ def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
         load_playbook(path, KINDS, today=TODAY)
 
 
-def test_a_file_is_read_like_its_text() -> None:
-    path = EXAMPLES / "web-move.yaml"
-    assert load_playbook(path, KINDS, today=TODAY) == read(path.read_text(encoding="utf-8"), str(path))
+def test_a_file_is_read_like_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "web-move.yaml"
+    path.write_text(answered("web-move"), encoding="utf-8")
+    assert load_playbook(path, KINDS, today=TODAY) == read(answered("web-move"), str(path))
 
 
 def test_messages_show_no_byte_that_steers_a_terminal() -> None:

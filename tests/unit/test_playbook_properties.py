@@ -12,15 +12,18 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from answers import answered
 from dnsrun.errors import PlaybookError
 from dnsrun.model.codec import decode, encode
 from dnsrun.model.playbook import Mark, Phase, Playbook
 from dnsrun.model.text import escape
+from dnsrun.playbook.examples import examples
+from dnsrun.playbook.read import read_playbook
 from dnsrun.playbook.unanswered import OPEN
-from playbook_words import EXAMPLES, read
+from dnsrun.wiring.plugins import kinds
+from playbook_words import TODAY, read
 
-WEB_MOVE = (EXAMPLES / "web-move.yaml").read_text(encoding="utf-8")
-MAIL_SWITCH = (EXAMPLES / "mail-switch.yaml").read_text(encoding="utf-8")
+READY_MADE = [answered(name) for name in examples()]
 HEAD = "dnsrun: 1\ndomain: client.example.jp\nproviders: {host: {use: manual}}\nzone: {from: host}\n"
 
 MARK = Mark("", 1, 1)
@@ -62,7 +65,7 @@ def test_any_tree_gives_a_playbook_or_problems(tree: dict[str, Any]) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from([WEB_MOVE, MAIL_SWITCH]), st.data())
+@given(st.sampled_from(READY_MADE), st.data())
 def test_a_damaged_playbook_gives_a_playbook_or_problems(text: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(text)))
     until = data.draw(st.integers(at, min(at + 30, len(text))))
@@ -135,8 +138,8 @@ def test_a_playbook_in_yaml_and_in_json_is_the_same(entries: list[tuple[str, dic
     )
 
 
-@pytest.mark.parametrize("text", [WEB_MOVE, MAIL_SWITCH], ids=["web-move", "mail-switch"])
+@pytest.mark.parametrize("text", READY_MADE, ids=examples())
 def test_phases_survive_the_journal(text: str) -> None:
     """Stored as data and read back, steps and gates are the same."""
-    phases = read(text).phases
+    phases = read_playbook(text, "client.yaml", kinds(), today=TODAY).phases
     assert decode(tuple[Phase, ...], json.loads(json.dumps(encode(phases)))) == phases

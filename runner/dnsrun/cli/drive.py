@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrun.engine.advance import Busy, DueAt, Ended, NeedsPerson, advance
 from dnsrun.engine.run import Run
-from dnsrun.errors import Exit, Lost, Refused, UsageError
+from dnsrun.engine.strays import strays
+from dnsrun.errors import Exit, Lost, OutsideError, Refused, UsageError
 from dnsrun.journal.fold import Outcome
 from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.plan import Plan
@@ -261,7 +262,7 @@ def _after_rollback(work: Work, result: Result, plan: Plan | None) -> list[str]:
         seen = "what the new name servers said" if switch_of(plan) else changed_things(back)
         lines[0] += f" Until {short_time(until, now)} some visitors may still see {seen}."
     lines[0] += f" Left as it is: {result.because}." if result.because else " Nothing else was touched."
-    lines += _both_sides_after_rollback(work, now)
+    lines += [*_both_sides_after_rollback(work, now), *_strays(work, now)]
     if work.asked_back:
         return lines
     if plan and switch_of(plan):
@@ -270,6 +271,20 @@ def _after_rollback(work: Work, result: Result, plan: Plan | None) -> list[str]:
     thing = "the new server" if changed_things(back) == "the new server" else "what failed"
     lines.append(f"Next: repair {thing}, then run the same command again (no waiting needed).")
     return lines
+
+
+def _strays(work: Work, now: datetime) -> list[str]:
+    """Say where mail may lie that came while senders were led to the new server, and how much, where that is seen."""
+    try:
+        found = strays(work.run)
+    except OutsideError:
+        return []
+    if found is None:
+        return []
+    period = f"Mail that came between {short_time(found.since, now)} and {short_time(found.until, now)}"
+    there = f"may lie at {', '.join(found.addresses)}: have it copied from there afterwards."
+    counted = (f"  {address}, counted now: {words}." for address, words in found.counts.items())
+    return [f"{period}, when no honest cache leads there any more, {there}", *counted]
 
 
 def _both_sides_after_rollback(work: Work, now: datetime) -> list[str]:
@@ -281,7 +296,7 @@ def _both_sides_after_rollback(work: Work, now: datetime) -> list[str]:
     if known.unknown_until and known.unknown_until > now:
         lines.append(
             f"A name that nobody knew of may be missing until {full_time(known.unknown_until)}, "
-            "when the last cache drops the new name servers."
+            "when no cache goes by the new name servers any more."
         )
     return [*lines, f"Leave the zone at {known.new} in place until {full_time(known.clean_at)}: caches still ask it."]
 

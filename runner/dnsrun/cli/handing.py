@@ -13,10 +13,10 @@ from dnsrun.engine.eyes import recent, side_view
 from dnsrun.engine.run import Run
 from dnsrun.gates.parity.sides import Sides
 from dnsrun.model.act import SetDelegation, WriteZone
-from dnsrun.model.plan import Plan
+from dnsrun.model.plan import Check, Plan
 from dnsrun.model.times import duration
 from dnsrun.model.zone import Delegation
-from dnsrun.plan.moving import apex_ns_ttl_s, clean_at, delegation_life_s, longest_ttl_s
+from dnsrun.plan.moving import apex_ns_ttl_s, clean_at, delegation_life_s, longest_ttl_s, negative_ttl_s
 from dnsrun.plan.planner import content_of
 from dnsrun.plan.situation import Situation
 from dnsrun.ports.gate import GateCase, ZoneMove
@@ -63,14 +63,15 @@ def handing(run: Run, plan: Plan, situation: Situation, polite: Rate) -> Handing
     life_s = delegation_life_s(moving.delegation, zones)
     kept = clean_at(situation.now, life_s, max(longest_ttl_s(zone) for zone in zones)) - situation.now
     parent_s = moving.delegation.ttl_s
-    move = zone_move(run, plan, content)
+    asks = any(isinstance(one, Check) and one.gate.kind == "parity" for one in plan.moves)  # unless switched off
+    move = zone_move(run, plan, content) if asks else None
     questions, servers, takes = _asking(run, situation, move, polite) if move else (0, 0, timedelta())
     return Handing(
         parent_s=parent_s,
         zone_s=max(apex_ns_ttl_s(zone, 0) for zone in (situation.zone, moving.captured)),
         asked_s=life_s,
         kept_s=int(kept.total_seconds()),
-        unknown_s=max(parent_s, apex_ns_ttl_s(content, 0)),
+        unknown_s=max(parent_s, apex_ns_ttl_s(content, 0)) + negative_ttl_s(moving.other),
         questions=questions,
         servers=servers,
         takes=takes,

@@ -12,7 +12,7 @@ from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.model.zonetext import from_text
-from dnsrun.plan.moving import apex_ns_ttl_s, clean_at, delegation_life_s, longest_ttl_s
+from dnsrun.plan.moving import apex_ns_ttl_s, clean_at, delegation_life_s, longest_ttl_s, negative_ttl_s
 from dnsrun.ports.journal import Journal
 
 from .stage import Moved, Stage
@@ -34,7 +34,9 @@ def moved(journal: Journal, state: RunState, playbook: Playbook) -> Moved | None
     plan, act = found
     zones = tuple(_zones(journal, state, plan))
     life_s = max(delegation_life_s(side, zones) for side in (act.before, act.after))
-    unknown_s = max(act.after.ttl_s, apex_ns_ttl_s(zones[-1], 0))
+    # The last cache asks just before it drops the new name servers, and keeps that the name does not exist.
+    absent_s = negative_ttl_s(from_text(journal.get(plan.other))) if plan.other else 0
+    unknown_s = max(act.after.ttl_s, apex_ns_ttl_s(zones[-1], 0)) + absent_s
     return Moved(
         stage,
         zone.provider,

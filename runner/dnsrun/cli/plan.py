@@ -66,8 +66,10 @@ def show_plan(session: Session, target: Target, *, verbose: bool) -> Exit:
         session.console.json(_as_data(work, prepared, foreseen, tree))
         return Exit.DONE
     _head(work, prepared)
+    if tree:
+        session.console.out("  Mail, as far as the zone and the playbook show it:")
     for line in tree:
-        session.console.out(f"  mail {line}")
+        session.console.out(f"    {line}")
     following = next((each_ for each_ in foreseen if each_.plan and (each_.plan.moves or each_.plan.closes)), None)
     said: set[str] = set()
     for each_ in foreseen:

@@ -16,8 +16,8 @@ class Moved:
     """How far the move is. Times are UTC; None before the name servers were switched.
 
     `at`: every server of the parent showed the newest delegation. `unknown_until`: after going back, a name that only
-    the old side holds and nobody knew is found again by then (D4). `clean_at`: no honest cache asks the other side any
-    more, nor holds what it said (D1, D10).
+    the old side holds and nobody knew is found again by then, also where caches hold that it is absent (D4).
+    `clean_at`: no honest cache asks the other side any more, nor holds what it said (D1, D10).
     """
 
     stage: Stage

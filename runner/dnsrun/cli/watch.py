@@ -31,7 +31,7 @@ from .targets import Target, everything, named, state_of, stored_playbook
 
 _STYLES: dict[str, Style] = {"new": "ok", "old": "changed", "neither": "failed", "silent": "skipped"}
 _WORDS = {"new": "new", "old": "old", "neither": "NEITHER", "silent": "silent"}
-_SERVER_WIDTH, _CELL_WIDTH, _MOST_COLUMNS, _MOST_ROWS = 32, 16, 4, 24
+_SERVER_WIDTH, _CELL_WIDTH, _MOST_COLUMNS, _MOST_ROWS = 40, 15, 4, 24
 _GATES_EVERY = timedelta(seconds=60)
 _FAILURES = 2
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from dns.name import Name
 from dns.rdatatype import RdataType
 
 from dnsrun.dnsio.probing import found, probe
 from dnsrun.dnsio.views import ServerView
 from dnsrun.errors import OutsideError
+from dnsrun.gates.options import hosts
 from dnsrun.journal.fold import MoveState
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.content import Content, is_content
@@ -90,7 +92,7 @@ def _refreshed(run: Run, view: ServerView, undone: tuple[Undone, ...], listed: Z
     taken_back = _taken_back(undone)
     old = side_view(run, "old", base=view)
     known = asked_zone(run, old, before.rrsets.keys() | wanted.rrsets.keys()).rrsets
-    answered = {**listed.rrsets, **found(probe(old, run.apex, names_in_zone(run)), run.apex).rrsets, **known}
+    answered = {**listed.rrsets, **found(probe(old, run.apex, _known_names(run)), run.apex).rrsets, **known}
     apex_ns = RRsetKey(run.apex, RdataType.NS)
     newer = {
         key: rrset.with_ttl(min(rrset.ttl_s, copied_ttl_s(run.playbook)))
@@ -98,6 +100,16 @@ def _refreshed(run: Run, view: ServerView, undone: tuple[Undone, ...], listed: Z
         if key not in taken_back and key != apex_ns and is_content(key.rdtype)
     }
     return replace(wanted, rrsets={**wanted.rrsets, **newer, **taken_back})
+
+
+def _known_names(run: Run) -> Iterator[Name]:
+    """Yield what the playbook mentions anywhere: in its records and its mail, as a host of a gate or of an account."""
+    yield from names_in_zone(run)
+    for phase in run.playbook.phases:
+        for gate in (*phase.gates, *(gate for step in phase.steps for gate in step.gates)):
+            yield from hosts(gate)
+    for account in run.playbook.mail.accounts.values() if run.playbook.mail else ():
+        yield from filter(None, (account.imap, account.submission))
 
 
 def _taken_back(undone: tuple[Undone, ...]) -> dict[RRsetKey, RRset]:

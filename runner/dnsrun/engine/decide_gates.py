@@ -96,10 +96,13 @@ def gate_failed(at: Standing, move: Check | Hold, rounds: Rounds, gate: GateSpec
 
 def is_excused(at: Standing, move: Check | Hold, rounds: Rounds, gate: GateSpec | None = None) -> bool:
     """A gate that failed in the same way straight before, and has never passed, is not our doing."""
-    name = gate.name if gate else move.gate.name if isinstance(move, Check) else ""
+    spec = gate or (move.gate if isinstance(move, Check) else None)
+    name, lenient = (spec.name, spec.lenient) if spec else ("", False)
+    earlier = list(_rounds_of(at, name, ("baseline",)))
+    if lenient and rounds.last.outcome != "pass" and not (isinstance(move, Check) and move.when in {"safe", "back"}):
+        return any(each.last.outcome == rounds.last.outcome for each in earlier)
     if (isinstance(move, Check) and move.when != "after") or rounds.last.outcome != "fail":
         return False
-    earlier = list(_rounds_of(at, name, ("baseline",)))
     passed = any(each.successes for each in _rounds_of(at, name, ("before",)))
     facts = rounds.last.facts
     return not passed and bool(facts) and any(e.last.outcome == "fail" and e.last.facts == facts for e in earlier)

@@ -57,7 +57,7 @@ def look_around(run: Run, plan: Plan) -> Picture:
     wanted = _wanted(run, plan)
     keys = tuple(wanted)
     apex_ns = RRsetKey(run.apex, RdataType.NS)
-    seen = [one for one in view.ask([key for key in keys if key != apex_ns]) if not one.control]
+    seen = [one for one in view.ask(keys) if not one.control]
     resolvers = [Endpoint(dns.name.root, address) for address in run.playbook.resolvers]
     told = list(ask_caches(run.ports.net, resolvers, keys, run.ports.clock.now()))
     rows = (*_parents(view, plan, apex_ns), *_rows("name server", seen, wanted), *_rows("resolver", told, wanted))

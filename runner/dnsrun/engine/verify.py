@@ -14,7 +14,7 @@ from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.plan.gating import KNOW_THE_MOVE
 from dnsrun.ports.gate import GateCase
 
-from .cases import held_before, provider_at, senders_of, zone_move
+from .cases import held_before, logins, provider_at, senders_of, zone_move
 from .eyes import current, future, side_view
 from .rounds import judge_once
 from .run import Run, merged
@@ -76,6 +76,7 @@ def _case(
         first_round=False,
         commands_allowed=run.ports.commands_allowed,
         move=zone_move(run, plan, content) if gate.kind in KNOW_THE_MOVE else None,
+        accounts=logins(run),
         senders=senders,
         left=left,
     )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 import dns.name
 from dns.name import Name
 
 from dnsrun.model.playbook import GateSpec
+
+from .weburl import BadUrlError, is_address, parse
 
 
 def text(spec: GateSpec, key: str, default: str = "") -> str:
@@ -35,3 +40,11 @@ def texts(spec: GateSpec, key: str) -> tuple[str, ...]:
 def names(spec: GateSpec, key: str) -> frozenset[Name]:
     """Return a list of host names as absolute names."""
     return frozenset(map(dns.name.from_text, texts(spec, key)))
+
+
+def hosts(spec: GateSpec) -> Iterator[Name]:
+    """Yield the host names that the options mention: `host`, `names`, and the host of `url`."""
+    mentioned = [*texts(spec, "host"), *texts(spec, "names")]
+    with suppress(BadUrlError):
+        mentioned += [parse(url).host for url in texts(spec, "url")]
+    yield from (dns.name.from_text(one) for one in mentioned if one and not is_address(one))

@@ -7,6 +7,7 @@ import socket
 import ssl
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cache
 
 from dnsrun.model.observation import NoReply, Words
 from dnsrun.ports.net import Net
@@ -20,7 +21,13 @@ _NAMES = 3
 
 def context(ca: str) -> ssl.SSLContext:
     """Return a context that trusts the certificates of file `ca`, or the system's; reads the disk, raises `OSError`."""
-    return ssl.create_default_context(cafile=ca or None)
+    return ssl.create_default_context(cafile=ca) if ca else _system(ssl.get_default_verify_paths())
+
+
+@cache
+def _system(_paths: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
+    """Return what the system trusts; reading that takes longer than a handshake, so it is read once for its paths."""
+    return ssl.create_default_context()
 
 
 def secure(sock: socket.socket, host: str, trust: ssl.SSLContext, budget: Budget) -> ssl.SSLSocket:
@@ -48,8 +55,9 @@ def facts(sock: ssl.SSLSocket) -> dict[str, str]:
     certificate = sock.getpeercert() or {}
     names = [str(value) for kind, value in _pairs(certificate.get("subjectAltName")) if kind in ("DNS", "IP Address")]
     return {
-        "certificate_subject": _common_name(certificate.get("subject")) or ", ".join(names[:_NAMES]),
-        "certificate_issuer": _common_name(certificate.get("issuer"), "organizationName"),
+        "certificate_subject": _part(certificate.get("subject"), "commonName") or ", ".join(names[:_NAMES]),
+        "certificate_issuer": _part(certificate.get("issuer"), "commonName", "organizationName"),
+        "certificate_authority": _part(certificate.get("issuer"), "organizationName"),
         "certificate_fingerprint": hashlib.sha256(sock.getpeercert(binary_form=True) or b"").hexdigest(),
         "not_after": _time(str(certificate.get("notAfter", ""))),
     }
@@ -62,9 +70,10 @@ def in_words(error: ssl.SSLError) -> str:
     return f"the TLS handshake fails: {error.reason or 'the server closed it'}"
 
 
-def _common_name(name: object, *fallbacks: str) -> str:
+def _part(name: object, *keys: str) -> str:
+    """Return the first of these parts that a distinguished name has; empty when it has none."""
     held = dict(pair for part in name for pair in part) if isinstance(name, tuple) else {}
-    return str(next((held[key] for key in ("commonName", *fallbacks) if key in held), ""))
+    return str(next((held[key] for key in keys if key in held), ""))
 
 
 def _pairs(value: object) -> tuple[tuple[object, object], ...]:

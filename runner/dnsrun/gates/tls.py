@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+
+import dns.name
 
 from dnsrun.model.observation import Observation, Verdict, Words
 from dnsrun.model.playbook import GateSpec
+from dnsrun.model.rrset import RRsetKey
 from dnsrun.model.text import shorten
 from dnsrun.ports.gate import GateCase
 from dnsrun.ports.kinds import SERVICE_TIMING, Fragment
 from dnsrun.ports.net import Net, View
 
 from . import options, services
+from .caa import ask_caa, caa_problem
 
 _TIMEOUT_S = 10
 _DAYS = 7
@@ -46,15 +51,20 @@ class Tls:
         except OSError as err:
             return service.not_asked(f"the certificates to trust cannot be read: {err.strerror or err}")
         timeout_s = options.number(spec, "timeout", _TIMEOUT_S)
-        return services.observe(
+        shaken = services.observe(
             service, case, view, net, lambda address: shake(net, (address, service.port), host, trust, timeout_s)
         )
+        return (*shaken, *ask_caa(dns.name.from_text(host), case.apex, view))
 
     def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:  # noqa: ARG002 - the certificate alone decides
         """Judge one round; pure. Days are counted from the time of the observations."""
         days = options.number(spec, "days", _DAYS)
         at = seen[0].at if seen else None
-        return services.judge(_of(spec), seen, lambda words: _problem(words, at, days), _good)
+        shaken = [one for one in seen if not isinstance(one.of, RRsetKey)]
+        verdict = services.judge(_of(spec), shaken, lambda words: _problem(words, at, days), _good)
+        issuers = {one.got.fact("certificate_authority") or "" for one in shaken if isinstance(one.got, Words)}
+        problems = [words for issuer in sorted(issuers) if (words := caa_problem(issuer, seen))]
+        return replace(verdict, warnings=(*verdict.warnings, *problems))
 
 
 def _of(spec: GateSpec) -> str:

@@ -192,6 +192,7 @@ class GateSpec:
     Times are seconds. `at` None means before and after. `off` is the reason why the gate does not run.
     `name` is unique within its phase and stable between runs of the same playbook. `side` says whose servers are
     asked: those of the live delegation, those of the host that the zone leaves, or those of the host it moves to.
+    `lenient`: nobody wrote it, so what is no better and no worse than before the phase does not decide.
     """
 
     kind: str
@@ -206,6 +207,7 @@ class GateSpec:
     advisory: bool = False
     off: str | None = None
     side: Side = "live"
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

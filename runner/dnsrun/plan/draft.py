@@ -24,10 +24,13 @@ from .gating import (
     at_side,
     built_in,
     looking_at,
+    mail_gates,
     starting_the_clock,
     switched_off,
     watching,
+    written_kinds,
 )
+from .mail import mail_graph
 from .situation import Situation
 from .steps.kind import Compiled
 
@@ -52,7 +55,6 @@ class Draft:
         self.late = False
         self.after_caches_s: int | None = None
         self._followed: list[Change] = []
-        self._phase = phase
         self._compile = compile_step
         self._start = situation
         self._unproved: list[GateSpec] = []
@@ -65,6 +67,19 @@ class Draft:
         self._switches = any(isinstance(act, SetDelegation) and act.moves_servers for act in acts)
         sides = {self._side(act.provider) for act in acts if isinstance(act, WriteZone)}
         self._own_side: Side = "new" if self._switches or sides == {"new"} else "live"
+        self._phase = replace(phase, gates=(*phase.gates, *self._mail_gates(phase, acts)))
+
+    def _mail_gates(self, phase: Phase, acts: Iterable[Act]) -> tuple[GateSpec, ...]:
+        """Return the built-in gates of mail where the phase touches what it rides on: who may send, and protocols."""
+        playbook, live = self.situation.playbook, self.situation.live
+        changes = [one for act in acts if isinstance(act, WriteZone) and act.provider == live for one in act.changes]
+        written = written_kinds(phase)
+        if self._switches:
+            return mail_gates(playbook.mail, playbook.domain, written)
+        graph = mail_graph(playbook.mail, self.situation.zone)
+        roles = {ride.role for change in changes if (ride := graph.touched(change))}
+        policy = (built_in("spf"),) if roles and "spf" not in written else ()
+        return policy + (mail_gates(playbook.mail, playbook.domain, written) if roles - {"sending"} else ())
 
     def add(self, index: int) -> None:
         """Take one step of the phase."""

@@ -17,6 +17,7 @@ from dnsrun.model.rrset import Change, RRset, RRsetKey, target_of
 from dnsrun.model.window import LOOKAHEAD
 from dnsrun.model.zone import ZoneSnapshot
 
+from .moving import negative_ttl_s
 from .registry import registry_freeze
 from .situation import Situation
 from .steps.kind import number_of
@@ -24,7 +25,6 @@ from .ttl import Held, caches_clean_at, earliest_change, held_until, margin_s
 
 DAY_S = 86_400
 OUTSIDE_WINDOW = "outside the window"
-NEGATIVE_TTL_MAX_S = 10_800  # what resolvers keep at most, where the SOA is not known (RFC 2308 section 5)
 
 
 def earliest(
@@ -38,7 +38,7 @@ def earliest(
     `late`: a step must not begin while caches ask the servers that were delegated to before. `after_caches_s`: nor
     while one holds what earlier phases changed, and not for so many seconds since.
     """
-    lowered = _lowering(situation.playbook)
+    lowered = _lowering(situation.playbook, plan.phase)
     low = _low_ttls(plan, situation, *lowered) if lowered else ()
     moved = _after_move(situation) if late else ()
     caches = [*low, *_new_names(plan, situation), *_closing(plan, situation, after_caches_s), *moved]
@@ -79,11 +79,6 @@ def _after_move(situation: Situation) -> Iterator[tuple[str, Held]]:
     if moving and moving.clean_at:
         side = "old" if moving.switched else "new"
         yield "the delegation", Held(moving.clean_at, f"caches may ask the {side} name servers until then")
-
-
-def negative_ttl_s(zone: ZoneSnapshot) -> int:
-    """Return for how many seconds caches keep that something does not exist; the usual most where it is not known."""
-    return NEGATIVE_TTL_MAX_S if zone.negative_ttl_s is None else zone.negative_ttl_s
 
 
 def stale_life_s(changes: Iterable[Change], zone: ZoneSnapshot) -> int:
@@ -161,6 +156,8 @@ def _is_copy(change: Change, situation: Situation) -> bool:
     return captured is not None and change.after is not None and captured.same_data(change.after)
 
 
-def _lowering(playbook: Playbook) -> tuple[Step, int] | None:
-    steps = [step for phase in playbook.phases for step in phase.steps if step.kind == "lower-ttl"]
+def _lowering(playbook: Playbook, number: int) -> tuple[Step, int] | None:
+    """Return the step that lowers TTLs for a phase, and how low; None where none does, or only after that phase."""
+    phases = [phase for phase in playbook.phases if phase.number <= number]
+    steps = [step for phase in phases for step in phase.steps if step.kind == "lower-ttl"]
     return (steps[0], number_of(steps[0].options, "ttl", playbook.low_ttl_s)) if steps else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from dnsrun.model.playbook import GateSpec, Phase, Side
+from dns.name import Name
+
+from dnsrun.model.playbook import GateSpec, MailSpec, Phase, Side
 from dnsrun.ports.kinds import DNS_TIMING
 
 from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S
@@ -38,6 +40,24 @@ def built_in(kind: str, side: Side = "live") -> GateSpec:
     )
 
 
+def mail_gates(mail: MailSpec | None, domain: Name, without: frozenset[str]) -> tuple[GateSpec, ...]:
+    """Return what is asked around a change that touches mail, or moves its names: protocols, not records (M4).
+
+    `without` are the kinds that the playbook writes itself or switches off.
+    """
+    if mail is None:
+        return ()
+    asked: list[tuple[str, str, Name | None]] = [("smtp", "mail is taken", None)]
+    asked += [("imap", f"mailboxes at {host.to_text(omit_final_dot=True)}", host) for host in mail.mailboxes]
+    asked += [("submission", f"sending through {host.to_text(omit_final_dot=True)}", host) for host in mail.submission]
+    postmaster = {"rcpt": f"postmaster@{domain.to_text(omit_final_dot=True)}"}  # taken everywhere: RFC 5321 4.5.1
+    return tuple(
+        GateSpec(kind, name, {"host": host.to_text(omit_final_dot=True)} if host else postmaster, lenient=True)
+        for kind, name, host in asked
+        if kind not in without
+    )
+
+
 def looking_at(resolvers: tuple[str, ...]) -> tuple[GateSpec, ...]:
     """Return the gate that looks at the playbook's resolvers; none without them."""
     if not resolvers:
@@ -59,9 +79,14 @@ def starting_the_clock(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
 
 
 def watching(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
-    """Return the gates with the timing of a wait or watch."""
+    """Return the gates with the timing of a wait or watch; who asks for longer pauses gets them."""
     return tuple(
-        replace(gate, every_s=SLOW_S.get(gate.kind, WATCH_EVERY_S), successes=1, failures=WATCH_FAILURES)
+        replace(
+            gate,
+            every_s=max(gate.every_s, SLOW_S.get(gate.kind, WATCH_EVERY_S)),
+            successes=1,
+            failures=WATCH_FAILURES,
+        )
         for gate in gates
     )
 
@@ -70,6 +95,12 @@ def switched_off(phase: Phase) -> frozenset[str]:
     """Return the kinds of built-in gates that the playbook switches off in a phase."""
     of_steps = (gate for step in phase.steps for gate in step.gates)
     return frozenset(gate.kind for gate in (*phase.gates, *of_steps) if gate.off)
+
+
+def written_kinds(phase: Phase) -> frozenset[str]:
+    """Return the kinds of gates that the playbook writes in a phase, switched off or not."""
+    of_steps = (gate for step in phase.steps for gate in step.gates)
+    return frozenset(gate.kind for gate in (*phase.gates, *of_steps))
 
 
 def afterwards(written: Iterable[GateSpec]) -> tuple[GateSpec, ...]:

@@ -6,16 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dns.name import Name, from_text
+from dns.name import Name
 from dns.rdatatype import RdataType
 
+from dnsrun.model.choice import choice_of
 from dnsrun.model.content import is_content
-from dnsrun.model.playbook import Playbook, Step
+from dnsrun.model.playbook import Playbook
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 
 from .records import Desired, desired
 from .ttl import margin_s
+
+NEGATIVE_TTL_MAX_S = 10_800  # what resolvers keep at most, where the SOA is not known (RFC 2308 section 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,15 @@ def live_before_switch(playbook: Playbook, zone: ZoneSnapshot) -> Desired:
     kinds = [step.kind for step in steps]
     before = steps[: kinds.index("switch-ns")] if "switch-ns" in kinds else []
     switching = [step for step in before if step.kind == "switch-records"]
-    named = [_names(step) for step in switching]
     if not switching:
         return Desired((), (), (), ())
-    names = None if None in named else frozenset[Name]().union(*(each for each in named if each))
-    specs = [spec for spec in playbook.records if names is None or names & frozenset(spec.names)]
-    return desired(specs, zone, new_ttl_s=playbook.low_ttl_s, names=names)
+    choices = [choice_of(step) for step in switching]
+    return desired(
+        playbook.records,
+        zone,
+        new_ttl_s=playbook.low_ttl_s,
+        chosen=lambda key: any(key in choice for choice in choices),
+    )
 
 
 def copied_ttl_s(playbook: Playbook) -> int:
@@ -67,11 +73,6 @@ def copied_ttl_s(playbook: Playbook) -> int:
     steps = (step for phase in playbook.phases for step in phase.steps if step.kind == "copy-zone")
     given = (step.options.get("ttl") for step in steps)
     return next((ttl_s for ttl_s in given if isinstance(ttl_s, int)), playbook.low_ttl_s)
-
-
-def _names(step: Step) -> frozenset[Name] | None:
-    given = step.options.get("names")
-    return frozenset(from_text(str(name)) for name in given) if isinstance(given, tuple) else None
 
 
 def to_write(content: ZoneSnapshot, held: ZoneSnapshot, *, apex_ns: bool) -> tuple[Change, ...]:
@@ -123,6 +124,11 @@ def delegation_life_s(before: Delegation, zones: Iterable[ZoneSnapshot]) -> int:
 def longest_ttl_s(zone: ZoneSnapshot) -> int:
     """Return the longest TTL of what a zone's servers answer, in seconds."""
     return max((rrset.ttl_s for key, rrset in zone.rrsets.items() if is_content(key.rdtype)), default=0)
+
+
+def negative_ttl_s(zone: ZoneSnapshot) -> int:
+    """Return for how many seconds caches keep that something does not exist; the usual most where it is not known."""
+    return NEGATIVE_TTL_MAX_S if zone.negative_ttl_s is None else zone.negative_ttl_s
 
 
 def clean_at(shown_at: datetime, life_s: int, ttl_s: int) -> datetime:

@@ -17,10 +17,18 @@ from dnsrun.model.zone import ZoneSnapshot
 
 from .content import expected_content
 from .draft import Draft
-from .earliest import earliest, negative_ttl_s, stale_life_s
+from .earliest import earliest, stale_life_s
 from .lacking import lacking
 from .mail import mail_graph
-from .moving import apex_ns_ttl_s, copied_ttl_s, delegation_life_s, live_before_switch, longest_ttl_s, restored_ttls
+from .moving import (
+    apex_ns_ttl_s,
+    copied_ttl_s,
+    delegation_life_s,
+    live_before_switch,
+    longest_ttl_s,
+    negative_ttl_s,
+    restored_ttls,
+)
 from .records import ADDRESSES
 from .situation import Situation, original_ttls
 from .steps import STEP_KINDS

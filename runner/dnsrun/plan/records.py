@@ -5,16 +5,15 @@ An entry declares the whole RRset. A live value that is neither expected (`was`)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from dns.name import Name
 from dns.rdata import Rdata
 from dns.rdatatype import RdataType
 from dns.rdtypes.txtbase import TXTBase
 
 from dnsrun.model.playbook import RecordSpec
-from dnsrun.model.rrset import Change, RRset, RRsetKey, folded_labels, rdata_text
+from dnsrun.model.rrset import Change, RRset, RRsetKey, rdata_text
 from dnsrun.model.zone import ZoneSnapshot
 
 ADDRESSES = (RdataType.A, RdataType.AAAA)
@@ -35,17 +34,20 @@ class Desired:
 
 
 def desired(
-    specs: Iterable[RecordSpec], zone: ZoneSnapshot, *, new_ttl_s: int, names: frozenset[Name] | None = None
+    specs: Iterable[RecordSpec],
+    zone: ZoneSnapshot,
+    *,
+    new_ttl_s: int,
+    chosen: Callable[[RRsetKey], bool] = lambda _key: True,
 ) -> Desired:
-    """Compare entries with the live zone, those of `names` only when given.
+    """Compare entries with the live zone, for the RRsets that are `chosen`.
 
     `new_ttl_s` is the TTL of RRsets that do not exist yet.
     """
     changes: list[Change] = []
     already: list[str] = []
     conflicts: list[str] = []
-    chosen = None if names is None else {folded_labels(name) for name in names}
-    wanted = [(spec, key) for spec in specs for key in spec.rrset_keys() if chosen is None or key.labels in chosen]
+    wanted = [(spec, key) for spec in specs for key in spec.rrset_keys() if chosen(key)]
     for spec, key in wanted:
         live = zone.rrsets.get(key)
         target, problem = _target(spec, key, live, new_ttl_s)

@@ -17,6 +17,12 @@ def examples() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml")))
 
 
+def about(name: str) -> str:
+    """Return in one sentence what a ready-made playbook is for: the first line of prose in it. Touches the disk."""
+    lines = (line.removeprefix("#").strip() for line in example(name).splitlines()[1:])
+    return next(line for line in lines if line)
+
+
 def example(name: str) -> str:
     """Return the text of a ready-made playbook; raises `UsageError` when there is none of that name."""
     if name not in examples():

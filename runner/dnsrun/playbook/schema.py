@@ -17,7 +17,9 @@ from .values import DURATION
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-BUILT_IN_GATES = frozenset({"records", "untouched", "serial", "parity", "delegation", "dnssec", "spf"})
+BUILT_IN_GATES = frozenset(
+    {"records", "untouched", "serial", "parity", "delegation", "dnssec", "spf", "smtp", "imap", "submission"}
+)
 LOW_TTL_S = 600
 _DAY_S = 86400
 _TTL_MAX_S = 2**31 - 1  # RFC 2181 section 8

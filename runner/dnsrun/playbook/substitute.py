@@ -8,7 +8,7 @@ looks like a template (`${env.TOKEN}`, `{{7*7}}`) is ordinary text.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from .problems import Wrong
 from .wording import meant, quoted
@@ -24,7 +24,12 @@ def fill(text: str, variables: Mapping[str, str]) -> str:
 
 def has_variable(text: str) -> bool:
     """Tell whether the text refers to a variable."""
-    return any(not found.group().startswith("$$") for found in _VARIABLE.finditer(text))
+    return any(True for _ in variables_in(text))
+
+
+def variables_in(text: str) -> Iterator[str]:
+    """Yield the names of the variables that the text refers to."""
+    return (found.group(1) for found in _VARIABLE.finditer(text) if not found.group().startswith("$$"))
 
 
 def stays_literal(text: str) -> str | None:

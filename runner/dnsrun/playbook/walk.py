@@ -17,7 +17,7 @@ from dnsrun.model.playbook import Mark, SecretRef
 
 from .problems import Problems, Unknowable, Wrong
 from .secret import read_secret
-from .substitute import fill, has_variable
+from .substitute import fill, has_variable, variables_in
 from .tree import BrokenNode, ListNode, MapNode, Node, ScalarNode
 from .unanswered import is_open
 from .values import boolean, integer
@@ -85,7 +85,7 @@ class Walker:
 
     def _read(self, node: Node, schema: Schema, path: Path, key: Mark) -> Value | None:
         schema = self._alternative(node, self._resolved(schema))
-        if isinstance(node, BrokenNode) or (isinstance(node, ScalarNode) and is_open(self._filled(node.text))):
+        if isinstance(node, BrokenNode) or (isinstance(node, ScalarNode) and self._waits(node.text)):
             return None  # reported already
         if schema.get("format") == "secret":
             return self._leaf(node, path, key, lambda: self._secret(node))
@@ -206,6 +206,11 @@ class Walker:
             self._misshapen(written, "scalar", (*path, word))
 
     # scalars
+
+    def _waits(self, text: str) -> bool:
+        """Tell whether a text, or a variable in it, is an open question."""
+        used = (self._variables.get(name, "") for name in variables_in(text))
+        return is_open(self._filled(text)) or any(map(is_open, used))
 
     def _filled(self, text: str) -> str:
         try:

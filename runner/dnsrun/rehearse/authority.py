@@ -2,7 +2,8 @@
 
 It serves whole zones over UDP and TCP, takes dynamic updates, gives and takes transfers, keeps a
 log of what was asked and written, and fails in chosen ways on request. It answers with
-minimal responses: no additional data beyond the addresses of name servers. It does not sign.
+minimal responses: no additional data beyond the addresses of name servers. It does not sign;
+signatures and NSEC RRsets that a zone brings along are given to those who ask for them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from threading import Lock, RLock, Thread
 from types import TracebackType
 from typing import Literal, Self
 
+import dns.flags
 import dns.name
 import dns.serial
 import dns.tsig
@@ -30,6 +32,7 @@ from dns.update import UpdateMessage
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
 from dnsrun.rehearse.lookup import Lookup, look_up
+from dnsrun.rehearse.proofs import add_proofs
 from dnsrun.rehearse.remembered import Answers, Remembered
 from dnsrun.rehearse.responses import Faults, bare, render, spoil
 from dnsrun.rehearse.serverloop import Reply, ServerLoop, Transport
@@ -80,6 +83,7 @@ class Authority:
     `zones` maps absolute apex names to master-file text. `secondaries` names zones that are
     transferred from a primary when NOTIFY arrives or `refresh` is called; such a zone may also
     stand in `zones` with its first content, else it answers SERVFAIL until the first transfer.
+    With `ns_beside` answers carry the zone's NS RRset, from which child-centric caches learn it.
     With `key`, updates and transfers must be signed with it; queries may be. `on_notify` is
     called in the server's thread with the apex of each accepted NOTIFY. All methods may be
     called from any thread.
@@ -98,10 +102,12 @@ class Authority:
         on_notify: Callable[[Name], None] | None = None,
         address: str = "127.0.0.1",
         port: int = 0,
+        ns_beside: bool = False,
     ) -> None:
         self.address = address
         self.port = port
         self._key = key
+        self._ns_beside = ns_beside
         self._on_notify = on_notify
         self._secondaries = dict(secondaries or {})
         self._zones: dict[Name, ZoneContent | None] = dict.fromkeys(self._secondaries)
@@ -294,7 +300,9 @@ class Authority:
             return _simple("query", request, Rcode.REFUSED)
         if content is None:
             return _simple("query", request, Rcode.SERVFAIL)
-        found = look_up(content, question.name, question.rdtype)
+        found = look_up(content, question.name, question.rdtype, ns_beside=self._ns_beside)
+        if request.ednsflags & dns.flags.DO:
+            add_proofs(content, question.name, found)
         spoil(found, faults)
         return _Answered("query", found.rcode, (render(request, found, transport),))
 

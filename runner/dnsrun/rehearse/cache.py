@@ -7,8 +7,9 @@ it is given, so that a day of caching can be lived through in a second. For one 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from random import Random
 
 import dns.flags
 import dns.message
@@ -16,12 +17,18 @@ import dns.name
 from dns.message import Message
 from dns.name import Name
 from dns.rcode import Rcode
-from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.CNAME import CNAME
-from dns.rdtypes.ANY.NS import NS
 from dns.rdtypes.ANY.SOA import SOA
 from dns.rrset import RRset
+
+from .cuts import Cut, Cuts
+from .failures import Failures
+from .kinds import ORDINARY, POPULATION, CacheKind
+from .sections import address_texts, find_rrset, is_between, targets
+from .validation import Proofs
+
+__all__ = ["ORDINARY", "POPULATION", "CacheAnswer", "CacheKind", "CachingResolver", "Send"]
 
 Send = Callable[[str, Message], Message | None]
 """Ask the server at an address; None for no answer. Truncated answers are fetched again by the callee."""
@@ -34,40 +41,20 @@ _ADDRESS_TYPES = (RdataType.A, RdataType.AAAA)
 
 
 @dataclass(frozen=True, slots=True)
-class CacheKind:
-    """How a make of resolver treats TTLs, in seconds; the child's NS RRset wins over the parent's."""
-
-    name: str
-    min_ttl_s: int = 0
-    max_ttl_s: int = 86_400
-    max_negative_ttl_s: int = 3_600
-
-    def positive_s(self, ttl_s: int) -> int:
-        """Return how long an RRset with this TTL is kept."""
-        return max(self.min_ttl_s, min(ttl_s, self.max_ttl_s))
-
-    def negative_s(self, soa_ttl_s: int, minimum_s: int) -> int:
-        """Return how long an absence is kept: RFC 2308 section 5, then the cap."""
-        return min(soa_ttl_s, minimum_s, self.max_negative_ttl_s)
-
-
-ORDINARY = CacheKind("ordinary")
-"""The caps of Unbound 1.17 as it comes: a day for data, an hour for absences."""
-
-
-@dataclass(frozen=True, slots=True)
 class CacheAnswer:
     """What the user gets.
 
     `rrset` is the RRset asked for, at the end of its alias chain, with the TTL it was fetched with;
     None when there is none, and `rcode` tells why. `remaining_ttl_s` is how many whole seconds the
-    shortest-lived link may still be served. `from_cache`: nobody was asked.
+    shortest-lived link may still be served. `from_cache`: nobody was asked. `is_stale`: some link has
+    run out and is served since nobody gives better (RFC 8767).
     """
 
     rcode: Rcode
     rrset: RRset | None
     remaining_ttl_s: int
     from_cache: bool
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +62,11 @@ class _Entry:
     rcode: Rcode
     rrset: RRset | None
     expires_at: datetime
+    is_stale: bool = False
 
     def alias(self) -> Name | None:
         target = self.rrset[0] if self.rrset is not None else None
         return target.target if isinstance(target, CNAME) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A zone and the names of the servers to ask about it."""
-
-    zone: Name
-    servers: tuple[Name, ...]
 
 
 @dataclass(slots=True)
@@ -106,7 +86,9 @@ class CachingResolver:
     """Answer questions from cache, or by iteration from `root_addresses` through `send`.
 
     Data of authoritative answers and what comes with referrals (NS, glue) are kept apart: the
-    latter only lead to servers and are never given to users (RFC 2181 section 5.4.1).
+    latter only lead to servers and are never given to users (RFC 2181 section 5.4.1). A kind that
+    validates does so below `anchor`, a DS RRset. The servers of a zone are asked in the order of
+    their names, or, with a `seed`, each time in an order that follows from it.
     """
 
     def __init__(
@@ -115,40 +97,48 @@ class CachingResolver:
         send: Send,
         clock_now: Callable[[], datetime],
         kind: CacheKind = ORDINARY,
+        *,
+        anchor: RRset | None = None,
+        seed: int | None = None,
     ) -> None:
         self.kind = kind
         self._root_addresses = tuple(root_addresses)
         self._send = send
         self._now = clock_now
         self._data: _Store = {}
-        self._hints: _Store = {}
+        self._glue: _Store = {}
+        self._dice = None if seed is None else Random(seed)  # noqa: S311 - no secret
+        self._cuts = Cuts(kind)
+        self._failures = Failures(kind)
+        self._proofs = Proofs(anchor) if kind.validates and anchor is not None else None
 
     def resolve(self, name: Name, rdtype: RdataType) -> CacheAnswer:
         """Answer one question of a user; `name` is absolute, `rdtype` a type of data (not ANY).
 
-        Asks at most 64 messages through `send`; a question that cannot be answered is SERVFAIL,
-        which is not kept. Never raises for what servers say.
+        Asks at most 64 messages through `send`; a question that cannot be answered is SERVFAIL, or what
+        has run out where the kind serves that. Never raises for what servers say.
         """
         return self._resolve(name, rdtype, _Work())
 
     def _resolve(self, name: Name, rdtype: RdataType, work: _Work) -> CacheAnswer:
         now = self._now()
-        from_cache = True
+        from_cache, is_stale = True, False
         expires_at = None
         for _ in range(_MAX_CHAIN + 1):
             entry = self._find(name, rdtype, now)
             if entry is None:
-                from_cache = False
-                entry = self._fetch(name, rdtype, work)
+                asked, entry = self._fetch_or_stale(name, rdtype, work)
+                from_cache = from_cache and not asked
             if entry is None:
                 break
+            is_stale = is_stale or entry.is_stale
             expires_at = entry.expires_at if expires_at is None else min(expires_at, entry.expires_at)
             target = None if rdtype == RdataType.CNAME else entry.alias()
             if target is None:
                 remaining_s = max(0, int((expires_at - now).total_seconds()))
-                return CacheAnswer(entry.rcode, entry.rrset, remaining_s, from_cache)
+                return CacheAnswer(entry.rcode, entry.rrset, remaining_s, from_cache, is_stale)
             name = target
-        return CacheAnswer(Rcode.SERVFAIL, None, 0, from_cache=False)
+        return CacheAnswer(Rcode.SERVFAIL, None, 0, from_cache)
 
     def _find(self, name: Name, rdtype: RdataType, now: datetime) -> _Entry | None:
         kept = self._data.get(name, {})
@@ -161,41 +151,55 @@ class CachingResolver:
                 return entry
         return None
 
+    def _fetch_or_stale(self, name: Name, rdtype: RdataType, work: _Work) -> tuple[bool, _Entry | None]:
+        """Ask, unless that came to nothing just now; say whether somebody was asked, and what there is to serve."""
+        now = self._now()
+        asked = self._failures.may_try(name, rdtype, now)
+        entry = self._fetch(name, rdtype, work) if asked else None
+        if entry is not None:
+            return asked, entry
+        # What is looked up on the way to servers is tried again with the next question of a user.
+        if asked and not work.depth:
+            self._failures.note_failure(name, rdtype, now)
+        return asked, self._stale(name, rdtype, now)
+
+    def _stale(self, name: Name, rdtype: RdataType, now: datetime) -> _Entry | None:
+        """Return the newest of what has run out and may be served all the same, None where nothing may."""
+        since = now - timedelta(seconds=self.kind.stale_s)
+        old = self._find(name, rdtype, since)
+        if old is None or not self.kind.stale_s:
+            return None
+        return replace(old, expires_at=now + timedelta(seconds=self.kind.stale_answer_ttl_s), is_stale=True)
+
     def _fetch(self, name: Name, rdtype: RdataType, work: _Work) -> _Entry | None:
         """Ask from the nearest known zone cut downward until somebody answers."""
-        cut = self._nearest_cut(name, rdtype)
-        without_address = set()
+        cut = self._cuts.nearest(name, rdtype, self._now())
+        given_up: set[Name] = set()
         while True:
             if cut is None:
                 zone, addresses = dns.name.root, iter(self._root_addresses)
             else:
                 zone, addresses = cut.zone, self._addresses(cut, work)
             tried, found = self._ask(zone, addresses, name, rdtype, work)
-            if not tried and cut is not None and zone not in without_address:
-                without_address.add(zone)
-                cut = self._nearest_cut(zone, RdataType.DS)  # the parent may have glue
-            elif isinstance(found, _Cut):
+            if isinstance(found, Cut):
                 cut = found
+            elif found is None and cut is not None and zone not in given_up and self._may_ask_parent(zone, tried=tried):
+                given_up.add(zone)
+                cut = self._cuts.nearest(zone, RdataType.DS, self._now())
             else:
                 return found
 
-    def _nearest_cut(self, name: Name, rdtype: RdataType) -> _Cut | None:
-        """Return the deepest zone above or at `name` whose servers are known; for DS, strictly above."""
-        now = self._now()
-        while name != dns.name.root:
-            if rdtype != RdataType.DS:
-                for store in (self._data, self._hints):
-                    entry = store.get(name, {}).get(RdataType.NS)
-                    if entry is not None and entry.rrset is not None and now < entry.expires_at:
-                        return _Cut(name, _targets(entry.rrset))
-            name, rdtype = name.parent(), RdataType.NS
-        return None
+    def _may_ask_parent(self, zone: Name, *, tried: bool) -> bool:
+        """Tell whether the parent may help when no server of `zone` did; it may have glue, or other servers."""
+        if tried and self.kind.asks_parent_again:
+            self._cuts.forget(zone)
+        return not tried or self.kind.asks_parent_again
 
-    def _addresses(self, cut: _Cut, work: _Work) -> Iterator[str]:
+    def _addresses(self, cut: Cut, work: _Work) -> Iterator[str]:
         """Yield addresses of the cut's servers: known ones first, then those that must be looked up."""
         now = self._now()
         unknown = []
-        for server in cut.servers:
+        for server in self._in_order(cut.servers):
             known = list(self._known_addresses(server, now))
             yield from known
             # The address of a server inside the zone comes from the zone's own servers, or as glue.
@@ -206,46 +210,63 @@ class CachingResolver:
                 work.depth += 1
                 answer = self._resolve(server, RdataType.A, work)
                 work.depth -= 1
-                yield from _address_texts(answer.rrset)
+                yield from address_texts(answer.rrset)
+
+    def _in_order(self, servers: tuple[Name, ...]) -> Sequence[Name]:
+        return servers if self._dice is None else self._dice.sample(servers, len(servers))
 
     def _known_addresses(self, server: Name, now: datetime) -> Iterator[str]:
         for rdtype in _ADDRESS_TYPES:
-            for store in (self._data, self._hints):
+            for store in (self._data, self._glue):
                 entry = store.get(server, {}).get(rdtype)
                 if entry is not None and now < entry.expires_at:
-                    yield from _address_texts(entry.rrset)
+                    yield from address_texts(entry.rrset)
                     break
 
     def _ask(
         self, zone: Name, addresses: Iterable[str], name: Name, rdtype: RdataType, work: _Work
-    ) -> tuple[bool, _Entry | _Cut | None]:
+    ) -> tuple[bool, _Entry | Cut | None]:
         """Ask one server after the other until one is of use; say whether there was one to ask."""
         tried = False
         for address in addresses:
             if work.sends <= 0:
                 return True, None
-            work.sends -= 1
             tried = True
-            query = dns.message.make_query(name, rdtype, flags=0, use_edns=0, payload=_PAYLOAD)
+            if not self._failures.may_ask(address, self._now()):
+                continue
+            work.sends -= 1
+            do = self._proofs is not None
+            query = dns.message.make_query(name, rdtype, flags=0, use_edns=0, payload=_PAYLOAD, want_dnssec=do)
             response = self._send(address, query)
+            self._failures.note_server(address, self._now(), answered=response is not None)
             if response is not None and query.is_response(response):
-                found = self._learn(zone, name, rdtype, response)
+                found = self._learn(zone, name, rdtype, response, work)
                 if found is not None:
                     return True, found
         return tried, None
 
-    def _learn(self, zone: Name, name: Name, rdtype: RdataType, response: Message) -> _Entry | _Cut | None:
-        """Keep what the servers of `zone` may say; None when the answer is of no use (a lame server)."""
+    def _learn(self, zone: Name, name: Name, rdtype: RdataType, response: Message, work: _Work) -> _Entry | Cut | None:
+        """Keep what the servers of `zone` may say; None when the answer is of no use: a lame server, bogus data."""
         if response.flags & dns.flags.TC or response.rcode() not in (Rcode.NOERROR, Rcode.NXDOMAIN):
             return None
         if not response.flags & dns.flags.AA:
             return self._learn_referral(zone, name, response)
-        self._learn_apex_ns(zone, name, response)
+        if self._proofs is not None:
+            now, source = self._now(), self._keys(work)
+            if not self._proofs.accepts(zone, name, rdtype, response, now=now, source=source):
+                return None
+        self._learn_child_ns(zone, name, rdtype, response)
         first, owner = self._learn_chain(zone, name, rdtype, response)
         if owner is None:
             return first
         absence = self._learn_absence(zone, owner, rdtype, response)
         return first or absence
+
+    def _keys(self, work: _Work) -> _Keys:
+        return _Keys(
+            lambda name, rdtype: self._resolve(name, rdtype, work),
+            lambda zone: self._cuts.nearest(zone, RdataType.DS, self._now()),
+        )
 
     def _learn_chain(
         self, zone: Name, name: Name, rdtype: RdataType, response: Message
@@ -257,8 +278,8 @@ class CachingResolver:
         first = None
         owner = name
         for _ in range(_MAX_CHAIN):
-            wanted = _rrset(response.answer, owner, rdtype)
-            link = wanted if wanted is not None else _rrset(response.answer, owner, RdataType.CNAME)
+            wanted = find_rrset(response.answer, owner, rdtype)
+            link = wanted if wanted is not None else find_rrset(response.answer, owner, RdataType.CNAME)
             if link is None or not owner.is_subdomain(zone):
                 return first, owner
             entry = self._keep(self._data, link)
@@ -279,58 +300,67 @@ class CachingResolver:
             return None  # neither data nor denial for this name: a wrong owner, or the end of a chain
         rcode = response.rcode()
         entry = _Entry(rcode, None, self._now() + timedelta(seconds=ttl_s))
-        self._data.setdefault(owner, {})[_WHOLE_NAME if rcode == Rcode.NXDOMAIN else rdtype] = entry
+        self._put(self._data, owner, _WHOLE_NAME if rcode == Rcode.NXDOMAIN else rdtype, entry)
         return entry
 
-    def _learn_apex_ns(self, zone: Name, name: Name, response: Message) -> None:
-        """Take the child's own NS RRset in or beside an answer; it never lengthens one that is kept."""
+    def _learn_child_ns(self, zone: Name, name: Name, rdtype: RdataType, response: Message) -> None:
+        """Take the child's own NS RRset in or beside an answer; it never lengthens one that is kept for users."""
         now = self._now()
         for rrset in (*response.answer, *response.authority):
-            if rrset.rdtype != RdataType.NS or not _is_between(rrset.name, zone, name):
+            if rrset.rdtype != RdataType.NS or not is_between(rrset.name, zone, name):
                 continue
+            if self._cuts.hear_child(rrset, now, asked=rdtype == RdataType.NS):
+                self._learn_glue(zone, targets(rrset), response)
             kept = self._data.get(rrset.name, {}).get(RdataType.NS)
             if kept is None or kept.expires_at <= now:
                 self._keep(self._data, rrset)
-                self._learn_glue(zone, _targets(rrset), response)
 
-    def _learn_referral(self, zone: Name, name: Name, response: Message) -> _Cut | None:
+    def _learn_referral(self, zone: Name, name: Name, response: Message) -> Cut | None:
         for rrset in response.authority:
-            downward = rrset.name != zone and _is_between(rrset.name, zone, name)
+            downward = rrset.name != zone and is_between(rrset.name, zone, name)
             if rrset.rdtype == RdataType.NS and downward:
-                self._keep(self._hints, rrset)
-                self._learn_glue(zone, _targets(rrset), response)
-                return _Cut(rrset.name, _targets(rrset))
+                self._learn_glue(zone, targets(rrset), response)
+                return self._cuts.refer(rrset, self._now())
         return None
 
     def _learn_glue(self, zone: Name, servers: tuple[Name, ...], response: Message) -> None:
         for rrset in response.additional:
             if rrset.rdtype in _ADDRESS_TYPES and rrset.name in servers and rrset.name.is_subdomain(zone):
-                self._keep(self._hints, rrset)
+                self._keep(self._glue, rrset)
 
     def _keep(self, store: _Store, rrset: RRset) -> _Entry:
-        lifetime = timedelta(seconds=self.kind.positive_s(rrset.ttl))
-        entry = _Entry(Rcode.NOERROR, rrset, self._now() + lifetime)
-        kept = store.setdefault(rrset.name, {})
-        kept.pop(_WHOLE_NAME, None)
-        kept[rrset.rdtype] = entry
+        now = self._now()
+        expires_at = now + timedelta(seconds=self.kind.positive_s(rrset.ttl))
+        if rrset.rdtype == RdataType.NS:  # one RRset: for users it lives as long as it leads to servers
+            expires_at = self._cuts.child_expires_at(rrset.name, now) or expires_at
+        entry = _Entry(Rcode.NOERROR, rrset, expires_at)
+        self._put(store, rrset.name, rrset.rdtype, entry)
         return entry
 
-
-def _rrset(section: list[RRset], owner: Name, rdtype: RdataType) -> RRset | None:
-    for rrset in section:
-        if rrset.rdtype == rdtype and rrset.rdclass == RdataClass.IN and rrset.name == owner:
-            return rrset
-    return None
-
-
-def _targets(rrset: RRset) -> tuple[Name, ...]:
-    return tuple(sorted(rdata.target for rdata in rrset if isinstance(rdata, NS)))
-
-
-def _address_texts(rrset: RRset | None) -> Iterator[str]:
-    for rdata in rrset or ():
-        yield rdata.to_text()
+    def _put(self, store: _Store, owner: Name, key: RdataType, entry: _Entry) -> None:
+        """Keep an entry; what it disproves and what has run out goes, so that it is never served as stale."""
+        now = self._now()
+        kept = store.setdefault(owner, {})
+        if key in (_WHOLE_NAME, RdataType.CNAME):
+            kept = store[owner] = {other: held for other, held in kept.items() if now < held.expires_at}
+        if key != _WHOLE_NAME:
+            kept.pop(_WHOLE_NAME, None)
+        kept[key] = entry
 
 
-def _is_between(cut: Name, zone: Name, name: Name) -> bool:
-    return cut.is_subdomain(zone) and name.is_subdomain(cut)
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Where the keys to validate with come from."""
+
+    look_up: Callable[[Name, RdataType], CacheAnswer]
+    nearest_cut: Callable[[Name], Cut | None]
+
+    def rrset(self, name: Name, rdtype: RdataType) -> tuple[Rcode, RRset | None]:
+        """Look an RRset up, at the cost of the question that is being answered."""
+        answer = self.look_up(name, rdtype)
+        return answer.rcode, answer.rrset
+
+    def parent_of(self, zone: Name) -> Name:
+        """Return the zone that `zone` is delegated from: the last cut on the way to its DS RRset."""
+        cut = self.nearest_cut(zone)
+        return dns.name.root if cut is None else cut.zone

@@ -54,10 +54,11 @@ class _Match:
     target: Name = dns.name.root  # alias: where to go on; referral: the zone cut
 
 
-def look_up(zone: ZoneContent, qname: Name, qtype: RdataType) -> Lookup:
+def look_up(zone: ZoneContent, qname: Name, qtype: RdataType, *, ns_beside: bool = False) -> Lookup:
     """Answer `qname`/`qtype` from `zone`; `qname` is at or below its apex.
 
-    Aliases are followed as long as they stay inside the zone; a loop is SERVFAIL, as at BIND.
+    Aliases are followed as long as they stay inside the zone; a loop is SERVFAIL, as at BIND. With `ns_beside`
+    the zone's NS RRset stands beside data, as BIND has it unless told otherwise.
     """
     found = Lookup()
     name, seen = qname, {qname}
@@ -65,6 +66,8 @@ def look_up(zone: ZoneContent, qname: Name, qtype: RdataType) -> Lookup:
         match = _match(zone, name, qtype)
         if match.kind != "alias":
             _conclude(zone, found, match)
+            if ns_beside and match.kind == "data" and qtype != RdataType.DS:
+                _add_servers(zone, found)
             return found
         found.answer.extend(match.rrsets)
         name = match.target
@@ -91,6 +94,14 @@ def _conclude(zone: ZoneContent, found: Lookup, match: _Match) -> None:
     else:
         found.rcode = Rcode.NXDOMAIN if match.kind == "nxdomain" else Rcode.NOERROR
         found.authority = [negative_soa(zone)]
+
+
+def _add_servers(zone: ZoneContent, found: Lookup) -> None:
+    servers = zone.nodes[zone.apex][NS_KEY].rrset(zone.apex)
+    if servers in found.answer:
+        return
+    found.authority.append(servers)
+    found.additional += [rrset for rrset in _addresses(zone, servers) if rrset not in found.answer]
 
 
 def negative_soa(zone: ZoneContent) -> RRset:

@@ -17,7 +17,7 @@ from dnsrun.dnsio.net import MappedNet
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
 
-from .cache import CachingResolver, Send
+from .cache import ORDINARY, CacheKind, CachingResolver, Send
 from .website import GOOD, Site
 
 _STEP = timedelta(seconds=1)
@@ -78,15 +78,22 @@ class Users:
 
     As browsers do, they keep an answer for the seconds that the resolver says are left of it, and then ask again.
     The resolver ages on the users' own time, which `live_until` moves on second by second: no second is skipped and
-    nothing computed, also when a day is lived through at once. `sites` maps addresses to what is there.
+    nothing computed, also when a day is lived through at once. `sites` maps addresses to what is there, `kind` is the
+    make of the resolver.
     """
 
     def __init__(
-        self, host: Name, sites: Mapping[str, Site], roots: Sequence[str], send: Send, start: datetime
+        self,
+        host: Name,
+        sites: Mapping[str, Site],
+        roots: Sequence[str],
+        send: Send,
+        start: datetime,
+        kind: CacheKind = ORDINARY,
     ) -> None:
         self._host = host
         self._sites = sites
-        self._resolver = CachingResolver(roots, send, lambda: self._now)
+        self._resolver = CachingResolver(roots, send, lambda: self._now, kind)
         self._start = self._now = self._ask_again_at = start
         self._total = 0
         self._address = ""

@@ -77,7 +77,8 @@ def _at(spec: GateSpec, told: Told, end: Endpoint) -> Iterator[Found]:
     for selector in selectors:
         owner = dns.name.from_text(f"{selector}.{_BELOW}", _domain(spec, told.case))
         now = _texts(owner, told.now(end))
-        yield from _judged(now, _texts(owner, before) if before else None, _texts(owner, told.planned))
+        then = _texts(owner, before) if before else None
+        yield from _judged(now, then, _texts(owner, told.planned), new=told.writes(owner))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +101,15 @@ def _texts(owner: Name, look_up: Lookup) -> _Texts:
         return _Texts(owner, untold=shorten(str(err)))
 
 
-def _judged(now: _Texts, before: _Texts | None, planned: _Texts) -> Iterator[Found]:
+def _judged(now: _Texts, before: _Texts | None, planned: _Texts, *, new: bool) -> Iterator[Found]:
+    """Judge a key; `new`: the plan writes at its name, which is for nothing when no key comes of it."""
     as_before = None if before is None or (before.untold and not now.untold) else now == before
+    excused = False if new else as_before
     if now.untold:
-        yield untold(f"{now.shown} is not known: {now.untold}", as_before=as_before)
+        yield untold(f"{now.shown} is not known: {now.untold}", as_before=excused)
         return
     if problem := _problem(now.texts):
-        yield defect(f"{now.shown} {problem}", as_before=as_before)
+        yield defect(f"{now.shown} {problem}", as_before=excused)
         return
     if as_before is False and now != planned:
         yield failing(f"{now.shown} is another one than before: signatures fail until it is the same again")

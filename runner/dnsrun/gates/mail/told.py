@@ -67,6 +67,10 @@ class Told:
         found = (end for of, end in self._said if of == self._first and end is not None)
         return tuple(end for end in found if end.name not in self.case.waits_for)
 
+    def writes(self, owner: Name) -> bool:
+        """Tell whether the phase puts something else at a name than what was there."""
+        return any(change.key.owner == owner and change.after and not change.ttl_only for change in self.case.changes)
+
     def is_silent(self, server: Endpoint) -> bool:
         """Tell whether a server says nothing at all."""
         return isinstance(self._told("now", self._first, server), NoReply)

@@ -38,7 +38,7 @@ _LONGEST_CHAIN = 16  # links that are followed; a longer chain of aliases no res
 
 @dataclass(frozen=True, slots=True)
 class Ride:
-    """An RRset that mail rides on, or a host outside the zone (`key` None).
+    """An RRset that mail rides on, a host outside the zone (`key` None), or the address of a `sender`.
 
     `path` leads there in words, from what senders or mail programs know to the data: ("MX of client.example",
     "mail.client.example", "A 192.0.2.25").
@@ -48,6 +48,7 @@ class Ride:
     path: tuple[str, ...]
     key: RRsetKey | None = None
     host: Name | None = None
+    sender: str = ""
 
     def __str__(self) -> str:
         return " → ".join(self.path)
@@ -166,7 +167,8 @@ def _sending(places: _Places, mail: MailSpec | None) -> Iterator[Ride]:
                 yield from _to_host("sending", host, (start, f"`{term}`"), None, places)
     yield from _labelled("sending", _SENDING_LABELS, places)
     for sender in mail.senders if mail else ():
-        yield Ride("sending", (f"{sender.address} sends (`mail.senders`, until {sender.until})",))
+        words = f"{sender.address} sends (`mail.senders`, until {sender.until})"
+        yield Ride("sending", (words,), sender=sender.address)
 
 
 def _labelled(role: Role, labels: Mapping[bytes, str], places: _Places) -> Iterator[Ride]:

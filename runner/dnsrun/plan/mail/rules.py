@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dns.name import Name
 
@@ -10,8 +10,15 @@ from dnsrun.model.playbook import MailSpec, RecordSpec
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import ZoneSnapshot
 
-from .graph import MailGraph, Ride
+from .graph import MailGraph, Ride, Role
 
+_MOVES = "changing it moves mail. Say `affects: mail` on the entry when the mailboxes stay, or `mail: {moves: true}`"
+_MEANS: Mapping[Role, str] = {
+    "receiving": _MOVES,
+    "reading": _MOVES,
+    "sending": "changing it changes who may send in the domain's name. Say `affects: mail` on the entry when that is "
+    "meant, or `mail: {moves: true}`",
+}
 _ASK = "ask, then add `mail: {mailboxes: [the hosts that mail programs open]}`"
 
 
@@ -57,10 +64,7 @@ def mail_conflicts(
 
 def _not_owned_up_to(change: Change, spec: RecordSpec, mail: MailSpec | None, ride: Ride) -> Iterator[str]:
     if not spec.affects_mail and not (mail and mail.moves):
-        yield (
-            f"{spec.mark}: {change.key} carries mail: {ride}; changing it moves mail. "
-            "Say `affects: mail` on the entry when the mailboxes stay, or `mail: {moves: true}`"
-        )
+        yield f"{spec.mark}: {change.key} carries mail: {ride}; {_MEANS[ride.role]}"
     if change.before and spec.was is None and not spec.replaces:
         yield f"{spec.mark}: {change.key} carries mail: {ride}; say what is there now with `was`"
     if any(("proxied", "true") in rrset.extras for rrset in (change.before, change.after) if rrset):

@@ -19,9 +19,10 @@ _WIDEST = 140
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What was found out about hosts outside the zone: their addresses, in words."""
+    """What was found out, in words: about hosts outside the zone, and about the addresses that send mail."""
 
     hosts: Mapping[Name, str]
+    senders: Mapping[str, str]
 
 
 def mail_tree(graph: MailGraph, playbook: Playbook, elsewhere: Elsewhere, *, most: int) -> tuple[str, ...]:
@@ -65,6 +66,8 @@ def _line(
     if way.key is not None and way.key.rdtype in ADDRESSES:
         address = way.path[-1].partition(" ")[2]
         return f"{line} = {left[address]}" if address in left else line
+    if way.sender:
+        return f"{line}; {elsewhere.senders.get(way.sender, 'its name was not looked up')}"
     if way.host is not None:
         return f"{line} ({_outside(way.host, elsewhere, playbook)})"
     return line

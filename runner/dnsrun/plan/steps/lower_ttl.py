@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 from dns.name import Name
 from dns.rdatatype import RdataType
 
+from dnsrun.model.choice import Choice, choice_of
 from dnsrun.model.playbook import Playbook, Step
 from dnsrun.model.rrset import Change, RRsetKey, target_of
 from dnsrun.model.zone import ZoneSnapshot
@@ -25,7 +27,7 @@ def compile_step(step: Step, scene: Scene) -> Compiled:
     floor_s = scene.floor_s
     low_s = max(wanted_s, floor_s)
     names = names_of(step.options)
-    keys = _chosen(names, scene.zone) if names is not None else lowered_keys(scene.playbook, scene.zone)
+    keys = _chosen(names, scene.zone) if names is not None else lowered_keys(scene.playbook, scene.zone, step)
     apex_ns = RRsetKey(scene.zone.apex, RdataType.NS)
     keys -= {apex_ns} if not scene.capabilities[scene.live].apex_ns else frozenset()
     live = [scene.zone.rrsets[key] for key in sorted(keys, key=RRsetKey.order) if key in scene.zone.rrsets]
@@ -38,12 +40,15 @@ def compile_step(step: Step, scene: Scene) -> Compiled:
     return Compiled(scene.write(changes), notes=notes, nothing=nothing)
 
 
-def lowered_keys(playbook: Playbook, zone: ZoneSnapshot) -> frozenset[RRsetKey]:
+def lowered_keys(playbook: Playbook, zone: ZoneSnapshot, step: Step | None = None) -> frozenset[RRsetKey]:
     """Return the RRsets that the records change, and the CNAME, MX and SRV RRsets that lead to them.
 
-    Where the zone moves also the apex NS, MX and what mail rides on: these must come back soon when it goes back.
+    Those that have been switched before a `step` are left out. Where the zone moves also the apex NS, MX and what mail
+    rides on are there: these must come back soon when it goes back.
     """
-    changed = {key for spec in playbook.records for key in spec.rrset_keys()}
+    before = _switched_before(step, playbook) if step else ()
+    every = (key for spec in playbook.records for key in spec.rrset_keys())
+    changed = {key for key in every if not any(key in choice for choice in before)}
     if playbook.zone.to:
         changed |= _of_a_move(playbook, zone)
     names = {key.owner for key in changed}
@@ -52,6 +57,11 @@ def lowered_keys(playbook: Playbook, zone: ZoneSnapshot) -> frozenset[RRsetKey]:
         keys |= found
         names |= {key.owner for key in found}
     return frozenset(keys)
+
+
+def _switched_before(step: Step, playbook: Playbook) -> tuple[Choice, ...]:
+    steps = takewhile(lambda one: one != step, (one for phase in playbook.phases for one in phase.steps))
+    return tuple(choice_of(one) for one in steps if one.kind == "switch-records")
 
 
 def _of_a_move(playbook: Playbook, zone: ZoneSnapshot) -> set[RRsetKey]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dnsrun.model.choice import choice_of
 from dnsrun.model.plan import Hazard
 from dnsrun.model.playbook import Step
 from dnsrun.model.rrset import Change
@@ -10,14 +11,15 @@ from dnsrun.plan.records import desired
 from dnsrun.plan.wildcards import killed_answers
 from dnsrun.ports.kinds import Fragment
 
-from .kind import Compiled, Scene, StepKind, names_of
+from .kind import Compiled, Scene, StepKind
 
 
 def compile_step(step: Step, scene: Scene) -> Compiled:
     """Compare the entries with the live zone and write the difference."""
-    names = names_of(step.options)
-    specs = [spec for spec in scene.playbook.records if names is None or names & frozenset(spec.names)]
-    found = desired(specs, scene.zone, new_ttl_s=max(scene.playbook.low_ttl_s, scene.floor_s), names=names)
+    choice = choice_of(step)
+    specs = [spec for spec in scene.playbook.records if any(key in choice for key in spec.rrset_keys())]
+    new_ttl_s = max(scene.playbook.low_ttl_s, scene.floor_s)
+    found = desired(specs, scene.zone, new_ttl_s=new_ttl_s, chosen=choice.__contains__)
     graph = mail_graph(scene.playbook.mail, scene.zone)
     conflicts = (
         *found.conflicts,
@@ -61,7 +63,13 @@ KIND = StepKind(
                 "type": "array",
                 "items": {"type": "string", "format": "owner-name"},
                 "description": "Only the records of these names; without it all records of the playbook",
-            }
+            },
+            "types": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": "string", "format": "record-type"},
+                "description": "Only the records of these types, such as TXT, where a name has several",
+            },
         },
     ),
     compile_step,

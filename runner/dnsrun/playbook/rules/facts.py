@@ -9,8 +9,9 @@ import dns.name
 from dns.name import Name
 from dns.rdata import Rdata
 
+from dnsrun.model.choice import choice_of
 from dnsrun.model.playbook import MailSpec, Mark, NotifySpec, Phase, ProviderSpec, RecordSpec, Step, ZoneSpec
-from dnsrun.model.rrset import RRsetKey, folded_labels
+from dnsrun.model.rrset import RRsetKey
 
 SWITCH = "switch-records"
 
@@ -60,9 +61,8 @@ def names_in(step: Step) -> tuple[Name, ...]:
 
 def switching(steps: Iterable[Step]) -> Callable[[RRsetKey], bool]:
     """Return what tells whether one of these steps switches an RRset."""
-    limits = [names_in(step) for step in steps if step.kind == SWITCH]
-    chosen = {folded_labels(name) for names in limits for name in names}
-    return lambda key: key.labels in chosen or not all(limits)
+    choices = [choice_of(step) for step in steps if step.kind == SWITCH]
+    return lambda key: any(key in choice for choice in choices)
 
 
 def new_data(spec: RecordSpec) -> frozenset[Rdata]:

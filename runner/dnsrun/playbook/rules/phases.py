@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dns.name import Name
-
+from dnsrun.model.choice import Choice, choice_of
 from dnsrun.model.playbook import Phase, Step
+from dnsrun.model.rrset import RRsetKey
 from dnsrun.playbook.names import relative_text, shown
 from dnsrun.playbook.wording import meant
 
@@ -19,14 +19,15 @@ def check(facts: Facts) -> Iterator[Finding]:
     for phase, step in steps:
         if step.kind == SWITCH:
             yield from _unknown_names(phase, step, facts)
-    yield from _switched_twice(steps)
+    yield from _switched_twice(steps, facts)
     yield from _never_switched(facts)
     yield from _after_finish(steps)
 
 
 def _unknown_names(phase: Phase, step: Step, facts: Facts) -> Iterator[Finding]:
     named = names_in(step)
-    owners = {key.owner for key, _ in facts.entries()} if named else set()
+    types = Choice(types=choice_of(step).types)
+    owners = {key.owner for key, _ in facts.entries() if key in types} if named else set()
     for name in named:
         if name not in owners:
             known = [relative_text(owner, facts.domain) for owner in owners]
@@ -34,15 +35,15 @@ def _unknown_names(phase: Phase, step: Step, facts: Facts) -> Iterator[Finding]:
             yield Finding(step.mark, f"{called(phase)} switches {shown(name)}, but records has no entry for it{near}")
 
 
-def _switched_twice(steps: list[tuple[Phase, Step]]) -> Iterator[Finding]:
-    first: dict[Name, Phase] = {}
+def _switched_twice(steps: list[tuple[Phase, Step]], facts: Facts) -> Iterator[Finding]:
+    first: dict[RRsetKey, Phase] = {}
     for phase, step in steps:
-        for name in names_in(step) if step.kind == SWITCH else ():
-            if name in first:
-                yield Finding(
-                    step.mark, f"{called(phase)} switches {shown(name)}, as {called(first[name])} does; keep one"
-                )
-            first.setdefault(name, phase)
+        choice = choice_of(step)
+        limited = step.kind == SWITCH and choice.is_limited
+        keys = [key for key, _ in facts.entries() if key in choice] if limited else []
+        for owner, before in {key.owner: first[key] for key in keys if key in first}.items():
+            yield Finding(step.mark, f"{called(phase)} switches {shown(owner)}, as {called(before)} does; keep one")
+        first |= {key: phase for key in keys if key not in first}
 
 
 def _never_switched(facts: Facts) -> Iterator[Finding]:
