@@ -35,6 +35,7 @@ from .population import POPULATION, Population, is_honest
 from .services import Services, left_out, rehearsed, services_of
 from .setting import Setting
 from .stage import Stage
+from .stillgate import StillGate
 from .troubles import KilledError, Troubles
 from .truth import content_of
 from .wants import wants_of
@@ -89,7 +90,9 @@ class Play:
         self._cast = cast
         self._folder = folder
         self._playbook = without_programs(setting.playbook)
-        played = rehearsed(gates, self.services)
+        played = {
+            kind: StillGate(gate, lambda: self.agenda.version) for kind, gate in rehearsed(gates, self.services).items()
+        }
         self._gates = script.gates(self, played) if script.gates else played
         self._went_back: tuple[datetime, str] | None = None
         self.foreign: list[Change] = []

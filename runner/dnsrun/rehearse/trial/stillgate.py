@@ -1,0 +1,58 @@
+"""Gates that remember their newest round: asked the same in a world that stands still, they see the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dnsrun.model.observation import Endpoint, Observation, Verdict
+from dnsrun.model.playbook import GateSpec
+from dnsrun.ports.gate import Gate, GateCase
+from dnsrun.ports.kinds import Fragment
+from dnsrun.ports.net import Net, View
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What a round was asked, in which version of the world, and what it saw."""
+
+    version: int
+    case: GateCase
+    view: str
+    servers: tuple[Endpoint, ...]
+    seen: tuple[Observation, ...]
+
+    def answers(self, version: int, case: GateCase, view: View) -> bool:
+        return (self.version, self.view, self.servers) == (version, view.name, view.servers) and self.case == case
+
+
+@dataclass(frozen=True, slots=True)
+class StillGate:
+    """A gate kind; a round of hundreds of names is asked once for each version of the world."""
+
+    real: Gate
+    version: Callable[[], int]
+    _newest: dict[tuple[str, str], _Round] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The word used in playbooks."""
+        return self.real.kind
+
+    @property
+    def fragment(self) -> Fragment:
+        """As the real gate."""
+        return self.real.fragment
+
+    def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
+        """Ask one round, or give what the same round saw."""
+        known = self._newest.get((spec.name, spec.kind))
+        if known is None or not known.answers(self.version(), case, view):
+            seen = self.real.observe(spec, case, view, net)
+            known = _Round(self.version(), case, view.name, view.servers, seen)
+            self._newest[spec.name, spec.kind] = known
+        return known.seen
+
+    def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:
+        """Judge one round; pure."""
+        return self.real.judge(spec, case, seen)
