@@ -76,7 +76,7 @@ def soak_world(seed: int, *, shape: Shape | None = None, rrsets: int | None = No
         zone=zone,
         playbook=_playbook(dice, shape),
         ns_ttl_s=ns_ttl_s,
-        delays=Delays(secondary_s=dice.choice((1, 5, 20)), registrar_s=dice.choice((30, 900, 7_200))),
+        delays=Delays(secondary_s=dice.choice((1, 5, 20)), registrar_s=dice.choice((30, 900, 3_000))),
         kinds=tuple(sorted(dice.sample(sorted(POPULATION), 3))),
         mishaps=mishaps,
         spares=spares,
