@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from .driving import soak
 from .making import soak_world
 
-REPLAY = "make soak SEEDS={seed}"
+_SHOWN = 20
 
 
 def seeds_of(words: Iterable[str]) -> list[int]:
@@ -24,20 +24,28 @@ def seeds_of(words: Iterable[str]) -> list[int]:
 
 def main(words: list[str]) -> int:
     """Play, tell and count."""
-    begun_s, ended, failed = time.monotonic(), Counter[str](), []
+    begun_s, ended, failed = time.monotonic(), Counter[str](), list[int]()
     for seed in seeds_of(words):
-        world = soak_world(seed)
-        came = soak(world)
+        came = soak(soak_world(seed))
         ended[came.ending] += 1
-        print(f"{came.ending:4} {world} ({came.played.phases[-1].because}{came.played.phases[-1].failed})", flush=True)
-        if came.problems or came.ending == "?":
+        _tell(f"{came.ending:4} {came.world}")
+        if came.problems:
             failed.append(seed)
-            for problem in came.problems[:20]:
-                print(f"     {problem}")
-            print(f"     again: {REPLAY.format(seed=seed)}", flush=True)
+            _tell(*(f"     {problem}" for problem in came.problems[:_SHOWN]), f"     again: {replay(seed)}")
     took_s = time.monotonic() - begun_s
-    print(f"{sum(ended.values())} migrations in {took_s:.0f} s: {dict(ended)}; {len(failed)} broke a promise {failed}")
+    counts = ", ".join(f"{count} {ending}" for ending, count in sorted(ended.items()))
+    _tell(f"{ended.total()} migrations in {took_s:.0f} s: {counts}; {len(failed)} broke a promise")
     return 1 if failed else 0
+
+
+def replay(seed: int) -> str:
+    """Return the command that plays a seed again."""
+    return f"make soak SEEDS={seed}"
+
+
+def _tell(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

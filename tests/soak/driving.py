@@ -9,7 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -24,7 +24,7 @@ from dnsrun.engine.run import Run
 from dnsrun.errors import OutsideError
 from dnsrun.gates.all import built_in
 from dnsrun.model.entry import Entry, Record, RollbackAsked
-from dnsrun.model.rrset import Change, RRsetKey, from_texts
+from dnsrun.model.rrset import Change, from_texts
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.playbook.read import read_playbook
 from dnsrun.ports.journal import Head, Journal
@@ -35,6 +35,7 @@ from dnsrun.rehearse.trial.hands import Cast
 from dnsrun.rehearse.trial.played import Played
 from dnsrun.rehearse.trial.population import Population
 from dnsrun.rehearse.trial.setting import Setting, Wishes, set_scene
+from dnsrun.rehearse.trial.stage import PlayedHost
 from dnsrun.rehearse.trial.troubles import KilledError
 from dnsrun.rehearse.trial.wants import Want, wants_of
 from dnsrun.wiring.plugins import kinds
@@ -65,13 +66,13 @@ class Soaked:
 
     @property
     def ending(self) -> str:
-        """`TGT`, `CAP` or `HOLD`, as in the fault matrix; `?` for anything else."""
+        """`TGT`, `CAP` or `HOLD`, as in the fault matrix; else `?`. `Watch` looks at what the zone holds."""
         outcome = self.played.outcome
         if outcome in {"refused", "paused", "waiting", "rollback-incomplete"}:
             return "HOLD"
         if outcome == "rolled-back":
             return "CAP" if self.played.ending != "between" else "?"
-        return "TGT" if outcome in {"done", "nothing"} and self.played.ending == "target" else "?"
+        return "TGT" if outcome in {"done", "nothing"} else "?"
 
 
 def soak(world: SoakWorld) -> Soaked:
@@ -120,8 +121,8 @@ class SoakPlay(Play):
         run = super()._opened()
         run.journal = WatchedJournal(run.journal, self)
         hosts = {name: cast("ZoneProvider", _Watched(each, self)) for name, each in run.ports.providers.items()}
-        registrars = {name: cast("RegistrarProvider", _Watched(each, self)) for name, each in run.ports.registrars.items()}
-        run.ports = replace(run.ports, providers=hosts, registrars=registrars)
+        others = {name: cast("RegistrarProvider", _Watched(each, self)) for name, each in run.ports.registrars.items()}
+        run.ports = replace(run.ports, providers=hosts, registrars=others)
         return run
 
     def _drive(self) -> tuple[str, str]:
@@ -150,6 +151,12 @@ class SoakPlay(Play):
             after = advance(run)
             if not isinstance(after, Ended) or self.watch.calls != calls:
                 self.watch.miss("P7", f"a second rollback does not find everything done: {after}")
+
+    @property
+    def _switching(self) -> int:
+        """The number of the phase that switches the name servers; 0 where none does."""
+        phases = self.setting.playbook.phases
+        return next((one.number for one in phases if any(step.kind == "switch-ns" for step in one.steps)), 0)
 
     # Mishaps
 
@@ -180,9 +187,7 @@ class SoakPlay(Play):
         if what in {"busy", "in-doubt", "lost"}:
             self.refusing += [what] * (3 if what == "busy" else 1)
         elif what == "stale":
-            host = list(self.stage.hosts.values())[-1]
-            self.troubles.stale.add(host.servers[-1])
-            agenda.later(_STALE_S, lambda: (self.troubles.stale.clear(), host.catch_up()))
+            self._stop_following(list(self.stage.hosts.values())[-1])
         elif what == "pending":
             self.troubles.pending_s = _PENDING_S
         elif what == "down":
@@ -195,6 +200,16 @@ class SoakPlay(Play):
         elif what in {"edit", "edit-ours"}:
             self._edit(ours=what == "edit-ours")
 
+    def _stop_following(self, host: PlayedHost) -> None:
+        """Have the last secondary of a host stand still for ten minutes."""
+
+        def recover() -> None:
+            self.troubles.stale.clear()
+            host.catch_up()
+
+        self.troubles.stale.add(host.servers[-1])
+        self.agenda.later(_STALE_S, recover)
+
     def _ask_rollback(self) -> None:
         """Have somebody ask for a rollback from another terminal."""
         other = super()._opened()
@@ -203,6 +218,8 @@ class SoakPlay(Play):
 
     def _edit(self, *, ours: bool) -> None:
         """Have a colleague change an address at the old host: one that the playbook is about, or another one."""
+        if self.run.switched and self.run.state.phase(self._switching).outcome == "done":
+            return  # nobody asks the old host any more
         host = self.stage.hosts[self.setting.playbook.zone.provider]
         spoken = {key for spec in self.setting.playbook.records for key in spec.rrset_keys()}
         asked = {(want.name, want.rdtype) for want in self.population.wants}
@@ -259,9 +276,7 @@ class _Watched:
 
     def replace_delegation(self, domain: Name, *, before: Delegation, after: Delegation) -> Receipt:
         self._play.watch.before_delegating()
-        return cast(
-            "Receipt", self._call(lambda: self._inner.replace_delegation(domain, before=before, after=after))
-        )
+        return cast("Receipt", self._call(lambda: self._inner.replace_delegation(domain, before=before, after=after)))
 
     def _call(self, what: Any) -> object:
         trouble = self._play.refusing.pop(0) if self._play.refusing else ""

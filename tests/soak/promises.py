@@ -24,8 +24,8 @@ from dns.rdatatype import RdataType
 
 from dnsrun.journal.fold import fold_all
 from dnsrun.journal.store import FileJournal
-from dnsrun.model.entry import Planned, Record, RunEnded
-from dnsrun.model.plan import Check, Do, Plan
+from dnsrun.model.entry import Judged, Planned, Record, RunEnded
+from dnsrun.model.plan import Check, Plan
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.plan.moving import target_delegation
@@ -48,6 +48,7 @@ class Watch:
         self.calls = 0
         self._looked_at = -1
         self._record: Record | None = None
+        self._warnings: set[str] = set()
 
     def miss(self, promise: str, what: str) -> None:
         """Note a promise that was not kept."""
@@ -65,6 +66,8 @@ class Watch:
             self._look_at_zones()
         if isinstance(record.entry, Planned) and record.entry.direction == "forward":
             self._not_too_early(record)
+        if isinstance(record.entry, Judged):
+            self._warnings |= set(record.entry.warnings)
         if isinstance(record.entry, RunEnded):
             self._nobody_has_the_old()
 
@@ -108,6 +111,7 @@ class Watch:
         return self._play.run.plan(record.entry.plan) if isinstance(record.entry, Planned) else None
 
     def _nobody_has_the_old(self) -> None:
+        self._play.population.live_until(self._play.agenda.now())
         for cache, asker in self._honest():
             if asker.met and asker.met[-1].state == "old":
                 self.miss("P5", f"the run closes while a cache ({cache.kind.name}) still has the old {asker.want}")
@@ -145,7 +149,7 @@ class Watch:
         if plan is None or active is None:
             self.miss("P6", f"{what} without a plan")
             return
-        now = max(index for index, move in active.moves.items() if move.attempts)
+        now = max((index for index, move in active.moves.items() if move.attempts), default=0)
         for index, move in enumerate(plan.moves[:now]):
             if isinstance(move, Check) and move.when == "before":
                 rounds = active.move(index).rounds.get(move.gate.name)
@@ -161,7 +165,9 @@ class Watch:
         for cache, asker in self._honest():
             left_s = (asker.due - play.agenda.now()).total_seconds()
             if (asker.want.name, asker.want.rdtype) in names and left_s > play.setting.playbook.low_ttl_s:
-                self.miss("P5", f"{asker.want} is switched while a cache ({cache.kind.name}) keeps it for {left_s:.0f} s")
+                self.miss(
+                    "P5", f"{asker.want} is switched, and a cache ({cache.kind.name}) keeps it for {left_s:.0f} s"
+                )
 
     def _honest(self) -> Iterator[tuple[Cache, Asker]]:
         for cache in self._play.population.caches:
@@ -185,7 +191,9 @@ class Watch:
         words = f"{outcomes}, {played.ending}: {played.phases[-1].because} {played.phases[-1].failed}"
         if mishaps <= HARMLESS and (played.outcome not in {"done", "nothing"} or played.ending != "target"):
             yield f"P1, end: nothing was in the way of the target: {words}"
-        if played.outcome in {"done", "nothing"} and played.ending != "target":
+        if mishaps <= HARMLESS:
+            yield from _late(played)
+        if played.outcome in {"done", "nothing"} and played.ending != "target" and not self._is_told_of(played):
             yield f"P1, end: it says done, and {played.left_over} differ"
         if played.outcome == "rolled-back" and played.ending == "between":
             yield f"P1, end: it says rolled back, and {played.left_over} are neither"
@@ -193,6 +201,12 @@ class Watch:
             yield "P9, end: a rollback that is not complete does not say what is left"
         if mishaps <= HARMLESS:
             yield from self._wrong_answers(played)
+
+    def _is_told_of(self, played: Played) -> bool:
+        """Tell whether what differs was edited by others at the side that is left: that is warned of, not carried."""
+        edited = {str(change.key) for change in self._play.foreign}
+        warned = any("edited at the old side" in warning for warning in self._warnings)
+        return warned and set(played.left_over) <= edited
 
     def _wrong_answers(self, played: Played) -> Iterator[str]:
         """Users behind honest caches get the old or the new, nothing else, whatever the run itself must overcome."""
@@ -223,6 +237,16 @@ class Watch:
     @cached_property
     def _switching(self) -> frozenset[RRsetKey]:
         return frozenset(key for spec in self._play.setting.playbook.records for key in spec.rrset_keys())
+
+
+def _late(played: Played) -> Iterator[str]:
+    """A phase may begin when it was first said that it may: waiting never makes it later."""
+    ready_at = played.began
+    for phase in played.phases:
+        due_at = max(ready_at, phase.earliest or ready_at)
+        if phase.began > due_at:
+            yield f"P5, end: phase {phase.number} was to begin at {due_at:%d %H:%M:%S}, and may only at {phase.began}"
+        ready_at = phase.ended
 
 
 def _differing(now: ZoneSnapshot, then: ZoneSnapshot) -> Iterator[tuple[RRsetKey, RRset | None]]:
