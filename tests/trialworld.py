@@ -11,6 +11,7 @@ from dnsrun.gates.all import built_in
 from dnsrun.model.playbook import Playbook
 from dnsrun.playbook.read import read_playbook
 from dnsrun.rehearse import scenery
+from dnsrun.rehearse.kinds import POPULATION
 from dnsrun.rehearse.trial.drive import Play, Script
 from dnsrun.rehearse.trial.setting import Captured, Setting, Wishes, set_scene
 from dnsrun.rehearse.trial.summary import Summary, summary
@@ -22,7 +23,9 @@ from dnsrun.wiring.world import Network, World
 START = datetime(2026, 12, 2, 9, 0, tzinfo=UTC)
 DAY_S = 86_400
 A_DAY = Wishes(ns_ttl_s=DAY_S)
-PLAIN = Script()
+FEW = tuple(POPULATION[name] for name in ("bind", "parent-centric", "ttl-stretching"))
+PLAIN = Script(kinds=FEW)
+"""Few kinds of caches, where all are not needed."""
 WEB_MOVE = """dnsrun: 1
 domain: client.example
 goal: The web site moves.

@@ -19,7 +19,7 @@ from dnsrun.rehearse.trial.setting import Delays, Wishes
 from dnsrun.rehearse.trial.summary import Summary, as_data, recovery_s
 from dnsrun.rehearse.trial.tables import drill_lines, fault_lines
 from dnsrun.rehearse.trial.telling import lines
-from trialworld import DAY_S, WEB_MOVE, Trials, broken
+from trialworld import DAY_S, PLAIN, WEB_MOVE, Trials, broken
 
 BY_HAND = (
     scenery.playbook_text()
@@ -31,7 +31,7 @@ BY_HAND = (
 @pytest.fixture(scope="module")
 def well(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trials, Summary]:
     trials = Trials(tmp_path_factory.mktemp("well"))
-    return trials, trials.found()
+    return trials, trials.found(Script())
 
 
 def test_web_site_and_name_servers_move_and_no_user_gets_a_wrong_answer(well: tuple[Trials, Summary]) -> None:
@@ -57,14 +57,14 @@ def test_two_days_of_waiting_are_jumped_over_and_told_when_they_end(well: tuple[
 def test_everybody_has_the_new_address_within_the_low_ttl_of_the_servers(well: tuple[Trials, Summary]) -> None:
     _, found = well
     late = {move.kind: move.outdated_s for move in found.moves if str(move.want) == "www.client.example A"}
-    assert late["ordinary"] <= 60
-    assert 60 < late["keeps everything for five minutes at least"] <= 300
+    assert max(late[kind] for kind in ("bind", "unbound", "powerdns-recursor", "parent-centric")) <= 60
+    assert 60 < late["ttl-stretching"] <= 3600
 
 
 def test_the_same_seed_has_the_same_journal_octet_by_octet(well: tuple[Trials, Summary]) -> None:
     """P10."""
     trials, _ = well
-    trials.found(name="again")
+    trials.found(Script(), name="again")
     trials.found(Script(seed=2), name="other")
     assert trials.journal() == trials.journal("again")
     assert trials.journal() != trials.journal("other")
@@ -78,7 +78,7 @@ def test_by_hand_mail_breaks_while_the_web_is_fine_and_dnsrun_prevents_it(well: 
     assert broken(found, "mail") > DAY_S
     first = found.spans[0]
     assert (first.since - found.played.phases[1].ended).total_seconds() > -2 * 3600
-    assert "ns1.new-host.example says no such name" in first.why
+    assert re.search(r"ns[12]\.new-host\.example: no such name; asked for up to", first.why)
     assert {str(span.want) for span in found.spans} >= {"imap-k7.client.example A", "smtp-k7.client.example A"}
     assert found.worst_s == DAY_S  # putting the name servers back does not help who has just learned the new ones
     assert broken(with_dnsrun, "mail") == 0
@@ -94,13 +94,13 @@ def test_a_web_move_typed_by_hand_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_whoever_types_a_zone_and_leaves_out_a_line_harms_nobody(tmp_path: Path) -> None:
-    made = faulted(faults()["wrong-step"], lambda script: Trials(tmp_path, text=BY_HAND).found(script(Script())))
+    made = faulted(faults()["wrong-step"], lambda script: Trials(tmp_path, text=BY_HAND).found(script(PLAIN)))
     assert made.found is not None
     assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("HOLD", True, 0)
 
 
 def test_a_step_that_nobody_does_ends_in_a_stop_that_says_so(tmp_path: Path) -> None:
-    made = faulted(faults()["forgotten-step"], lambda script: Trials(tmp_path, text=BY_HAND).found(script(Script())))
+    made = faulted(faults()["forgotten-step"], lambda script: Trials(tmp_path, text=BY_HAND).found(script(PLAIN)))
     assert made.found is not None
     assert made.found.played.outcome == "waiting"
     assert "nobody did this within a day" in made.found.played.phases[-1].because
@@ -108,29 +108,41 @@ def test_a_step_that_nobody_does_ends_in_a_stop_that_says_so(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("name", "outcome"),
-    [("kill-3", "TGT"), ("busy", "TGT"), ("busy-for-long", "HOLD"), ("stale-secondary", "CAP"), ("empty-twin", "CAP")],
+    [
+        ("kill-3", "TGT"),
+        ("busy", "TGT"),
+        ("half-batch", "TGT"),
+        ("busy-for-long", "HOLD"),
+        ("stale-secondary", "CAP"),
+        ("empty-twin", "CAP"),
+    ],
 )
 def test_a_fault_ends_as_the_matrix_says_and_fails_nobody(tmp_path: Path, name: str, outcome: str) -> None:
-    made = faulted(faults()[name], lambda script: Trials(tmp_path).found(script(Script())))
+    made = faulted(faults()[name], lambda script: Trials(tmp_path).found(script(PLAIN)))
     assert (made.outcome, made.is_allowed) == (outcome, True)
+
+
+def test_a_person_who_takes_most_of_a_day_is_waited_for(tmp_path: Path) -> None:
+    made = faulted(faults()["late-step"], lambda script: Trials(tmp_path, text=WEB_MOVE).found(script(PLAIN)))
+    assert (made.outcome, made.is_allowed) == ("TGT", True)
 
 
 def test_a_registrar_that_is_late_is_overtaken_by_the_rollback(tmp_path: Path) -> None:
     """Fault 51: the order to go back is given at once, and polled until the parent shows the old servers."""
-    made = faulted(faults()["registrar-pending"], lambda script: Trials(tmp_path).found(script(Script())))
+    made = faulted(faults()["registrar-pending"], lambda script: Trials(tmp_path).found(script(PLAIN)))
     assert made.found is not None
     assert (made.outcome, made.found.broken_user_seconds) == ("CAP", 0)
 
 
 def test_a_fault_that_cannot_happen_is_not_played(tmp_path: Path) -> None:
-    made = faulted(faults()["empty-twin"], lambda script: Trials(tmp_path, text=WEB_MOVE).found(script(Script())))
+    made = faulted(faults()["empty-twin"], lambda script: Trials(tmp_path, text=WEB_MOVE).found(script(PLAIN)))
     assert (made.found, made.outcome, made.is_allowed) == (None, "-", True)
     assert "-" in "".join(text for text, _ in fault_lines([made]))
 
 
 def test_an_outcome_that_fails_users_is_not_allowed(tmp_path: Path) -> None:
     trials = Trials(tmp_path)
-    hurt = trials.found(Script(instead=switch_by_hand))
+    hurt = trials.found(replace(PLAIN, instead=switch_by_hand))
     made = Faulted(faults()["busy"], hurt)
     assert not made.is_allowed
     assert any("NOT ALLOWED" in text for text, _ in fault_lines([made]))
@@ -139,29 +151,29 @@ def test_an_outcome_that_fails_users_is_not_allowed(tmp_path: Path) -> None:
 def test_half_way_through_the_switch_a_rollback_on_both_sides_costs_a_ttl_and_by_hand_a_day(tmp_path: Path) -> None:
     """D4: a name is lost at the new host when half of all caches ask it."""
     trials, drill = Trials(tmp_path), Drill(4, "http", "http", "half-way")
-    ours = trials.found(script_of(drill, Script(), by_hand=False), name="ours")
-    hand = trials.found(script_of(drill, Script(), by_hand=True), name="hand")
+    ours = trials.found(script_of(drill, PLAIN, by_hand=False), name="ours")
+    hand = trials.found(script_of(drill, PLAIN, by_hand=True), name="hand")
     assert ours.played.outcome == "rolled-back"
-    assert 0 < recovery_s(ours)["ordinary"] <= 300 + 60 + 60  # negative TTL, the low TTL, the time to notice
-    assert recovery_s(hand)["ordinary"] > 12 * 3600
+    assert 0 < recovery_s(ours)["bind"] <= 300 + 60 + 60  # negative TTL, the low TTL, the time to notice
+    assert recovery_s(hand)["bind"] > 12 * 3600
     assert hand.broken_user_seconds > 50 * ours.broken_user_seconds
 
 
 def test_a_new_address_that_breaks_down_is_rolled_back_within_the_low_ttl(tmp_path: Path) -> None:
-    found = Trials(tmp_path).found(script_of(Drill(2, "http", "http", "after"), Script(), by_hand=False))
+    found = Trials(tmp_path).found(script_of(Drill(2, "http", "http", "after"), PLAIN, by_hand=False))
     assert (found.played.outcome, found.played.ending) == ("rolled-back", "checkpoint")
-    assert recovery_s(found)["ordinary"] <= 90
-    assert {span.cause for span in found.spans} == {"203.0.113.20 is down"}
+    assert recovery_s(found)["bind"] <= 90
+    assert {span.why for span in found.spans} == {"203.0.113.20 is down"}
 
 
 def test_a_gate_that_fails_before_its_write_changes_nothing(tmp_path: Path) -> None:
-    found = Trials(tmp_path).found(script_of(Drill(4, "parity", "parity", "before"), Script(), by_hand=False))
+    found = Trials(tmp_path).found(script_of(Drill(4, "parity", "parity", "before"), PLAIN, by_hand=False))
     assert (found.played.outcome, found.broken_user_seconds) == ("refused", 0)
 
 
 def test_drills_are_made_for_every_gate_that_is_asked(tmp_path: Path) -> None:
     rounds = Rounds()
-    Trials(tmp_path).found(Script(arrange=rounds.arrange))
+    Trials(tmp_path).found(replace(PLAIN, arrange=rounds.arrange))
     drills = set(rounds.drills())
     assert {Drill(2, "http", "http", when) for when in ("before", "after")} <= drills
     assert Drill(4, "delegation", "delegation", "half-way") in drills
@@ -170,7 +182,7 @@ def test_drills_are_made_for_every_gate_that_is_asked(tmp_path: Path) -> None:
 
 
 def test_an_old_ttl_of_two_days_moves_the_start_of_the_switch(tmp_path: Path) -> None:
-    found = Trials(tmp_path, wishes=Wishes(old_ttl_s=2 * DAY_S, ns_ttl_s=600)).found()
+    found = Trials(tmp_path, text=WEB_MOVE, wishes=Wishes(old_ttl_s=2 * DAY_S)).found()
     switch = found.played.phases[1]
     assert switch.earliest is not None
     assert (switch.earliest - found.played.phases[0].began).total_seconds() > 2 * DAY_S
@@ -178,13 +190,18 @@ def test_an_old_ttl_of_two_days_moves_the_start_of_the_switch(tmp_path: Path) ->
 
 def test_a_signed_zone_is_played_unsigned_and_that_is_said(tmp_path: Path) -> None:
     signed = (
-        scenery.FIRST_ZONE
-        + "@ DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxIL "
+        scenery.FIRST_ZONE + "@ DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxIL "
         "fDLUT0rAK9iUzy1L53eKGQ==\n"
     )
     setting = Trials(tmp_path, zone=signed).setting()
     assert any("DNSSEC is not rehearsed" in text for text in setting.assumed)
     assert not any(key.rdtype.name == "DNSKEY" for key in setting.zone.rrsets)
+
+
+def test_a_capture_in_csv_is_played_with_the_ttls_that_are_asked_for(tmp_path: Path) -> None:
+    text = WEB_MOVE.replace("client.zone", "client.csv")
+    found = Trials(tmp_path, text=text, wishes=Wishes(old_ttl_s=DAY_S // 2)).found()
+    assert {phase.outcome for phase in found.played.phases} <= {"done", "nothing"}
 
 
 def test_a_zone_without_name_servers_anywhere_cannot_be_played(tmp_path: Path) -> None:
@@ -195,7 +212,7 @@ def test_a_zone_without_name_servers_anywhere_cannot_be_played(tmp_path: Path) -
 
 
 def test_the_page_loads_nothing_runs_nothing_and_shows_the_outage(tmp_path: Path) -> None:
-    found = Trials(tmp_path).found(Script(instead=switch_by_hand))
+    found = Trials(tmp_path).found(replace(PLAIN, instead=switch_by_hand))
     page = as_page(found)
     assert not re.search(r"<script|\bon\w+=|\bsrc=|\bhref=|url\(|@import|https?://", page)
     assert "default-src 'none'" in page
@@ -235,10 +252,10 @@ def test_the_table_of_drills_tells_both_costs(tmp_path: Path) -> None:
     numbers = iter(range(9))
     found = drilled(
         [Drill(2, "http", "http", "after")],
-        lambda script: trials.found(script(Script()), name=f"n{next(numbers)}"),
+        lambda script: trials.found(script(PLAIN), name=f"n{next(numbers)}"),
         lambda _: None,
     )
     told = [text for text, _ in drill_lines(found)]
-    assert any(re.search(r"dnsrun +\d+ user-seconds", text) for text in told)
+    assert any(re.search(r"dnsrun +[\d,]+ user-seconds", text) for text in told)
     assert any(re.search(r"by hand +[\d,]+ user-seconds", text) for text in told)
     assert told[-1] == "1 of 1 drills ended as promised."

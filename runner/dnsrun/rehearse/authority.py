@@ -195,9 +195,12 @@ class Authority:
         Raises:
             dns.exception.DNSException: The text cannot be read; nothing was replaced.
         """
-        content = ZoneContent.from_text(apex, text)
+        self.put_zone(ZoneContent.from_text(apex, text))
+
+    def put_zone(self, content: ZoneContent) -> None:
+        """Replace a zone, or add one, by a version that other servers may hold, too."""
         with self._lock:
-            self._zones[apex] = content
+            self._zones[content.apex] = content
 
     def refresh(self, apex: Name) -> bool:
         """Transfer a secondary zone when the serial of its primary is higher (RFC 1996, RFC 1982).

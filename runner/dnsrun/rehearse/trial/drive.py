@@ -31,13 +31,12 @@ from . import pages
 from .agenda import Agenda
 from .hands import Cast, Registry, Writer
 from .played import Ending, PhasePlayed, Played, Story
-from .population import POPULATION, Population, is_honest
+from .population import USERS_SIT_BEHIND, Population, is_honest
 from .services import Services, left_out, rehearsed, services_of
 from .setting import Setting
 from .stage import Stage
 from .stillgate import StillGate
 from .troubles import KilledError, Troubles
-from .truth import content_of
 from .wants import wants_of
 
 PATIENCE = timedelta(days=1)
@@ -63,7 +62,7 @@ class Script:
     """
 
     seed: int = 1
-    kinds: tuple[CacheKind, ...] = POPULATION
+    kinds: tuple[CacheKind, ...] = USERS_SIT_BEHIND
     arrange: Callable[[Play], None] | None = None
     gates: Callable[[Play, Mapping[str, Gate]], Mapping[str, Gate]] | None = None
     instead: Callable[[Play], tuple[PhasePlayed, ...]] | None = None
@@ -151,8 +150,8 @@ class Play:
                 raise StoppedError
 
     def _look_at_servers(self) -> None:
-        servers = self.stage.asked_contents()
-        self.population.look_at_servers([content_of(content) for content in servers], self.agenda.now())
+        held = self.stage.asked_contents()
+        self.population.look_at_servers([version.content for version in held], self.agenda.now())
 
     def _phases(self) -> tuple[PhasePlayed, ...]:
         played = []
@@ -355,7 +354,7 @@ class Play:
 
     def _ending(self) -> tuple[Ending, tuple[str, ...]]:
         """Compare what the delegated servers hold with the target and with what was captured."""
-        contents = self.stage.asked_contents()
+        contents = [version.snapshot for version in self.stage.asked_contents()]
         standing = self.setting.zone.apply(self.run.standing())
         goals: tuple[tuple[Ending, ZoneSnapshot], ...] = (
             ("target", self.setting.target), ("checkpoint", self.setting.zone), ("checkpoint", standing),

@@ -77,6 +77,11 @@ def _by_hand(play: Play) -> bool:
     return any(one.capabilities.needs_person for one in play.run.ports.providers.values())
 
 
+def _writes(play: Play) -> bool:
+    hosts = (play.run.ports.providers[name].capabilities for name in play.stage.hosts)
+    return any(one.writes and not one.needs_person for one in hosts)
+
+
 def _has_secondary(play: Play) -> bool:
     return any(len(host.servers) > 1 for host in play.stage.hosts.values())
 
@@ -120,6 +125,14 @@ def _forgotten(play: Play) -> None:
 
 def _mistyped(play: Play) -> None:
     play.troubles.mistypes = True
+
+
+def _late(play: Play) -> None:
+    play.troubles.late_s = _DAY_S * 3 // 4
+
+
+def _half(play: Play) -> None:
+    play.troubles.halves = 1
 
 
 def _busy(play: Play) -> None:
@@ -170,6 +183,7 @@ def faults() -> Mapping[str, Fault]:
         ),
         Fault("busy", "the host answers three calls with 429 Too Many Requests", 21, _busy, _always, may_hold=False),
         Fault("busy-for-long", "the host answers 429 for half an hour", 22, _busy_for_long, _always),
+        Fault("half-batch", "the host breaks off in the middle of its first batch", 27, _half, _writes, may_hold=False),
         Fault("ttl-floor", "the host serves no TTL below ten minutes", 32, _floor, _always),
         Fault("stale-for-a-while", "a name server follows ten minutes late", 39, _stale_for_a_while, _has_secondary),
         Fault("stale-secondary", "a name server never follows", 40, _stale, _has_secondary),
@@ -177,6 +191,7 @@ def faults() -> Mapping[str, Fault]:
         Fault("registrar-pending", "the registrar takes half a day longer", 51, _pending, _moves),
         Fault("colleague", "somebody edits another record in the first night", 55, _colleague, _always),
         Fault("forgotten-step", "nobody does what is to be done by hand", 0, _forgotten, _by_hand),
+        Fault("late-step", "whoever works by hand takes 18 hours longer", 0, _late, _by_hand),
         Fault("wrong-step", "whoever types by hand leaves out a line", 0, _mistyped, _by_hand),
     )
     return {fault.name: fault for fault in known}

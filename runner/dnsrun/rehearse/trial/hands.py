@@ -79,7 +79,7 @@ class Writer:
         if host is None or not self.capabilities.writes:
             return self._real.apply(apex, changes)
         if not self.capabilities.needs_person:
-            host.write(changes)
+            self._write(host, changes)
             _killed(self._stage)
             return Receipt()
         receipt = self._real.apply(apex, changes)
@@ -87,6 +87,15 @@ class Writer:
         _by_hand(self._stage, lambda: host.write(typed))
         _killed(self._stage)
         return receipt
+
+    def _write(self, host: PlayedHost, changes: tuple[Change, ...]) -> None:
+        """Write all of it, or half of it where the host is to break off (fault 27)."""
+        troubles = self._stage.troubles
+        if troubles.halves and len(changes) > 1:
+            troubles.halves -= 1
+            host.write(changes[: len(changes) // 2])
+            raise OutsideError("broke off in the middle", retryable=True, certainty="in-doubt")
+        host.write(changes)
 
     def refresh(self, apex: Name, servers: tuple[Endpoint, ...] = ()) -> Receipt:
         """Have the host copy the zone from its primary."""
@@ -175,7 +184,7 @@ class Registry:
 
 def _by_hand(stage: Stage, what: Callable[[], None]) -> None:
     if not stage.troubles.forgets:
-        stage.agenda.later(stage.setting.delays.person_s, what)
+        stage.agenda.later(stage.setting.delays.person_s + stage.troubles.late_s, what)
 
 
 def _interfere(stage: Stage) -> None:

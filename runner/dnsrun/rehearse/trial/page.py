@@ -7,7 +7,7 @@ events the logarithm of its length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from html import escape as escape_html
 from itertools import pairwise
@@ -91,7 +91,9 @@ def _verdict(found: Summary) -> str:
         return f'<p class="big good">No user got a wrong answer, not for a second.</p><p>{ending}</p>'
     total = f"{found.broken_user_seconds:,} user-seconds broken"
     worst = f"at worst one user went without for {duration(found.worst_s)} in one piece"
-    kinds = "".join(f"<li>{seconds:,}: {_text(kind)}</li>" for kind, seconds in found.broken_by_kind().items())
+    kinds = "".join(
+        f"<li>{seconds:,}: {_text(kind)}</li>" for kind, seconds in found.broken_by_kind().items() if seconds
+    )
     return f'<p class="big bad">{total}; {worst}.</p><ul>{kinds}</ul><p>{ending}</p>'
 
 
@@ -162,14 +164,22 @@ def _bars(found: Summary, axis: _Axis) -> Iterator[str]:
 
 def _bars_of(want: Want, found: Summary, axis: _Axis, marks: Sequence[float]) -> Iterator[str]:
     stories = [story for story in found.played.stories if story.want == want]
-    for kind in dict.fromkeys(story.kind for story in stories):
-        behind = [story for story in stories if story.kind == kind]
+    for words, behind in _rows(stories, {span.kind for span in found.spans if span.want == want}):
         rects = [
             _rect(axis.place(since), axis.place(until), state, f"{_LEGEND[state]}: {_span_of_time(since, until)}")
             for since, until, state in _worst(behind, found.played.began)
         ]
         lines = [f'<line x1="{mark:.1f}" x2="{mark:.1f}" y1="0" y2="{_TALL}"/>' for mark in marks]
-        yield f'<div class="row"><span>{_text(kind)}</span>{_svg(f"{want} behind: {kind}", [*rects, *lines])}</div>'
+        yield f'<div class="row"><span>{_text(words)}</span>{_svg(f"{want} behind: {words}", [*rects, *lines])}</div>'
+
+
+def _rows(stories: Sequence[Story], hurt: Collection[str]) -> Iterator[tuple[str, list[Story]]]:
+    """Yield one row for all caches that keep to TTLs and fail nobody, and one for each other kind."""
+    well = [story for story in stories if story.honest and story.kind not in hurt]
+    if well:
+        yield f"caches that keep to TTLs ({len({story.kind for story in well})} kinds)", well
+    for kind in dict.fromkeys(story.kind for story in stories if story not in well):
+        yield kind, [story for story in stories if story.kind == kind]
 
 
 def _worst(stories: Sequence[Story], began: datetime) -> Iterator[tuple[datetime, datetime, State]]:

@@ -7,8 +7,9 @@ to the stage's servers, entries that age in the resolver itself.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Literal
@@ -19,7 +20,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from dnsrun.model.rrset import rdata_text
-from dnsrun.rehearse.cache import ORDINARY, CacheAnswer, CacheKind, CachingResolver, Send
+from dnsrun.rehearse.cache import POPULATION, CacheAnswer, CacheKind, CachingResolver, Send
 from dnsrun.rehearse.zonestore import ZoneContent
 
 from .agenda import Agenda
@@ -29,32 +30,31 @@ from .truth import Truth, final_data
 from .wants import Want
 
 State = Literal["well", "old", "new", "broken"]
-POPULATION: tuple[CacheKind, ...] = (
-    ORDINARY,
-    CacheKind("keeps nothing for longer than an hour", max_ttl_s=3_600, max_negative_ttl_s=900),
-    CacheKind("keeps everything for five minutes at least", min_ttl_s=300),
-)
-"""The kinds behind which users sit, the honest ones first."""
+USERS_SIT_BEHIND: tuple[CacheKind, ...] = tuple(kind for kind in POPULATION.values() if not kind.validates)
+"""The kinds behind which users sit. A played zone is not signed, so one that validates would do as its twin does."""
 CACHES_OF_A_KIND = 4
-SAYS = " says "
 _LEAST_PAUSE = timedelta(seconds=1)
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
 _INFRASTRUCTURE = frozenset({RdataType.NS, *_ADDRESSED})
 
 
 def is_honest(kind: CacheKind) -> bool:
-    """Tell whether caches of a kind keep nothing for longer than its TTL."""
-    return kind.positive_s(1) <= 1
+    """Tell whether caches of a kind keep nothing for longer than its TTL, whatever happens."""
+    return kind.positive_s(1) <= 1 and kind.child_ns_life != "renewed" and not kind.stale_s
 
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What users of one cache met from `since` (UTC) on: what they got, where it led, and why it failed them."""
+    """What users of one cache met from `since` (UTC) on: what they got, where it led, and why it failed them.
+
+    `by` is the name server whose word failed them, where it was one's.
+    """
 
     since: datetime
     state: State
     data: tuple[str, ...] = ()
     cause: str = ""
+    by: str = ""
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Cache:
         self.last_server = ""
         self._roots = roots
         self._resolver: CachingResolver | None = None
-        self._wakes: set[datetime] = set()
+        self._wakes: list[datetime] = []
 
     def open(self, send: Send) -> None:
         """Begin with an empty cache that asks through `send`."""
@@ -89,41 +89,46 @@ class Cache:
         def listening(address: str, query: Message) -> Message | None:
             answer = send(address, query)
             self.last_server = address
-            if answer is not None:
+            if answer is None:
+                self._note_failure()
+            else:
                 self._note(answer)
             return answer
 
-        self._resolver = CachingResolver(self._roots, listening, lambda: self.now, self.kind)
+        self._resolver = CachingResolver(self._roots, listening, lambda: self.now, self.kind, seed=self.number)
 
     def live_until(self, when: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
         """Let the users ask everything that is due before `when` (UTC)."""
         while True:
-            self._wakes = {wake for wake in self._wakes if wake > self.now}
-            end = min([when, *self._wakes])
-            self._live_quietly(end, judge)
+            end = self._quiet_until(when)
+            asker = min(self.askers, key=lambda one: _effective(one, end))
+            at = _effective(asker, end)
+            if at < end:
+                self.now = max(self.now, at)
+                self._ask(asker, judge)
+                continue
             self.now = max(self.now, end)
             if end >= when:
                 return
             self.unsettle()
+
+    def _quiet_until(self, when: datetime) -> datetime:
+        """Return up to when nothing changes by itself in what this cache asks whom, `when` at the latest."""
+        while self._wakes and self._wakes[0] <= self.now:
+            heapq.heappop(self._wakes)
+        return min(when, self._wakes[0]) if self._wakes else when
 
     def unsettle(self) -> None:
         """Have everybody look twice before they take an answer for the usual one."""
         for asker in self.askers:
             asker.steady = False
 
-    def _live_quietly(self, end: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
-        while True:
-            asker = min(self.askers, key=lambda one: _effective(one, end))
-            at = _effective(asker, end)
-            if at >= end:
-                return
-            self.now = max(self.now, at)
-            self._ask(asker, judge)
-
     def _ask(self, asker: Asker, judge: Callable[[Cache, Asker], Met]) -> None:
         assert self._resolver is not None  # noqa: S101 - opened before anybody lives
         self.last_server = ""
         answer = self._resolver.resolve(asker.want.name, asker.want.rdtype)
+        if answer.rcode == dns.rcode.SERVFAIL or answer.is_stale:
+            self._note_failure()
         period = max(_LEAST_PAUSE, timedelta(seconds=answer.remaining_ttl_s))
         before = asker.answer
         asker.steady = before is not None and period == asker.period and before.rrset == answer.rrset
@@ -136,7 +141,17 @@ class Cache:
         for section in (answer.answer, answer.authority, answer.additional):
             for held in section:
                 if held.rdtype == RdataType.NS or (section is answer.additional and held.rdtype in _INFRASTRUCTURE):
-                    self._wakes.add(self.now + timedelta(seconds=self.kind.positive_s(held.ttl)))
+                    self._wake_after(self.kind.positive_s(held.ttl))
+
+    def _note_failure(self) -> None:
+        """Remember when this kind tries again what came to nothing."""
+        for pause_s in (self.kind.failure_s, self.kind.silent_s, self.kind.stale_answer_ttl_s):
+            self._wake_after(pause_s)
+
+    def _wake_after(self, seconds: int) -> None:
+        wake = self.now + timedelta(seconds=seconds)
+        if seconds and wake not in self._wakes:
+            heapq.heappush(self._wakes, wake)
 
 
 def _effective(asker: Asker, end: datetime) -> datetime:
@@ -149,7 +164,7 @@ def _effective(asker: Asker, end: datetime) -> datetime:
 def note(asker: Asker, met: Met) -> None:
     """Add to a story where it is new."""
     newest = asker.met[-1] if asker.met else None
-    if newest is None or (newest.state, newest.data, newest.cause) != (met.state, met.data, met.cause):
+    if newest is None or replace(newest, since=met.since) != met:
         asker.met.append(met)
 
 
@@ -210,7 +225,8 @@ class Population:
         """Remember since when every server of the delegation gives the new data."""
         for want in self.wants:
             pair = self._truth.of(want.name, want.rdtype)
-            given = {final_data(content, self._outside, want.name, want.rdtype) for content in contents}
+            held = {id(content): content for content in contents}.values()
+            given = {final_data(content, self._outside, want.name, want.rdtype) for content in held}
             if given == {pair.new}:
                 self.served_new_at.setdefault(want, now)
             else:
@@ -226,7 +242,7 @@ class Population:
         if answer.rcode == dns.rcode.SERVFAIL:
             return Met(cache.now, "broken", (), "no server answers")
         if given not in pair:
-            return Met(cache.now, "broken", shown, _wrong(answer, by))
+            return Met(cache.now, "broken", shown, _wrong(answer), by)
         host = answer.rrset.name if answer.rrset is not None else want.name
         if want.rdtype in _ADDRESSED and (flaw := self._services.flaw(host, shown)):
             return Met(cache.now, "broken", shown, flaw)
@@ -234,7 +250,7 @@ class Population:
         return Met(cache.now, state, shown)
 
 
-def _wrong(answer: CacheAnswer, by: str) -> str:
+def _wrong(answer: CacheAnswer) -> str:
     if answer.rrset is not None:
-        return f"{by}{SAYS}other data"
-    return f"{by}{SAYS}no such name" if answer.rcode == dns.rcode.NXDOMAIN else f"{by}{SAYS}no such record"
+        return "other data"
+    return "no such name" if answer.rcode == dns.rcode.NXDOMAIN else "no such record"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,6 +19,7 @@ from dnsrun.model.content import HOSTS_OWN
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.rrset import RRsetKey, rrset, target_of
 from dnsrun.model.zone import Delegation, ZoneSnapshot
+from dnsrun.model.zonetext import to_text
 from dnsrun.plan.mail.senders import policies, spf_hosts
 from dnsrun.plan.records import desired
 
@@ -132,7 +135,7 @@ def set_scene(playbook: Playbook, captured: Captured, start: datetime, wishes: W
         other=other,
         delegation=delegation,
         outside=outside,
-        files=captured.files,
+        files={name: _as_file(name, zone) for name in captured.files},
         start=start,
         delays=wishes.delays,
         spare=(next(pool), next(pool)),
@@ -179,6 +182,18 @@ def _whole(zone: ZoneSnapshot, delegation: Delegation, assumed: list[str]) -> Zo
     if ns not in kept:
         kept[ns] = rrset(zone.apex, delegation.ttl_s, "NS", *(name.to_text() for name in delegation.ns))
     return replace(zone, rrsets=kept)
+
+
+def _as_file(name: str, zone: ZoneSnapshot) -> str:
+    """Return the played zone as the file that the playbook names as its capture: a zone file, or CSV."""
+    if not name.lower().endswith(".csv"):
+        return to_text(zone)
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["name", "type", "ttl", "value"])
+    for key, held in sorted(zone.rrsets.items(), key=lambda pair: pair[0].order()):
+        rows.writerows([key.owner, key.rdtype.name, held.ttl_s, value] for value in held.texts())
+    return text.getvalue()
 
 
 def soa_of(zone: ZoneSnapshot) -> SOA:

@@ -16,7 +16,6 @@ from dnsrun.dnsio.walk import Roots
 from dnsrun.model.observation import Endpoint
 from dnsrun.model.rrset import Change, RRset, RRsetKey, rdata_from_text
 from dnsrun.model.zone import Delegation, ZoneSnapshot
-from dnsrun.model.zonetext import to_text
 from dnsrun.rehearse.authority import Authority
 from dnsrun.rehearse.lab import Place
 
@@ -24,6 +23,7 @@ from .agenda import Agenda
 from .setting import Outside, Setting, soa_of
 from .stillnet import StillNet
 from .troubles import Troubles
+from .truth import Version, version_of
 
 _DAY_S = 86_400
 _ROOT_NAME = "a.root."
@@ -40,10 +40,13 @@ class PlayedHost:
         self.name = name
         self.content = content
         self.servers = servers
-        self.authorities = {server: Authority({content.apex: to_text(content)}) for server in servers}
+        self.authorities = {server: Authority({}) for server in servers}
         self.copies: list[PlayedHost] = []
-        self._held = dict.fromkeys(servers, content)
+        self._newest = version_of(content)
+        self._held: dict[Name, Version] = {}
         self._stage = stage
+        for server in servers:
+            self._load(server, self._newest)
 
     @property
     def primary(self) -> Authority:
@@ -65,14 +68,14 @@ class PlayedHost:
         for server in self.servers[1:]:
             self._catch_up(server)
 
-    def holds(self, server: Name) -> ZoneSnapshot:
+    def holds(self, server: Name) -> Version:
         """Return what one server serves."""
         return self._held[server]
 
     def _take(self, content: ZoneSnapshot) -> None:
         agenda, delays = self._stage.agenda, self._stage.setting.delays
-        agenda.change(lambda: self._load(self.servers[0], content))
-        self.content = content
+        self.content, self._newest = content, version_of(content)
+        agenda.change(lambda: self._load(self.servers[0], self._newest))
         for server in self.servers[1:]:
             agenda.later(delays.secondary_s, lambda server=server: self._catch_up(server))  # type: ignore[misc]
         refresh_s = delays.copy_s if delays.copy_s is not None else soa_of(content).refresh
@@ -81,14 +84,13 @@ class PlayedHost:
 
     def _catch_up(self, server: Name) -> None:
         if server not in self._stage.troubles.stale:
-            content = self.content
-            self._stage.agenda.change(lambda: self._load(server, content))
+            self._stage.agenda.change(lambda: self._load(server, self._newest))
 
-    def _load(self, server: Name, content: ZoneSnapshot) -> None:
+    def _load(self, server: Name, version: Version) -> None:
         if server in self._stage.troubles.empty:
-            content = replace(content, rrsets=_bare(content))
-        self.authorities[server].set_zone(content.apex, to_text(content))
-        self._held[server] = content
+            version = version_of(replace(version.snapshot, rrsets=_bare(version.snapshot)))
+        self.authorities[server].put_zone(version.content)
+        self._held[server] = version
 
 
 class Stage:
@@ -138,7 +140,7 @@ class Stage:
         self.delegation = replace(delegation, ttl_s=self.setting.delegation.ttl_s)
         self.agenda.change(lambda: self.parent.set_zone(self.setting.parent, self._parent_text(self.delegation)))
 
-    def asked_contents(self) -> tuple[ZoneSnapshot, ...]:
+    def asked_contents(self) -> tuple[Version, ...]:
         """Return what each server holds that the parent delegates to."""
         return tuple(
             host.holds(server)

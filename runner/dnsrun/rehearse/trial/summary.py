@@ -11,7 +11,7 @@ from typing import Any
 from dnsrun.model.times import duration
 
 from .played import Played, Story
-from .population import SAYS
+from .population import Met
 from .wants import Want
 
 
@@ -20,6 +20,7 @@ class Span:
     """A time in which users of a kind of cache were failed. Times are UTC; `users` counts caches with a user each.
 
     `user_seconds` adds up the seconds of all of them; `longest_s` is the longest that one of them met in one piece.
+    `causes` are what went wrong, each with the name servers whose word it was.
     """
 
     kind: str
@@ -30,15 +31,16 @@ class Span:
     users: int
     user_seconds: int
     longest_s: int
-    cause: str
+    causes: tuple[tuple[str, tuple[str, ...]], ...]
     data: tuple[str, ...]
     keeps_servers_s: int
 
     @property
     def why(self) -> str:
-        """The cause, and why these users go on asking there."""
-        asks = f": this cache asks it for up to {duration(self.keeps_servers_s)} after it was told to"
-        return self.cause + (asks if SAYS in self.cause else "")
+        """The causes, whose words they are, and why these users go on asking there."""
+        said = "; ".join(f"{', '.join(by)}: {cause}" if by else cause for cause, by in self.causes)
+        asks = f"; asked for up to {duration(self.keeps_servers_s)} by whoever was told to"
+        return said + (asks if any(by for _, by in self.causes) else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ class Summary:
         return sum(span.user_seconds for span in self.spans if span.honest)
 
     @property
+    def users(self) -> int:
+        """How many users there are: one for each name behind each cache."""
+        return len(self.played.stories)
+
+    @property
     def worst_s(self) -> int:
         """The longest that one user was failed in one piece, in seconds."""
         return max((span.longest_s for span in self.spans), default=0)
@@ -91,13 +98,12 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """One stretch of one story."""
+    """One stretch of one story, and all that was met in it."""
 
     story: Story
     since: datetime
     until: datetime
-    cause: str
-    data: tuple[str, ...]
+    met: tuple[Met, ...]
 
     @property
     def seconds(self) -> int:
@@ -122,21 +128,18 @@ def _kind_and_want(story: Story) -> tuple[bool, str, str, Any, int]:
 
 
 def _pieces(story: Story, state: str) -> Iterator[_Piece]:
-    """Yield the stretches in one state; what follows itself for the same cause is one."""
+    """Yield the stretches in one state, whatever was met in them."""
     ends = [met.since for met in story.met[1:]] + [story.until]
-    for met, end in zip(story.met, ends, strict=False):
-        if met.state == state and end > met.since:
-            yield _Piece(story, met.since, end, met.cause, met.data)
+    for here, group in groupby(zip(story.met, ends, strict=False), key=lambda pair: pair[0].state == state):
+        pairs = list(group)
+        if here and pairs[-1][1] > pairs[0][0].since:
+            yield _Piece(story, pairs[0][0].since, pairs[-1][1], tuple(met for met, _ in pairs))
 
 
 def _spans(stories: list[Story]) -> Iterator[Span]:
-    """Yield one span for each cause, and anew where all users were well in between."""
-    pieces = sorted(
-        (piece for one in stories for piece in _pieces(one, "broken")), key=lambda piece: (piece.cause, piece.since)
-    )
-    for (cause, data), group in groupby(pieces, key=lambda piece: (piece.cause, piece.data)):
-        for together in _overlapping(list(group)):
-            yield _span(together, cause, data)
+    """Yield a span for each time without a break in which somebody was failed."""
+    for together in _overlapping([piece for one in stories for piece in _pieces(one, "broken")]):
+        yield _span(together)
 
 
 def _overlapping(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
@@ -150,8 +153,10 @@ def _overlapping(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
         yield current
 
 
-def _span(pieces: list[_Piece], cause: str, data: tuple[str, ...]) -> Span:
+def _span(pieces: list[_Piece]) -> Span:
     story = pieces[0].story
+    met = [one for piece in pieces for one in piece.met]
+    causes = {cause: sorted({one.by for one in met if one.cause == cause and one.by}) for cause in _in_order(met)}
     return Span(
         kind=story.kind,
         honest=story.honest,
@@ -161,10 +166,15 @@ def _span(pieces: list[_Piece], cause: str, data: tuple[str, ...]) -> Span:
         users=len({piece.story.number for piece in pieces}),
         user_seconds=sum(piece.seconds for piece in pieces),
         longest_s=max(piece.seconds for piece in pieces),
-        cause=cause,
-        data=data,
+        causes=tuple((cause, tuple(by)) for cause, by in causes.items()),
+        data=tuple(sorted({text for one in met for text in one.data})),
         keeps_servers_s=story.keeps_servers_s,
     )
+
+
+def _in_order(met: Iterable[Met]) -> Iterable[str]:
+    """Return the causes as they came, each once."""
+    return dict.fromkeys(one.cause for one in sorted(met, key=lambda one: one.since))
 
 
 def _moved(stories: list[Story], served_at: datetime | None) -> Moved:
@@ -255,6 +265,7 @@ def as_data(found: Summary) -> dict[str, Any]:
             for span in found.spans
         ],
         "undisturbed": [str(want) for want in found.undisturbed],
+        "users": found.users,
         "broken_user_seconds": found.broken_user_seconds,
         "broken_user_seconds_by_cache": dict(found.broken_by_kind()),
         "worst_for_a_user_s": found.worst_s,

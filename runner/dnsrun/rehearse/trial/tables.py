@@ -35,8 +35,11 @@ def drill_lines(drilled: Sequence[Drilled]) -> Iterator[Line]:
 def _cost(found: Summary) -> str:
     if not found.broken_user_seconds:
         return "nobody was failed"
-    each = ", ".join(f"{kind} {duration(seconds)}" for kind, seconds in recovery_s(found).items() if seconds)
-    return f"{found.broken_user_seconds:,} user-seconds; {each}"
+    honest = {story.kind for story in found.played.stories if story.honest}
+    took = recovery_s(found)
+    each = [f"caches that keep to TTLs {duration(max((took[kind] for kind in honest), default=0))}"]
+    each += [f"{kind} {duration(seconds)}" for kind, seconds in took.items() if seconds and kind not in honest]
+    return f"{found.broken_user_seconds:,} user-seconds; {', '.join(each)}"
 
 
 def fault_lines(faulted: Sequence[Faulted]) -> Iterator[Line]:

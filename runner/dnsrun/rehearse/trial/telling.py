@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -37,7 +37,8 @@ def lines(found: Summary) -> Iterator[Line]:
     played = found.played
     kinds = dict.fromkeys(story.kind for story in played.stories)
     lasted = duration((played.ended - played.began).total_seconds())
-    yield f"{played.domain}: rehearsed on this machine, {lasted} behind {len(kinds)} kinds of caches", "strong"
+    who = f"{found.users:,} users behind {len(kinds)} kinds of caches"
+    yield f"{played.domain}: rehearsed on this machine, {lasted}; {who} ask every second", "strong"
     yield "", "plain"
     for phase in played.phases:
         yield from _phase(phase)
@@ -71,7 +72,7 @@ def _moves(found: Summary) -> Iterator[Line]:
         yield "Who came to the new data when, the last user behind each kind of cache:", "strong"
     for want, each in list(moves.items())[:MOST_NAMES]:
         yield f"  {want}   ({want.service})", "plain"
-        yield from (_moved(move, found.played.began) for move in each)
+        yield from _moved(each, found)
     if len(moves) > MOST_NAMES:
         yield f"  and {len(moves) - MOST_NAMES} more names (--json lists all)", "plain"
     if found.undisturbed:
@@ -80,25 +81,38 @@ def _moves(found: Summary) -> Iterator[Line]:
         yield f"Never anything but the right answer: {names}{more}", "ok"
 
 
-def _moved(move: Moved, began: datetime) -> Line:
+def _moved(moves: Sequence[Moved], found: Summary) -> Iterator[Line]:
+    """Yield a line for all caches that keep to TTLs, and one for each kind that does not."""
+    dishonest = {story.kind for story in found.played.stories if not story.honest}
+    honest = [move for move in moves if move.kind not in dishonest]
+    if honest:
+        slowest = max(honest, key=lambda move: (move.last is None, move.last or found.played.ended, move.kind))
+        yield _moved_line(slowest, f"caches that keep to TTLs ({len(honest)} kinds), the last: {slowest.kind}", found)
+    for move in (move for move in moves if move.kind in dishonest):
+        yield _moved_line(move, move.kind, found)
+
+
+def _moved_line(move: Moved, who: str, found: Summary) -> Line:
+    began = found.played.began
     when = f"{_moment(move.last, began)}" if move.last else "not all of them" if move.first else "never"
     late = f", {duration(move.outdated_s)} after the servers" if move.outdated_s > 0 else ""
-    return f"    {when:<18} {move.kind}{late}", "plain"
+    return f"    {when:<16} {who}{late}", "plain"
 
 
 def _broken(found: Summary) -> Iterator[Line]:
     if not found.spans:
         yield "No user got a wrong answer, not for a second.", "ok"
         return
-    yield "Broken:", "strong"
-    for span in found.spans[:MOST_SPANS]:
+    yield "Broken, the gravest first:", "strong"
+    for span in sorted(found.spans, key=lambda span: -span.user_seconds)[:MOST_SPANS]:
         yield span_words(span), "failed"
     if len(found.spans) > MOST_SPANS:
         yield f"  and {len(found.spans) - MOST_SPANS} more (--json lists all)", "failed"
     total = f"{found.broken_user_seconds:,} user-seconds in all"
     yield f"{total}; at worst one user went without for {duration(found.worst_s)} in one piece.", "failed"
     for kind, seconds in found.broken_by_kind().items():
-        yield f"  {seconds:>9,}  {kind}", "failed" if seconds else "ok"
+        if seconds:
+            yield f"  {seconds:>9,}  {kind}", "failed"
 
 
 def span_words(span: Span) -> str:

@@ -17,8 +17,9 @@ class Troubles:
 
     `stale`: name servers that never follow. `empty`: name servers that hold the zone without content. `floor_s`: the
     lowest TTL (seconds) that hosts serve. `pending_s`: how much longer the registrar takes. `forgets`: people never do
-    what they are told. `mistypes`: what is typed by hand misses one RRset. `refusals`: how many calls are answered
-    with 429. `kill_at`: the process ends after the n-th call, counted from 1. `calls` counts them.
+    what they are told; `late_s`: how much longer they take. `mistypes`: what is typed by hand misses one RRset.
+    `refusals`: how many calls are answered with 429. `halves`: how many batches are applied only half, with an error.
+    `kill_at`: the process ends after the n-th call, counted from 1. `calls` counts them.
     """
 
     stale: set[Name] = field(default_factory=set)
@@ -27,6 +28,8 @@ class Troubles:
     pending_s: int = 0
     forgets: bool = False
     mistypes: bool = False
+    late_s: int = 0
     refusals: int = 0
+    halves: int = 0
     kill_at: int = 0
     calls: int = 0

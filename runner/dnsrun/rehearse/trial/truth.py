@@ -46,6 +46,18 @@ class Truth:
         return self._known[asked]
 
 
+class Version(NamedTuple):
+    """A zone as a server holds it: as data, and ready to answer; several servers may hold the same."""
+
+    snapshot: ZoneSnapshot
+    content: ZoneContent
+
+
+def version_of(zone: ZoneSnapshot) -> Version:
+    """Return a zone ready to be held."""
+    return Version(zone, content_of(zone))
+
+
 def content_of(zone: ZoneSnapshot) -> ZoneContent:
     """Return a zone ready to answer."""
     return ZoneContent.from_text(zone.apex, to_text(zone))
