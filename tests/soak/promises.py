@@ -75,7 +75,7 @@ class Watch:
         play = self._play
         for name, host in play.stage.hosts.items():
             for server in host.servers:
-                for key, held in _differing(host.holds(server), self._start[name]):
+                for key, held in _differing(host.holds(server).snapshot, self._start[name]):
                     if not self._may_hold(name, key, held):
                         shown = ", ".join(held.texts()) + f" (TTL {held.ttl_s})" if held else "nothing"
                         self.miss("P1", f"{server} holds for {key} what it may not: {shown}")
