@@ -43,6 +43,7 @@ from dnsrun.wiring.redaction import Redactor
 from dnsrun.wiring.rehearsing import captured_in_file, open_cast
 from dnsrun.wiring.world import Network, World
 
+from .directnet import InProcess
 from .making import Mishap, SoakWorld
 from .promises import Watch
 
@@ -108,8 +109,10 @@ class SoakPlay(Play):
         self.state_folder = folder / "state"
         caches = tuple(POPULATION[name] for name in world.kinds)
         super().__init__(setting, cast_, built_in(), self.state_folder, Script(seed=world.seed, kinds=caches))
+        self.stage = InProcess(setting, self.agenda, self.troubles)
         wants = {(want.name, want.rdtype): want for want in (*_spares(world, setting), *wants_of(setting))}
         self.population = Population(setting, tuple(wants.values()), self.services, caches, seed=world.seed)
+        self.population.caches = tuple(one for one in self.population.caches if one.number % 2 == 0)
         self.begun_with: Mapping[str, ZoneSnapshot] = {name: host.content for name, host in self.stage.hosts.items()}
         self.watch = Watch(self)
         self.advancing = False
@@ -133,7 +136,7 @@ class SoakPlay(Play):
             self.advancing = False
 
     def _live_on(self, *, recovering: bool) -> None:
-        super()._live_on(recovering=recovering)
+        super()._live_on(recovering=False)
         self.watch.rest()
         if self.run.state.phases and any(one.outcome == "rolled-back" for one in self.run.state.phases.values()):
             self._roll_back_again()
