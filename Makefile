@@ -1,13 +1,15 @@
 # make demo   a migration on this machine, start to automatic rollback
 # make test   everything that is checked before a change is taken
 # make check  the linters alone
+# make soak   migrations of random worlds, with mishaps; SEEDS="7", "1-500" or "3,8,21" says which
 PYTHON ?= python3
 WORKERS ?= 2
+SEEDS ?= 1-100
 BIN := .venv/bin
 SOURCES := $(shell find runner providers playbooks -type f -not -name '*.pyc')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test check servers clean
+.PHONY: demo test check soak servers clean
 
 # A checkout that is being worked on runs its own source; a fresh one installs what a user would.
 demo: $(if $(wildcard .venv/.installed-dev),.venv/.installed-dev,.venv/.installed)
@@ -24,6 +26,9 @@ check: .venv/.installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+soak: .venv/.installed-dev
+	PYTHONPATH=tests $(BIN)/python -m soak $(SEEDS)
 
 servers:
 	tests/setup-servers.sh

@@ -83,6 +83,16 @@ def test_too_early_is_75_with_local_time_then_utc(project: Project, monkeypatch:
     assert "Run the same command after that time." in result.err
 
 
+def test_the_wait_for_unknown_ttls_is_over_when_it_was_said_to_be(project: Project) -> None:
+    """Nothing had to be lowered, so that no phase had begun before the switch was tried for the first time."""
+    project.write(PLAYBOOK + "ttl: 3600\n")
+    assert project("apply", "--yes").code == 75
+    project.world.clock.advance(26 * 3600)
+    result = project("apply", "--yes")
+    assert result.code == 0, result.err
+    assert www(project) == [f"3600 {NEW}"]
+
+
 def test_a_phase_whose_gate_fails_reads_as_the_design_shows(lowered: Project) -> None:
     """The layout of a failed phase, line by line, times aside."""
     lowered.write(PLAYBOOK.replace("{kind: http,", "{kind: http, name: web, at: after,"))

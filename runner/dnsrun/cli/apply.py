@@ -11,7 +11,7 @@ import click
 
 from dnsrun.engine.run import Run
 from dnsrun.engine.sheets import undo_folder
-from dnsrun.engine.start import Prepared, begin, prepare
+from dnsrun.engine.start import Prepared, begin, prepare, remember
 from dnsrun.errors import DnsrunError, Exit, Refused, TooEarly, UsageError
 from dnsrun.journal.fold import RunState
 from dnsrun.model.act import RunCommand
@@ -175,6 +175,7 @@ def _apply(session: Session, target: Target, wishes: Wishes) -> Exit:
     now = work.run.ports.clock.now()
     plan = prepared.plan
     if plan.earliest is not None and plan.earliest > now:
+        remember(work.run, prepared)
         raise TooEarly(refusal(plan, now), plan.earliest)
     _refuse_programs(work, prepared)
     _show(work, phase, prepared)

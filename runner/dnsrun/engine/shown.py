@@ -41,9 +41,12 @@ class Showing:
 
 
 def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSnapshot) -> Showing:
-    """Compare what servers answer with what the changes want; `zone` tells wildcard answers from real ones."""
+    """Compare what servers answer with what the changes want; `zone` tells wildcard answers from real ones.
+
+    At a zone cut a referral is the answer (RFC 1034 section 4.3.2); what lies below it shows with the cut.
+    """
     wanted = {change.key: change for change in changes}
-    held = Content(zone)
+    held, after = Content(zone), Content(zone.apply(wanted.values()))
     missing: dict[RRsetKey, Change] = {}
     served: dict[RRsetKey, RRset] = {}
     strangers: list[str] = []
@@ -52,11 +55,17 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
         change = wanted.get(each.of) if isinstance(each.of, RRsetKey) else None
         if change is None or each.control:
             continue
-        if not isinstance(each.got, Answer) or not each.got.aa or each.got.kind in {"error", "referral"}:
+        cut = _referred_to(each.got, after)
+        if cut and after.is_hidden(change.key):
+            continue
+        if cut and cut.key == change.key:
+            live: RRset | None = cut
+        elif isinstance(each.got, Answer) and each.got.aa and each.got.kind not in {"error", "referral"}:
+            live = as_held(change.key, each.got, held)
+        else:
             silent.add(str(each.server))
             missing[change.key] = change
             continue
-        live = as_held(change.key, each.got, held)
         if _shows(change, live):
             if live and change.after and live.ttl_s > change.after.ttl_s:
                 served[change.key] = change.after.with_ttl(live.ttl_s)
@@ -65,6 +74,13 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
         else:
             strangers.append(f"{change.key} is {', '.join(live.texts()) if live else 'absent'} at {each.server}")
     return Showing(tuple(missing.values()), tuple(strangers), tuple(sorted(silent)), tuple(served.values()))
+
+
+def _referred_to(got: object, zone: Content) -> RRset | None:
+    """Return the NS RRset of a referral to a child that the zone is to delegate; None for any other answer."""
+    if not isinstance(got, Answer) or got.kind != "referral" or got.rrset is None:
+        return None
+    return got.rrset if zone.is_cut(got.rrset.key) else None
 
 
 def as_held(key: RRsetKey, answer: Answer, held: Content) -> RRset | None:

@@ -212,6 +212,16 @@ def _journal_gates_off(run: Run, plan: Plan) -> None:
             run.append(GateOff(plan.phase, gate.kind, gate.off))
 
 
+def remember(run: Run, prepared: Prepared) -> None:
+    """Journal the TTLs that the servers gave, though the phase does not begin yet: they count from now on (H).
+
+    Else nobody would ever have seen them before, and the wait of a day would begin anew with each attempt. Touches
+    the disk only; raises `Lost` or `JournalError`.
+    """
+    if prepared.samples:
+        run.append(Observed(prepared.samples))
+
+
 def open_run(run: Run, run_id: str, *, accept_changes: bool) -> None:
     """Journal that the run begins, or goes on with an edited playbook; raise `Refused` for an edit not accepted."""
     opened = run.state.opened

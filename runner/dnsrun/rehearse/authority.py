@@ -229,6 +229,10 @@ class Authority:
             except OutsideError:
                 continue  # as any secondary: the next NOTIFY brings the next attempt
 
+    def answer(self, wire: bytes, transport: Transport) -> Iterable[bytes]:
+        """Answer one message in the caller's thread, as it is answered over a socket; nothing where it is silent."""
+        return self._handle(wire, transport).messages
+
     def _handle(self, wire: bytes, transport: Transport) -> Reply:
         faults = self._faults
         if faults == _NO_FAULTS and (known := self._repeated(wire, transport)) is not None:

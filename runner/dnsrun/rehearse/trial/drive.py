@@ -13,7 +13,7 @@ from dns.rdatatype import RdataType
 from dnsrun.engine.advance import Ended, NeedsPerson, advance
 from dnsrun.engine.progress import Event, GoingBack, Judging
 from dnsrun.engine.run import Ports, Run
-from dnsrun.engine.start import Prepared, begin, prepare, resume
+from dnsrun.engine.start import Prepared, begin, prepare, remember, resume
 from dnsrun.errors import DnsrunError
 from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
@@ -204,6 +204,7 @@ class Play:
             if prepared.nothing_to_do or earliest is None or earliest <= self.agenda.now():
                 return prepared, first or earliest
             first = earliest
+            remember(self.run, prepared)  # as `apply` does
             self.agenda.wait_until(earliest)
         return prepared, first
 

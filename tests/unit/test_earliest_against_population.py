@@ -1,0 +1,191 @@
+"""What plans promise about time, against every kind of cache: never earlier than the truth, at most a margin later.
+
+The caches ask in the worst moment: in the last second in which the old may still be given. Kinds that keep data or
+name servers for longer than they were told to are no measure of a promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import dns.message
+import dns.name
+from dns.message import Message
+from dns.rdatatype import RdataType
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from dnsrun.clock import VirtualClock
+from dnsrun.model.entry import TtlSample
+from dnsrun.model.rrset import Change
+from dnsrun.model.zone import Delegation
+from dnsrun.plan.moving import clean_at, delegation_life_s
+from dnsrun.plan.planner import plan_phase
+from dnsrun.plan.ttl import margin_s, value_digest
+from dnsrun.rehearse.cache import POPULATION, CachingResolver
+from dnsrun.rehearse.lookup import look_up
+from dnsrun.rehearse.responses import render
+from dnsrun.rehearse.zonestore import ZoneContent
+from movecases import NEW, NEW_NS, OLD, OLD_NS, PARENT, ROOT, root_zone
+from planworld import NOON, playbook, rrset, situation, zone
+
+APEX = dns.name.from_text("client.example")
+EXAMPLE = dns.name.from_text("example.")
+BEFORE, AFTER, LOW_S = "192.0.2.10", "203.0.113.20", 600
+HONEST = tuple(kind for kind in POPULATION.values() if kind.positive_s(1) == 1 and kind.child_ns_life != "renewed")
+DRAWN = (Phase.explicit, Phase.reuse, Phase.generate)
+SECOND = timedelta(seconds=1)
+TEXT = f"""dnsrun: 1
+domain: client.example
+goal: A test.
+providers: {{panel: {{use: manual, panel: other}}}}
+zone: {{from: panel}}
+ttl: {LOW_S}
+records: [{{names: [www], type: A, was: {BEFORE}, RECORD}}]
+phases:
+  - {{name: lower, steps: [{{kind: lower-ttl, wait_at_least: 1m}}]}}
+  - {{name: switch, steps: [{{kind: switch-records}}]}}
+  - {{name: finish, steps: [{{kind: finish}}]}}
+"""
+ttls = st.integers(LOW_S + 1, 604_800)
+lives = st.integers(1, 86_400)
+
+
+@dataclass
+class Place:
+    """Root, parent and two hosts as pure functions, and one cache of every honest kind."""
+
+    ns_ttls_s: tuple[int, int] = (3_600, 3_600)
+    soa: str = "300 SOA ns nobody 7 3600 600 86400 300"
+    clock: VirtualClock = field(default_factory=lambda: VirtualClock(NOON))
+
+    def __post_init__(self) -> None:
+        self.zones = {ROOT: ZoneContent.from_text(dns.name.root, root_zone())}
+        self.delegate(OLD_NS)
+        self.caches = [CachingResolver([ROOT], self._send, self.clock.now, kind) for kind in HONEST]
+
+    def delegate(self, server: str) -> None:
+        self.zones[PARENT] = ZoneContent.from_text(
+            EXAMPLE,
+            f"@ 86400 SOA ns nobody 1 1 1 1 1\n@ 86400 NS ns\nns 86400 A {PARENT}\n{OLD_NS} 86400 A {OLD}\n"
+            f"{NEW_NS} 86400 A {NEW}\nclient {self.ns_ttls_s[0]} NS {server}\n",
+        )
+
+    def hold(self, host: str, *lines: str) -> None:
+        head = f"@ {self.soa}\n@ {self.ns_ttls_s[1]} NS {OLD_NS if host == OLD else NEW_NS}\n"
+        self.zones[host] = ZoneContent.from_text(APEX, head + "\n".join(lines) + "\n")
+
+    def _send(self, address: str, query: Message) -> Message | None:
+        question = query.question[0]
+        found = look_up(self.zones[address], question.name, question.rdtype, ns_beside=True)
+        return dns.message.from_wire(render(query, found, "tcp"))
+
+    def ask(self, *labels: str, at: datetime) -> set[tuple[str, int]]:
+        """Have every cache ask; returns the data, and the TTL with which it was given. Nothing: an absence."""
+        self.clock.wait_until(at)
+        names = [dns.name.from_text(label, APEX) for label in labels]
+        answers = [cache.resolve(name, RdataType.A) for cache in self.caches for name in names]
+        return {(one.rrset[0].to_text(), one.rrset.ttl) if one.rrset else ("", 0) for one in answers}
+
+
+def text_with(record: str) -> str:
+    return TEXT.replace("RECORD", record)
+
+
+def series(changes: Iterable[tuple[datetime, int]]) -> dict[tuple[object, str], tuple[TtlSample, ...]]:
+    key, digest = rrset("www", 1, "A", BEFORE).key, value_digest(rrset("www", 1, "A", BEFORE))
+    return {(key, OLD_NS): tuple(TtlSample(key, OLD_NS, ttl_s, digest, at) for at, ttl_s in changes)}
+
+
+@settings(max_examples=25, deadline=None, phases=DRAWN)
+@given(ttls)
+def test_records_are_switched_when_the_last_long_lived_copy_is_gone_and_not_a_margin_later(old_ttl_s: int) -> None:
+    """T1."""
+    place, lowered = Place(), NOON + timedelta(days=8)
+    place.hold(OLD, f"www {old_ttl_s} A {BEFORE}")
+    place.ask("www", at=lowered - SECOND)
+    place.hold(OLD, f"www {LOW_S} A {BEFORE}")
+    plan = plan_phase(
+        2,
+        situation(
+            playbook(text_with(f"value: {AFTER}")),
+            zone(f"www {LOW_S} A {BEFORE}"),
+            now=lowered,
+            samples=series([(NOON, old_ttl_s), (lowered, LOW_S)]),
+            done=frozenset({1}),
+        ),
+    )
+    assert plan.earliest
+    early = plan.earliest - timedelta(seconds=margin_s(old_ttl_s)) - 2 * SECOND
+    assert (BEFORE, old_ttl_s) in place.ask("www", at=early)
+    assert place.ask("www", at=plan.earliest) == {(BEFORE, LOW_S)}
+
+
+@settings(max_examples=25, deadline=None, phases=DRAWN)
+@given(ttls)
+def test_the_run_closes_when_nobody_has_the_old_record_and_not_a_margin_later(ttl_s: int) -> None:
+    """T5."""
+    place, settled = Place(), NOON + timedelta(days=1)
+    place.hold(OLD, f"www {ttl_s} A {BEFORE}")
+    place.ask("www", at=settled - SECOND)
+    place.hold(OLD, f"www {ttl_s} A {AFTER}")
+    standing = Change(rrset("www", 1, "A").key, rrset("www", ttl_s, "A", BEFORE), rrset("www", ttl_s, "A", AFTER))
+    plan = plan_phase(
+        3,
+        situation(
+            playbook(text_with(f"value: {AFTER}")),
+            zone(f"www {ttl_s} A {AFTER}"),
+            now=settled,
+            settled_at=settled,
+            standing=(standing,),
+            done=frozenset({1, 2}),
+        ),
+    )
+    assert plan.earliest
+    early = plan.earliest - timedelta(seconds=margin_s(ttl_s)) - 2 * SECOND
+    assert (BEFORE, ttl_s) in place.ask("www", at=early)
+    assert place.ask("www", at=plan.earliest) == {(AFTER, ttl_s)}
+
+
+@settings(max_examples=25, deadline=None, phases=DRAWN)
+@given(lives, st.integers(2, 10_800), st.booleans())
+def test_users_recover_when_the_plan_says_and_not_before(ttl_s: int, negative_s: int, removes: bool) -> None:
+    """D4, worst-case recovery: what was wrong is held for a TTL, or for the life of an absence."""
+    place, back = Place(soa=f"{negative_s} SOA ns nobody 7 3600 600 86400 {negative_s}"), NOON + timedelta(days=1)
+    held = zone(f"www {ttl_s} A {BEFORE}", soa=f"@ {negative_s} SOA ns1 h 7 3600 600 86400 {negative_s}")
+    book = playbook(text_with("absent: true" if removes else f"value: {AFTER}, ttl: 3600"))
+    plan = plan_phase(2, situation(book, held, done=frozenset({1})))
+    change = next(one for one in plan.changes() if not one.ttl_only)
+    place.hold(OLD, *((f"www {change.after.ttl_s} A {AFTER}",) if change.after else ()))
+    wrong = place.ask("www", at=back - SECOND)
+    place.hold(OLD, f"www {ttl_s} A {BEFORE}")
+    recovered = back + timedelta(seconds=plan.worst_recovery_s)
+    assert wrong & place.ask("www", at=recovered - 2 * SECOND)
+    assert place.ask("www", at=recovered) == {(BEFORE, ttl_s)}
+
+
+@settings(max_examples=25, deadline=None, phases=DRAWN)
+@given(lives, lives, lives)
+def test_nobody_asks_the_old_name_servers_when_the_plan_says_and_somebody_a_margin_before(
+    parent_s: int, child_s: int, ttl_s: int
+) -> None:
+    """D1. A cache asks for another name in the last second in which it goes by what it knows of name servers."""
+    place, shown = Place((parent_s, child_s)), NOON + timedelta(days=1)
+    for host, address in ((OLD, BEFORE), (NEW, AFTER)):
+        place.hold(host, f"*.of {ttl_s} A {address}")
+    place.clock.wait_until(shown - SECOND)
+    for cache in place.caches:
+        cache.resolve(APEX, RdataType.NS)
+    place.delegate(NEW_NS)
+    asked = []
+    for number, life_s in enumerate(sorted({parent_s, child_s})):
+        asked.append(f"n{number}.of")
+        place.ask(asked[-1], at=shown + timedelta(seconds=life_s - 2))
+    held = zone(f"@ {child_s} NS {OLD_NS}", f"*.of {ttl_s} A {BEFORE}")
+    life_s = delegation_life_s(Delegation(frozenset({dns.name.from_text(OLD_NS)}), {}, frozenset(), parent_s), [held])
+    clean = clean_at(shown, life_s, ttl_s)
+    early = clean - timedelta(seconds=margin_s(life_s + ttl_s)) - 3 * SECOND
+    assert (BEFORE, ttl_s) in place.ask(*asked, at=early)
+    assert place.ask(*asked, at=clean) == {(AFTER, ttl_s)}

@@ -1,0 +1,53 @@
+"""What servers answer after a write, and whether it shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dns.name
+from dns.rdatatype import RdataType
+
+from dnsrun.engine.shown import showing
+from dnsrun.model.expected import NODATA, NXDOMAIN, data, referral
+from dnsrun.model.observation import Answer, Endpoint, Observation
+from dnsrun.model.rrset import Change, RRset, RRsetKey, rrset
+from dnsrun.model.zone import ZoneSnapshot
+
+AT = datetime(2026, 12, 2, tzinfo=UTC)
+NS1 = Endpoint(dns.name.from_text("ns1.new.example"), "203.0.113.53")
+SOA = rrset(dns.name.from_text("client.example"), 300, "SOA", "ns1.new.example. nobody. 1 14400 3600 1209600 300")
+ZONE = ZoneSnapshot(SOA.key.owner, {SOA.key: SOA}, "a test", AT, "complete")
+CUT = rrset(dns.name.from_text("shop.client.example"), 300, "NS", "ns1.shop.client.example.")
+GLUE = rrset(dns.name.from_text("ns1.shop.client.example"), 300, "A", "192.0.2.9")
+WRITTEN = tuple(Change(made.key, None, made) for made in (CUT, GLUE))
+
+
+def seen(of: RRset, got: Answer) -> Observation:
+    return Observation(of.key, NS1, AT, got)
+
+
+def test_a_delegated_child_and_its_glue_show_in_a_referral() -> None:
+    assert showing(WRITTEN, [seen(CUT, referral(CUT)), seen(GLUE, referral(CUT))], ZONE).whole
+
+
+def test_a_child_delegated_elsewhere_is_somebody_elses() -> None:
+    other = rrset(CUT.key.owner, 300, "NS", "ns.elsewhere.example.")
+    found = showing(WRITTEN, [seen(CUT, referral(other))], ZONE)
+    assert found.strangers == ("shop.client.example NS is ns.elsewhere.example. at ns1.new.example (203.0.113.53)",)
+
+
+def test_glue_that_is_not_written_yet_does_not_show() -> None:
+    assert showing(WRITTEN, [seen(GLUE, NXDOMAIN)], ZONE).missing == WRITTEN[1:]
+
+
+def test_a_server_that_refers_upward_gives_no_answer() -> None:
+    upward = RRset(RRsetKey(dns.name.root, RdataType.NS), 300, CUT.rdatas)
+    found = showing(WRITTEN, [seen(CUT, referral(upward))], ZONE)
+    assert (found.missing, found.silent) == (WRITTEN[:1], (str(NS1),))
+
+
+def test_data_shows_as_ever_beside_a_cut() -> None:
+    www = rrset(dns.name.from_text("www.client.example"), 300, "A", "192.0.2.1")
+    written = (*WRITTEN, Change(www.key, None, www))
+    assert showing(written, [seen(www, data(www))], ZONE).whole
+    assert not showing(written, [seen(www, NODATA)], ZONE).whole
