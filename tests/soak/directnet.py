@@ -56,7 +56,7 @@ class DirectNet(StillNet):
         self._seen: dict[Question, Answer | NoReply] = {}
         self._seen_in = -1
 
-    def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:  # noqa: ARG002
+    def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:
         if self._seen_in != self._version():
             self._seen_in = self._version()
             self._seen.clear()
@@ -74,7 +74,7 @@ class DirectNet(StillNet):
         self,
         expected: Mapping[Endpoint, Iterable[Expected]],
         *,
-        limit: Rate | None = None,  # noqa: ARG002
+        limit: Rate | None = None,
     ) -> Iterator[Observation | Matched]:
         for server, names in expected.items():
             matched = 0
