@@ -213,7 +213,7 @@ def _journal_gates_off(run: Run, plan: Plan) -> None:
 
 
 def remember(run: Run, prepared: Prepared) -> None:
-    """Journal the TTLs that the servers gave, though the phase does not begin yet: they count from now on (H).
+    """Journal the TTLs that the servers gave, though the phase does not begin yet: they count from now on.
 
     Else nobody would ever have seen them before, and the wait of a day would begin anew with each attempt. Touches
     the disk only; raises `Lost` or `JournalError`.
