@@ -34,7 +34,7 @@ class Handing(MappedNet):
     authorities: Mapping[int, Authority]
     given: dict[tuple[object, bytes, Transport], bytes | None]
 
-    def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:  # noqa: ARG002
+    def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:
         for one in questions:
             octets = question_bytes(one.key)
             wire = self._hand(one.server, _ID + _OPENING + octets + _ENDING, one.transport)
@@ -45,7 +45,7 @@ class Handing(MappedNet):
         self,
         expected: Mapping[Endpoint, Iterable[Expected]],
         *,
-        limit: Rate | None = None,  # noqa: ARG002
+        limit: Rate | None = None,
     ) -> Iterator[Observation | Matched]:
         for server, names in expected.items():
             matched = 0
