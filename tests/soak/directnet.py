@@ -6,15 +6,15 @@ stage are asked so; connections, transfers and updates go their usual way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import dns.message
 from dns.message import Message
 from dns.rdatatype import RdataType
 
-from dnsrun.clock import Clock
-from dnsrun.dnsio.answers import AnswerReader, is_truncated, query_ending, query_opening, question_bytes
-from dnsrun.dnsio.compare import Matcher, Wanted, key_of, questions_of
+from dnsrun.dnsio.answers import is_truncated, query_ending, query_opening, question_bytes
+from dnsrun.dnsio.compare import Wanted, key_of, questions_of
+from dnsrun.dnsio.net import MappedNet
 from dnsrun.model.expected import Expected, Matched, is_as_expected
 from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question, Transport
 from dnsrun.ports.net import Rate
@@ -28,47 +28,18 @@ _OPENING, _ENDING = query_opening(edns=True), query_ending(edns=True)
 _UNREACHABLE = NoReply("unreachable")
 
 
-class InProcess(Stage):
-    """A stage whose servers are asked without sockets."""
+class Handing(MappedNet):
+    """Hands each message to the server. Equal questions to equal zones have equal answers, whoever is asked."""
 
-    def net(self) -> StillNet:
-        return DirectNet(self.places, self.agenda, lambda: self.agenda.version, self._authorities())
-
-    def _authorities(self) -> Mapping[int, Authority]:
-        hosts = [one for host in self.hosts.values() for one in host.authorities.values()]
-        return {one.port: one for one in (self.root, self.parent, *hosts)}
-
-
-class DirectNet(StillNet):
-    """Hands each message to the server; `authorities` by their port on loopback."""
-
-    def __init__(
-        self,
-        places: Mapping[tuple[str, int], tuple[str, int]],
-        clock: Clock,
-        version: Callable[[], int],
-        authorities: Mapping[int, Authority],
-    ) -> None:
-        super().__init__(places, clock, version)
-        self._authorities = authorities
-        self._direct_reader = AnswerReader()
-        self._direct_matcher = Matcher()
-        self._seen: dict[Question, Answer | NoReply] = {}
-        self._seen_in = -1
+    authorities: Mapping[int, Authority]
+    given: dict[tuple[object, bytes, Transport], bytes | None]
 
     def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:
-        if self._seen_in != self._version():
-            self._seen_in = self._version()
-            self._seen.clear()
         for one in questions:
-            if one not in self._seen:
-                self._seen[one] = self._ask(one)
-            yield Observation(one.key, one.server, self._clock.now(), self._seen[one], one.transport)
-
-    def _ask(self, one: Question) -> Answer | NoReply:
-        octets = question_bytes(one.key)
-        wire = self._hand(one.server, _ID + _OPENING + octets + _ENDING, one.transport)
-        return _UNREACHABLE if wire is None else self._direct_reader.read(wire, one.key, octets)
+            octets = question_bytes(one.key)
+            wire = self._hand(one.server, _ID + _OPENING + octets + _ENDING, one.transport)
+            got = _UNREACHABLE if wire is None else self._reader.read(wire, one.key, octets)
+            yield Observation(one.key, one.server, self._clock.now(), got, one.transport)
 
     def compare(
         self,
@@ -92,29 +63,50 @@ class DirectNet(StillNet):
         wire = self._hand(server, _ID + _OPENING + octets + _ENDING, "udp")
         if wire is None:
             return _UNREACHABLE
-        if self._direct_matcher.matches(wire, octets, wanted):
+        if self._matcher.matches(wire, octets, wanted):
             return None
-        answer = self._direct_matcher.read(wire, octets, wanted)
+        answer = self._matcher.read(wire, octets, wanted)
         return None if is_as_expected(answer, wanted.name.answer(key_of(octets, wanted).rdtype)) else answer
 
     def exchange(
         self, server: Endpoint, message: Message, *, timeout_s: float = 10.0, transport: Transport = "tcp"
     ) -> Iterator[Message]:
         plain = len(message.question) == 1 and message.question[0].rdtype not in _TRANSFERS
+        wire = None
         if plain and not message.opcode() and not message.keyring:
-            wire = self._hand(server, message.to_wire(), transport, retry=False)
-            if wire is not None:
-                yield dns.message.from_wire(wire)
-                return
-        yield from super().exchange(server, message, timeout_s=timeout_s, transport=transport)
+            wire = self._hand(server, _ID + message.to_wire()[2:], transport, retry=False)
+        if wire is None:
+            yield from super().exchange(server, message, timeout_s=timeout_s, transport=transport)
+            return
+        answer = dns.message.from_wire(wire)
+        answer.id = message.id
+        yield answer
 
     def _hand(self, server: Endpoint, wire: bytes, transport: Transport, *, retry: bool = True) -> bytes | None:
         """Return the server's answer; None where it is none of the stage's. What is cut is asked again as over TCP."""
         place = self._place(server.address, server.port)
-        authority = self._authorities.get(place[1]) if place else None
+        authority = self.authorities.get(place[1]) if place else None
         if authority is None:
             return None
-        answer = next(iter(authority.answer(wire, transport)), None)
+        asked = (authority.zones, wire, transport)
+        if asked not in self.given:
+            self.given[asked] = next(iter(authority.answer(wire, transport)), None)
+        answer = self.given[asked]
         if answer is not None and retry and transport == "udp" and is_truncated(answer):
-            answer = next(iter(authority.answer(wire, "tcp")), None)
+            return self._hand(server, wire, "tcp")
         return answer
+
+
+class DirectNet(StillNet, Handing):
+    """Remembers as `StillNet` does, and hands over what it does not know."""
+
+
+class InProcess(Stage):
+    """A stage whose servers are asked without sockets."""
+
+    def net(self) -> StillNet:
+        made = DirectNet(self.places, self.agenda, lambda: self.agenda.version)
+        hosts = [one for host in self.hosts.values() for one in host.authorities.values()]
+        made.authorities = {one.port: one for one in (self.root, self.parent, *hosts)}
+        made.given = {}
+        return made

@@ -15,7 +15,7 @@ from soak.driving import SoakPlay, WatchedJournal, soak
 from soak.making import Mishap, SoakWorld, soak_world
 
 FEW = (1, 2, 3, 10, 15)
-MANY = range(1_000, 1_120)
+MANY = range(1_000, 1_060)
 WEB = replace(soak_world(6), mishaps=())
 
 
@@ -40,7 +40,7 @@ def test_the_same_seed_has_the_same_journal_octet_by_octet() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(2_000, 2_020))
+@pytest.mark.parametrize("seed", range(2_000, 2_010))
 def test_many_seeds_have_the_same_journal_twice(seed: int) -> None:
     assert soak(soak_world(seed)).journal == soak(soak_world(seed)).journal, f"again: {replay(seed)}"
 

@@ -229,6 +229,12 @@ class Authority:
             except OutsideError:
                 continue  # as any secondary: the next NOTIFY brings the next attempt
 
+    @property
+    def zones(self) -> tuple[ZoneContent | None, ...]:
+        """The zones as they are served now; equal to another server's while it serves the very same."""
+        with self._lock:
+            return tuple(self._served().values())
+
     def answer(self, wire: bytes, transport: Transport) -> Iterable[bytes]:
         """Answer one message in the caller's thread, as it is answered over a socket; nothing where it is silent."""
         return self._handle(wire, transport).messages
