@@ -8,13 +8,16 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import dns.name
 import pytest
 
 from cli.conftest import Project
 from dnsrun.clock import VirtualClock
 from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
-from worlds import NEW, OLD, PLAYBOOK
+from mailwords import smtp
+from webworld import raw, reset
+from worlds import NEW, OLD, PLAYBOOK, ROOT_ZONE
 
 
 def www(project: Project) -> list[str]:
@@ -49,6 +52,27 @@ def test_plan_looks_up_mail_hosts_elsewhere_and_the_names_of_senders(project: Pr
     assert (
         "192.0.2.25 sends (`mail.senders`, until always); has no name (PTR); many receivers turn such mail away" in out
     )
+
+
+@pytest.mark.parametrize(
+    ("banner", "words"),
+    [
+        ("220 Mail.Client.Example ESMTP", "is named mail.client.example; it greets so"),
+        (
+            "220 localhost ESMTP",
+            "is named mail.client.example; it greets as localhost: if it sends under that name (HELO)",
+        ),
+        ("", "is named mail.client.example; what it calls itself (HELO) cannot be seen"),
+    ],
+)
+def test_plan_compares_the_name_of_a_sender_with_its_greeting(project: Project, banner: str, words: str) -> None:
+    root = project.world.root
+    root.set_zone(dns.name.root, f"{ROOT_ZONE}25.2.0.192.in-addr.arpa. 300 PTR mail.client.example.\n")
+    senders = "senders: [{address: 192.0.2.25}]"
+    project.write(PLAYBOOK.replace("[mail.client.example]", f"[mail.client.example], {senders}"))
+    with raw(smtp(banner=banner) if banner else reset) as place:
+        project.world.places["192.0.2.25", 25] = place
+        assert f"192.0.2.25 sends (`mail.senders`, until always); {words}" in project("plan").out
 
 
 def test_apply_check_is_plan(project: Project) -> None:

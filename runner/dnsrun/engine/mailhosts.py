@@ -9,8 +9,14 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.PTR import PTR
 
+from dnsrun.dnsio.views import ServerView
 from dnsrun.dnsio.walk import Walk
 from dnsrun.errors import OutsideError
+from dnsrun.gates.reach import why_not
+from dnsrun.gates.secured import context
+from dnsrun.model.observation import Words
+from dnsrun.model.playbook import GateSpec
+from dnsrun.model.text import shorten
 from dnsrun.plan.mail import Elsewhere, MailGraph
 
 from .eyes import recent
@@ -18,10 +24,11 @@ from .run import Run
 
 _MOST_HOSTS = 12
 _SEEN_S = 10.0
+_GREETING_S = 3.0
 
 
 def elsewhere(run: Run, graph: MailGraph) -> Elsewhere:
-    """Find the addresses of mail hosts outside the zone and the names of senders, a dozen of each at most.
+    """Find the addresses of mail hosts outside the zone, and names and greetings of senders, a dozen of each at most.
 
     Touches the network, changes nothing.
     """
@@ -32,7 +39,7 @@ def elsewhere(run: Run, graph: MailGraph) -> Elsewhere:
     view = recent(run, at_most_s=_SEEN_S)
     walk = Walk(view.net, view.roots)
     return Elsewhere(
-        {host: _addresses(host, walk) for host in hosts}, {address: _named(address, walk) for address in senders}
+        {host: _addresses(host, walk) for host in hosts}, {address: _sender(address, walk, view) for address in senders}
     )
 
 
@@ -44,8 +51,8 @@ def _addresses(host: Name, walk: Walk) -> str:
     return f"elsewhere: {', '.join(found)}" if found else "elsewhere; has no address"
 
 
-def _named(address: str, walk: Walk) -> str:
-    """Return what receivers find who look up a sender's name and whether that leads back to it."""
+def _sender(address: str, walk: Walk, view: ServerView) -> str:
+    """Return what receivers find who look up a sender's name, whether that leads back to it, and how it greets."""
     try:
         found = walk.find(dns.reversename.from_address(address), RdataType.PTR)
         names = sorted(rdata.target for rdata in found if isinstance(rdata, PTR))
@@ -56,7 +63,28 @@ def _named(address: str, walk: Walk) -> str:
         return "has no name (PTR); many receivers turn such mail away"
     if not leading_back:
         return f"is named {_shown(names)}, which does not lead back to it; many receivers turn such mail away"
-    return f"is named {_shown(leading_back)}"
+    return f"is named {_shown(leading_back)}; {_greeting(address, leading_back, view)}"
+
+
+def _greeting(address: str, names: Iterable[Name], view: ServerView) -> str:
+    """Return whether a sender's own word for itself (EHLO, RFC 5321 section 4.1.1.1) is one of its names.
+
+    It is only seen where the sender takes mail as well: servers open with the name that they send under.
+    """
+    from dnsrun.gates.mail.asking import SMTP_PORT, way_to
+    from dnsrun.gates.mail.smtpline import Talk, converse
+
+    if why_not(address):
+        return "what it calls itself (HELO) is not asked inside a network"
+    talk = Talk(address, context(""), tls=False)
+    got = converse(way_to(GateSpec("smtp", "smtp", {}), view.net, view, address, SMTP_PORT), talk, _GREETING_S)
+    banner = (got.fact("banner") or "").split() if isinstance(got, Words) else []
+    if not banner:
+        return "what it calls itself (HELO) cannot be seen: it takes no mail, or port 25 is closed from here"
+    said = banner[0].rstrip(".").lower()
+    if said in {name.to_text(omit_final_dot=True).lower() for name in names}:
+        return "it greets so"
+    return f"it greets as {shorten(said, 80)}: if it sends under that name (HELO), some receivers mind"
 
 
 def _shown(names: Iterable[Name]) -> str:

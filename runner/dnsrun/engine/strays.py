@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dnsrun.gates.mail.strays import count_since
 from dnsrun.model.entry import Done, Intended, Planned, RollbackBegun
 from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import GateSpec
-from dnsrun.plan.mail import ADDRESSES, mail_graph
+from dnsrun.plan.mail import mail_graph
+from dnsrun.plan.records import ADDRESSES
 from dnsrun.plan.ttl import margin_s
 
 from .cases import logins
@@ -85,6 +85,8 @@ def _counts(run: Run, addresses: tuple[str, ...], since: datetime) -> Iterator[t
     accounts = {name: login for name, login in logins(run).items() if login.account.imap}
     if not accounts:
         return
+    from dnsrun.gates.mail.strays import count_since
+
     view = recent(run, at_most_s=_SEEN_S)
     for name, login in accounts.items():
         spec = _gate_of(run, name)

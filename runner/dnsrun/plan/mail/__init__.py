@@ -1,11 +1,10 @@
 """What a domain's mail rides on, and what a change would do to it. Pure."""
 
-from .graph import ADDRESSES, CARRYING, MailGraph, Ride, mail_graph
+from .graph import CARRYING, MailGraph, Ride, mail_graph
 from .rules import mail_conflicts, mail_unsaid, mailboxes_unsaid
 from .tree import Elsewhere, mail_tree
 
 __all__ = [
-    "ADDRESSES",
     "CARRYING",
     "Elsewhere",
     "MailGraph",

@@ -17,12 +17,12 @@ from dnsrun.model.content import Content
 from dnsrun.model.playbook import MailSpec
 from dnsrun.model.rrset import Change, RRset, RRsetKey, target_of
 from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.plan.records import ADDRESSES
 
 from .senders import policies, spf_hosts
 
 Role = Literal["receiving", "reading", "sending"]
 
-ADDRESSES = (RdataType.A, RdataType.AAAA)
 CARRYING = frozenset({*ADDRESSES, RdataType.CNAME, RdataType.MX})
 MAIL_SERVICES = frozenset({b"_imap", b"_imaps", b"_pop3", b"_pop3s", b"_submission", b"_submissions", b"_autodiscover"})
 _MAIL_PORTS = frozenset({b"_25", b"_465", b"_587", b"_110", b"_143", b"_993", b"_995"})

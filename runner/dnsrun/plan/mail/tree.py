@@ -10,8 +10,9 @@ from dns.name import Name
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.rrset import rdata_text
 from dnsrun.model.text import shorten
+from dnsrun.plan.records import ADDRESSES
 
-from .graph import ADDRESSES, MailGraph, Ride
+from .graph import MailGraph, Ride
 
 _ROLES = ("receiving", "reading", "sending")
 _WIDEST = 140

@@ -10,7 +10,7 @@ from typing import Any
 
 from dnsrun.model.times import duration
 
-from .played import Played, Story
+from .played import PhasePlayed, Played, Story
 from .population import Met
 from .wants import Want
 
@@ -223,47 +223,9 @@ def as_data(found: Summary) -> dict[str, Any]:
         "outcome": played.outcome,
         "ending": played.ending,
         "left_over": list(played.left_over),
-        "phases": [
-            {
-                "number": phase.number,
-                "name": phase.name,
-                "earliest": _iso(phase.earliest),
-                "began": phase.began.isoformat(),
-                "ended": phase.ended.isoformat(),
-                "outcome": phase.outcome,
-                "because": phase.because,
-                "went_back_at": _iso(phase.went_back_at),
-                "failed": phase.failed,
-                "worst_recovery_s": phase.worst_recovery_s,
-                "accepted": list(phase.hazards),
-            }
-            for phase in played.phases
-        ],
-        "moved": [
-            {
-                "cache": move.kind,
-                **_want(move.want),
-                "first": _iso(move.first),
-                "last": _iso(move.last),
-                "outdated_s": max(0, move.outdated_s),
-            }
-            for move in found.moves
-        ],
-        "broken": [
-            {
-                "cache": span.kind,
-                "honest": span.honest,
-                **_want(span.want),
-                "since": span.since.isoformat(),
-                "until": span.until.isoformat(),
-                "users": span.users,
-                "user_seconds": span.user_seconds,
-                "longest_s": span.longest_s,
-                "cause": span.why,
-                "data": list(span.data),
-            }
-            for span in found.spans
-        ],
+        "phases": [_phase_data(phase) for phase in played.phases],
+        "moved": [_moved_data(move) for move in found.moves],
+        "broken": [_span_data(span) for span in found.spans],
         "undisturbed": [str(want) for want in found.undisturbed],
         "users": found.users,
         "broken_user_seconds": found.broken_user_seconds,
@@ -272,6 +234,47 @@ def as_data(found: Summary) -> dict[str, Any]:
         "by_hand": list(played.asked),
         "assumed": list(played.assumed),
         "not_rehearsed": list(played.not_rehearsed),
+    }
+
+
+def _phase_data(phase: PhasePlayed) -> dict[str, Any]:
+    return {
+        "number": phase.number,
+        "name": phase.name,
+        "earliest": _iso(phase.earliest),
+        "began": phase.began.isoformat(),
+        "ended": phase.ended.isoformat(),
+        "outcome": phase.outcome,
+        "because": phase.because,
+        "went_back_at": _iso(phase.went_back_at),
+        "failed": phase.failed,
+        "worst_recovery_s": phase.worst_recovery_s,
+        "accepted": list(phase.hazards),
+    }
+
+
+def _moved_data(move: Moved) -> dict[str, Any]:
+    return {
+        "cache": move.kind,
+        **_want(move.want),
+        "first": _iso(move.first),
+        "last": _iso(move.last),
+        "outdated_s": max(0, move.outdated_s),
+    }
+
+
+def _span_data(span: Span) -> dict[str, Any]:
+    return {
+        "cache": span.kind,
+        "honest": span.honest,
+        **_want(span.want),
+        "since": span.since.isoformat(),
+        "until": span.until.isoformat(),
+        "users": span.users,
+        "user_seconds": span.user_seconds,
+        "longest_s": span.longest_s,
+        "cause": span.why,
+        "data": list(span.data),
     }
 
 
