@@ -32,7 +32,7 @@ _STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --text: #1b1f24; --soft: #57606a; --line: #d0d7de;
   --old: #9aa4af; --new: #2f81d6; --well: #cfe3f5; --broken: #d1242f; --good: #1a7f37; --mark: #1b1f24; }
 @media (prefers-color-scheme: dark) { :root { --ground: #0f1318; --text: #e6edf3; --soft: #9aa7b4; --line: #30363d;
-  --old: #6e7781; --new: #4c9aef; --well: #1d3a57; --broken: #f0524f; --good: #3fb950; --mark: #e6edf3; } }
+  --old: #6e7781; --new: #4c9aef; --well: #28527a; --broken: #f0524f; --good: #3fb950; --mark: #e6edf3; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 64rem; background: var(--ground); color: var(--text);
   font: 16px/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
@@ -41,7 +41,8 @@ h3 { font-size: 1rem; margin: 1.1rem 0 .2rem; } p { margin: .4rem 0; }
 .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--broken); }
 .row { display: grid; grid-template-columns: 15rem 1fr; gap: .15rem .75rem; align-items: center; margin: .25rem 0; }
 .row svg { display: block; width: 100%; height: 1.1rem; border-radius: 3px; }
-.row span { font-size: .85rem; color: var(--soft); }
+.row span, .ends { font-size: .85rem; color: var(--soft); }
+.ends { display: flex; justify-content: space-between; margin-left: 15.75rem; }
 svg .old { fill: var(--old); } svg .new { fill: var(--new); } svg .well { fill: var(--well); }
 svg .broken { fill: var(--broken); } svg .rest { fill: var(--line); } svg .done { fill: var(--good); }
 svg line { stroke: var(--mark); stroke-width: 2; vector-effect: non-scaling-stroke; opacity: .55; }
@@ -49,7 +50,7 @@ svg line { stroke: var(--mark); stroke-width: 2; vector-effect: non-scaling-stro
 .legend svg { width: .9rem; height: .9rem; margin-right: .35rem; vertical-align: -1px; }
 ol, ul { padding-left: 1.3rem; margin: .4rem 0; } li { margin: .3rem 0; }
 .big { font-size: 1.15rem; font-weight: 600; }
-@media (max-width: 40rem) { .row { grid-template-columns: 1fr; } body { padding: .75rem; } }
+@media (max-width: 40rem) { .row { grid-template-columns: 1fr; } .ends { margin-left: 0; } body { padding: .75rem; } }
 """
 
 
@@ -75,9 +76,12 @@ def _body(found: Summary) -> Iterator[str]:
     yield _verdict(found)
     yield "<h2>Phases</h2>"
     yield _phase_bar(played.phases, axis)
+    yield f'<div class="ends"><span>{full_time(played.began)}</span><span>{full_time(played.ended)}</span></div>'
     yield "<ol>" + "".join(_phase(phase) for phase in played.phases) + "</ol>"
     yield "<h2>What users get</h2>"
     yield _legend()
+    keeping = dict.fromkeys(_text(story.kind) for story in played.stories if story.honest)
+    yield f'<p class="soft">Caches that keep to TTLs: {", ".join(keeping)}.</p>'
     yield from _bars(found, axis)
     if found.spans:
         yield "<h2>Every broken time, and why</h2>"
@@ -129,7 +133,14 @@ def _phase_bar(phases: Sequence[PhasePlayed], axis: _Axis) -> str:
         kind = "done" if phase.outcome in {"done", "nothing"} else "broken"
         title = f"{phase.number} {phase.name}: {OUTCOMES.get(phase.outcome, phase.outcome)}"
         rects.append(_rect(axis.place(phase.began), axis.place(phase.ended), kind, title))
-    return f'<div class="row"><span>phases</span>{_svg("phases", rects)}</div>'
+    label = "phases: " + ", ".join(phase.name for phase in phases)
+    return f'<div class="row"><span>phases</span>{_svg(label, [*rects, *_marks(phases, axis)])}</div>'
+
+
+def _marks(phases: Sequence[PhasePlayed], axis: _Axis) -> list[str]:
+    """Return a line where each phase begins."""
+    places = (axis.place(phase.began) for phase in phases)
+    return [f'<line x1="{place:.1f}" x2="{place:.1f}" y1="0" y2="{_TALL}"/>' for place in places]
 
 
 def _phase(phase: PhasePlayed) -> str:
@@ -152,25 +163,25 @@ def _legend() -> str:
 
 def _bars(found: Summary, axis: _Axis) -> Iterator[str]:
     shown = {move.want for move in found.moves} | {span.want for span in found.spans}
-    marks = [axis.place(phase.began) for phase in found.played.phases]
     wants = dict.fromkeys(story.want for story in found.played.stories)
     for want in (one for one in wants if one in shown):
         yield f'<h3>{_text(str(want))} <span class="soft">({want.service})</span></h3>'
-        yield from _bars_of(want, found, axis, marks)
+        yield from _bars_of(want, found, axis)
     if found.undisturbed:
         names = ", ".join(_text(str(want)) for want in found.undisturbed)
         yield f'<p><span class="good">Never anything but the right answer:</span> {names}.</p>'
 
 
-def _bars_of(want: Want, found: Summary, axis: _Axis, marks: Sequence[float]) -> Iterator[str]:
+def _bars_of(want: Want, found: Summary, axis: _Axis) -> Iterator[str]:
+    marks = _marks(found.played.phases, axis)
     stories = [story for story in found.played.stories if story.want == want]
     for words, behind in _rows(stories, {span.kind for span in found.spans if span.want == want}):
         rects = [
             _rect(axis.place(since), axis.place(until), state, f"{_LEGEND[state]}: {_span_of_time(since, until)}")
             for since, until, state in _worst(behind, found.played.began)
         ]
-        lines = [f'<line x1="{mark:.1f}" x2="{mark:.1f}" y1="0" y2="{_TALL}"/>' for mark in marks]
-        yield f'<div class="row"><span>{_text(words)}</span>{_svg(f"{want} behind: {words}", [*rects, *lines])}</div>'
+        label = f"{want} behind {', '.join(dict.fromkeys(story.kind for story in behind))}"
+        yield f'<div class="row"><span>{_text(words)}</span>{_svg(label, [*rects, *marks])}</div>'
 
 
 def _rows(stories: Sequence[Story], hurt: Collection[str]) -> Iterator[tuple[str, list[Story]]]:
