@@ -1,6 +1,7 @@
 # make demo   a migration on this machine, start to automatic rollback
 # make test   everything that is checked before a change is taken
 # make check  the linters alone
+# make picture   the picture of the README, rehearsed and drawn anew
 # make soak   migrations of random worlds, with mishaps; SEEDS="7", "1-500" or "3,8,21" says which
 PYTHON ?= python3
 WORKERS ?= 2
@@ -9,7 +10,7 @@ BIN := .venv/bin
 SOURCES := $(shell find runner providers playbooks -type f -not -name '*.pyc')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test check soak servers clean
+.PHONY: demo test check picture soak servers clean
 
 # A checkout that is being worked on runs its own source; a fresh one installs what a user would.
 demo: $(if $(wildcard .venv/.installed-dev),.venv/.installed-dev,.venv/.installed)
@@ -26,6 +27,9 @@ check: .venv/.installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+picture: .venv/.installed-dev
+	PYTHONPATH=tests $(BIN)/python -m picture
 
 soak: .venv/.installed-dev
 	PYTHONPATH=tests $(BIN)/python -m soak $(SEEDS)
