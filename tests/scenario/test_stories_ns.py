@@ -21,8 +21,9 @@ from dnsrun.engine.advance import Ended, NeedsPerson
 from dnsrun.engine.run import Run
 from dnsrun.engine.start import prepare
 from dnsrun.errors import Conflict, PlaybookError, Refused
-from dnsrun.rehearse.users import Users, through
+from dnsrun.rehearse.users import through
 from dnsrun.rehearse.website import Site
+from everysecond import Users
 from servers import Bind, Key, Knot, PowerDns, Primary, Secondary, Starter
 from servers.running import RunningServer
 from servers.waiting import eventually

@@ -29,8 +29,9 @@ import worlds
 from cli.conftest import Project, Result
 from dnsrun.model.times import full_time
 from dnsrun.rehearse.cache import CacheKind
-from dnsrun.rehearse.users import Users, through
+from dnsrun.rehearse.users import through
 from dnsrun.rehearse.website import DOWN, GOOD, Site
+from everysecond import Users
 from mailstream import MailStream, numbers
 from scenario.test_stories_ns import (
     KEY,

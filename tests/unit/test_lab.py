@@ -10,12 +10,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import dns.message
 import dns.name
-import dns.rrset
 import pytest
-from dns.message import Message
 from dns.rdatatype import RdataType
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dnsrun.dnsio import wire
 from dnsrun.errors import OutsideError, UsageError
@@ -39,7 +38,8 @@ from dnsrun.rehearse.scenery import (
     WEB_OLD,
     WWW,
 )
-from dnsrun.rehearse.users import Users
+from dnsrun.rehearse.trial.population import USERS_SIT_BEHIND
+from dnsrun.rehearse.users import _broke_at
 from dnsrun.rehearse.website import Site
 from dnsrun.rehearse.world import World
 from servers.waiting import eventually
@@ -159,12 +159,17 @@ def test_a_lab_without_its_world_says_how_to_start_it(tmp_path: Path) -> None:
 
 
 def test_waiting_a_day_takes_seconds_and_every_second_of_it_is_lived_through(lab: Lab) -> None:
-    monotonic_s, visits = lab.clock.monotonic_s(), lab.tell("visits")["visits"]
+    monotonic_s, visits = lab.clock.monotonic_s(), visits_of_one(lab)
     before = lab.clock.now()
     lab.clock.wait_until(before + timedelta(hours=25))
     assert timedelta(hours=25) <= lab.clock.now() - before < timedelta(hours=25, seconds=30)
     assert 90_000 <= lab.clock.monotonic_s() - monotonic_s < 90_030
-    assert 90_000 <= lab.tell("visits")["visits"] - visits < 90_030
+    assert 90_000 <= visits_of_one(lab) - visits < 90_030
+
+
+def visits_of_one(lab: Lab) -> int:
+    web = lab.tell("visits")["web"]
+    return int(web["calls"]) // int(web["users"])
 
 
 def test_a_jump_of_one_command_is_the_time_of_every_other(lab: Lab) -> None:
@@ -228,14 +233,30 @@ def test_what_the_world_does_not_know_is_refused(lab: Lab) -> None:
 # The users
 
 
-def test_users_follow_a_change_when_their_cache_lets_go_and_not_before(lab: Lab) -> None:
+def led(lab: Lab) -> set[str]:
+    """Return where visitors are led who are not behind a cache that stretches TTLs."""
+    addresses: dict[str, int] = lab.tell("visits")["web"]["addresses"]
+    return {address for address, users in addresses.items() if users > 2}
+
+
+def test_users_sit_behind_every_kind_of_cache(lab: Lab) -> None:
     met = lab.tell("visits")
-    assert (met["address"], met["broken"], met["mail"]["broken"]) == (WEB_OLD, 0, 0)
-    point_www_at(lab, WEB_NEW, 600, was=WEB_OLD, was_ttl_s=OLD_TTL_S)
-    lab.clock.wait_until(lab.clock.now() + timedelta(seconds=OLD_TTL_S - 60))
-    assert lab.tell("visits")["address"] == WEB_OLD
+    assert met["caches"] == [kind.name for kind in USERS_SIT_BEHIND]
+    assert met["web"]["users"] == met["mail"]["users"] == 2 * len(USERS_SIT_BEHIND)
+
+
+def test_users_follow_a_change_when_their_cache_lets_go_and_not_before(lab: Lab) -> None:
     lab.clock.wait_until(lab.clock.now() + timedelta(seconds=60))
-    assert lab.tell("visits")["address"] == WEB_NEW
+    assert led(lab) == {WEB_OLD}
+    assert lab.tell("visits")["web"]["broken"] == lab.tell("visits")["mail"]["broken"] == 0
+    lab.tell("repair")
+    point_www_at(lab, WEB_NEW, 600, was=WEB_OLD, was_ttl_s=OLD_TTL_S)
+    lab.clock.wait_until(lab.clock.now() + timedelta(seconds=OLD_TTL_S / 2))
+    assert led(lab) == {WEB_OLD, WEB_NEW}, "each cache at its own time"
+    lab.clock.wait_until(lab.clock.now() + timedelta(seconds=OLD_TTL_S / 2))
+    assert led(lab) == {WEB_NEW}
+    lab.clock.wait_until(lab.clock.now() + timedelta(seconds=3600))
+    assert set(lab.tell("visits")["web"]["addresses"]) == {WEB_NEW}, "also where an hour is the least"
 
 
 def test_the_new_server_survives_tests_and_breaks_down_under_visitors(lab: Lab) -> None:
@@ -243,25 +264,39 @@ def test_the_new_server_survives_tests_and_breaks_down_under_visitors(lab: Lab) 
     point_www_at(lab, WEB_NEW, 600, was=WEB_OLD, was_ttl_s=OLD_TTL_S)
     lab.clock.wait_until(lab.clock.now() + timedelta(seconds=OLD_TTL_S + 60))
     assert "503 Service Unavailable" in page(lab, WEB_NEW)
-    (outage,) = lab.tell("visits")["outages"]
-    assert outage["address"] == WEB_NEW
+    web = lab.tell("visits")["web"]
+    causes = {cause for outage in web["outages"] for cause in outage["causes"]}
+    assert causes == {f"error pages from {WEB_NEW}"}
     lab.tell("repair")
     assert "200 OK" in page(lab, WEB_NEW)
+    lab.clock.wait_until(lab.clock.now() + timedelta(minutes=5))
+    assert lab.tell("visits")["web"]["broken"] - web["broken"] < len(USERS_SIT_BEHIND), "well again within a second"
 
 
 def test_switching_by_hand_costs_mail_as_long_as_caches_keep_the_delegation(lab: Lab) -> None:
-    counted = {ttl: lab.tell("by-hand", ns_ttl_s=ttl) for ttl in ("1800", "7200")}
-    assert {ttl: met["broken"] for ttl, met in counted.items()} == {"1800": 1800, "7200": 7200}
-    met = counted["7200"]
-    assert met["switched_at"] < met["outages"][0]["first_at"] < met["put_back_at"] < met["outages"][-1]["last_at"]
+    counted = {ttl: lab.tell("by-hand", ns_ttl_s=ttl) for ttl in ("7200", "21600")}
+    assert {ttl: met["mail"]["worst_s"] for ttl, met in counted.items()} == {"7200": 7200, "21600": 21600}
+    met = counted["21600"]
+    first, last = met["mail"]["outages"][0], met["mail"]["outages"][-1]
+    assert met["switched_at"] < first["since"] < last["since"] < met["put_back_at"] < last["until"]
+    assert {tuple(outage["causes"]) for outage in met["mail"]["outages"]} == {("no such name",)}
+    assert met["web"]["broken"] == 0, "the web site looks fine behind every cache"
     assert lab.tell("visits")["mail"]["broken"] == 0, "only on a copy"
+
+
+def test_by_hand_caches_break_at_different_times_and_some_not_at_all_before_the_client_calls(lab: Lab) -> None:
+    met = lab.tell("by-hand")
+    since = {outage["cache"]: outage["since"] for outage in met["mail"]["outages"]}
+    assert 2 <= len(since) < len(USERS_SIT_BEHIND)
+    assert len(set(since.values())) == len(since)
+    assert (met["mail"]["worst_s"], met["web"]["broken"]) == (86_400, 0)
 
 
 def test_switching_by_hand_costs_nothing_once_the_new_host_holds_the_mail_host(lab: Lab) -> None:
     imap = RRsetKey(IMAP, RdataType.A)
     wire.update(lab.net, server(NEW_PRIMARY), APEX, (Change(imap, None, rrset(IMAP, 60, "A", MAIL)),))
     met = lab.tell("by-hand", ns_ttl_s="1800")
-    assert (met["broken"], met["put_back_at"]) == (0, None)
+    assert (met["mail"]["broken"], met["put_back_at"]) == (0, None)
 
 
 def test_somebody_meddles_once_when_the_name_servers_are_switched_and_caches_ask_the_new_ones(world: World) -> None:
@@ -277,46 +312,29 @@ def test_somebody_meddles_once_when_the_name_servers_are_switched_and_caches_ask
     lab.clock.wait_until(lab.clock.now() + timedelta(seconds=NS_TTL_S))
     assert lab.tell("visits")["mail"]["broken"] == 0
     lab.clock.wait_until(lab.clock.now() + timedelta(seconds=300))
-    (outage,) = lab.tell("visits")["mail"]["outages"]
-    assert outage["address"] == OUTDATED[MAIL]
+    outages = lab.tell("visits")["mail"]["outages"]
+    assert {tuple(outage["causes"]) for outage in outages} == {(f"no mail server at {OUTDATED[MAIL]}",)}
 
 
-def users_of(replies: dict[str, str | None], ttl_s: int, sites: dict[str, Site]) -> Users:
-    """Users whose one server says what `replies` holds under `www` at the time."""
-
-    def send(_: str, query: Message) -> Message | None:
-        answer = dns.message.make_response(query)
-        address = replies["www"]
-        if address is None:
-            return None
-        answer.flags |= dns.flags.AA
-        answer.answer.append(dns.rrset.from_text(WWW, ttl_s, "IN", "A", address))
-        return answer
-
-    return Users(WWW, sites, ("192.0.2.1",), send, NOON)
-
-
-@pytest.mark.parametrize(("ttl_s", "broken_s"), [(600, 540), (60, 0), (300, 240)])
-def test_how_long_users_suffer_is_counted_from_what_their_cache_gives_them(ttl_s: int, broken_s: int) -> None:
-    replies: dict[str, str | None] = {"www": WEB_NEW}
-    users = users_of(replies, ttl_s, {WEB_OLD: Site("old"), WEB_NEW: Site("new", pages=60)})
-    users.live_until(NOON + timedelta(seconds=1))
-    replies["www"] = WEB_OLD
-    users.live_until(NOON + timedelta(hours=1))
-    assert users.visits.broken == broken_s
-    assert users.visits.total == 3600
-
-
-def test_users_without_an_answer_count_as_broken_and_outages_are_told_apart(lab: Lab) -> None:
-    replies: dict[str, str | None] = {"www": None}
-    users = users_of(replies, 60, {WEB_OLD: Site("old"), WEB_NEW: Site("new", pages=0)})
-    users.live_until(NOON + timedelta(seconds=10))
-    replies["www"] = WEB_OLD
-    users.live_until(NOON + timedelta(seconds=11))
-    replies["www"] = WEB_NEW
-    users.live_until(NOON + timedelta(seconds=75))
-    assert [(each.address, each.seconds) for each in users.visits.outages] == [("", 10), (WEB_NEW, 5)]
-    assert users.visits.outages[1].first_at == NOON + timedelta(seconds=70)
+@given(
+    stays=st.lists(st.tuples(st.integers(0, 50), st.integers(1, 40)), max_size=6),
+    pages=st.integers(min_value=1, max_value=120),
+)
+def test_a_site_breaks_down_in_the_second_in_which_its_pages_are_used_up(
+    stays: list[tuple[int, int]], pages: int
+) -> None:
+    served, breaks_in = 0, None
+    for second in range(100):
+        served += sum(since <= second < since + length for since, length in stays)
+        if served >= pages:
+            breaks_in = second
+            break
+    site = Site("new", pages=pages)
+    times = [(NOON + timedelta(seconds=since), NOON + timedelta(seconds=since + length)) for since, length in stays]
+    broke_at = _broke_at(times, site)
+    assert (broke_at is None) == (breaks_in is None) == (not site.is_down)
+    if broke_at is not None and breaks_in is not None:
+        assert 0 < (broke_at - NOON).total_seconds() - breaks_in <= 1
 
 
 def test_a_site_counts_the_pages_of_everybody(world: World) -> None:

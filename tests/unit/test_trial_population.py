@@ -23,8 +23,7 @@ from dnsrun.rehearse.cache import ORDINARY, CacheKind, CachingResolver
 from dnsrun.rehearse.trial.agenda import Agenda
 from dnsrun.rehearse.trial.population import USERS_SIT_BEHIND, Asker, Cache, Met, is_honest
 from dnsrun.rehearse.trial.wants import Want
-from dnsrun.rehearse.users import Users, through
-from dnsrun.rehearse.website import Site
+from dnsrun.rehearse.users import through
 
 START = datetime(2026, 12, 2, 9, 0, tzinfo=UTC)
 WANT = Want("mail", scenery.IMAP, RdataType.A)
@@ -146,23 +145,6 @@ def test_counts_as_users_do_who_ask_in_every_single_second(
     first, then = (_refuse, _answer) if refusing else (_to_new, _to_old)
     ours, every_second = _both_count(kind, [*zip(lengths, (first, then, _nothing), strict=True), (2_000, _nothing)])
     assert ours == every_second
-
-
-def test_users_of_the_demo_count_the_same_outage() -> None:
-    """The two ways of living through a day know nothing of each other."""
-    with servers() as world:
-        cache = Cache(ORDINARY, 0, START, (scenery.ROOT_SERVER,))
-        cache.askers.append(Asker(WANT, START))
-        cache.open(world.send)
-        users = Users(WANT.name, {scenery.MAIL: Site("mail")}, (scenery.ROOT_SERVER,), through(world.net), START)
-        now = START
-        for seconds, change in ((700, _to_new), (1_500, _to_old), (4_000, _nothing)):
-            now += timedelta(seconds=seconds)
-            cache.live_until(now, _judged)
-            users.live_until(now)
-            change(world)
-            cache.unsettle()
-        assert _broken_s(cache.askers[0], now) == users.visits.broken > 0
 
 
 def test_a_day_of_quiet_costs_a_few_questions() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from shlex import quote
 from threading import Thread
@@ -15,13 +15,12 @@ import click
 from dnsrun.errors import Exit, UsageError
 from dnsrun.model.times import duration, full_time
 
+from . import demotold
 from .session import Session, common, pass_session
 
 if TYPE_CHECKING:
     from dnsrun.rehearse.lab import Lab
     from dnsrun.rehearse.world import World
-
-    from .console import Style
 
 LOWEST_TTL_S, HIGHEST_TTL_S, USUAL_TTL_S = 60, 900, 60
 _LONGEST_JUMP_S = 31 * 86_400
@@ -106,7 +105,7 @@ def _require_sense(given: dict[str, Any]) -> None:
     if given["ns_ttl"] is not None and not given["by_hand"]:
         raise UsageError("--ns-ttl goes with --by-hand")
     if (given["ns_ttl"] or 0) > _CACHES_KEEP_S:
-        raise UsageError("--ns-ttl is 24h at most: the demo's cache, as most, keeps nothing longer")
+        raise UsageError("--ns-ttl is 24h at most: many caches keep nothing longer")
 
 
 def _lab(session: Session) -> Lab:
@@ -183,67 +182,17 @@ def tell_visitors(session: Session, lab: Lab) -> Exit:
     if session.as_json:
         session.console.json({name: value for name, value in met.items() if name != "token"})
         return Exit.DONE
-    since = full_time(datetime.fromisoformat(met["since"]))
-    out = session.console.out
-    mail = met["mail"]
-    out(f"Since {since}, once a second, wherever a caching resolver led them:")
-    out(f"{met['visits']:,} visits of http://{met['host']}/ and {mail['visits']:,} calls at {mail['host']}.")
-    for what, found in (("visits", met), ("mail", mail)):
-        for outage in found["outages"]:
-            out(_outage(outage, what))
-    out(*_total(met["broken"], "visits failed", "without the page"))
-    out(*_total(mail["broken"], "calls for mail failed", "without mail"))
-    out(f"Now visitors are led to {met['address'] or 'nowhere'}, and mail programs to {mail['address'] or 'nowhere'}.")
+    for part in demotold.visits(met):
+        session.console.out(part)
     return Exit.DONE
 
 
-def _total(broken: int, what: str, meaning: str) -> tuple[tuple[str, Style], ...]:
-    text = f"{broken:,} {what}: {exact(broken)} {meaning}." if broken else f"No {what.replace(' failed', '')} failed."
-    return ((text, "failed" if broken else "ok"),)
-
-
-def _outage(outage: dict[str, Any], what: str) -> str:
-    first, last = (datetime.fromisoformat(outage[key]).astimezone() for key in ("first_at", "last_at"))
-    failure = "error pages from" if what == "visits" else "no mail server at"
-    met = f"{failure} {outage['address']}" if outage["address"] else "no such name, or no answer"
-    return f"  {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S}   {what + ':':<8}{met}"
-
-
 def tell_by_hand(session: Session, lab: Lab, ns_ttl_s: int | None) -> Exit:
-    """Have the name servers switched by hand on a copy of the lab and print what its mail programs met, as counted."""
+    """Have the name servers switched by hand on a copy of the lab and print what its users met, as counted."""
     met = lab.tell("by-hand", **({"ns_ttl_s": str(ns_ttl_s)} if ns_ttl_s else {}))
     if session.as_json:
         session.console.json({name: value for name, value in met.items() if name != "token"})
         return Exit.DONE
-    for line in by_hand_lines(met):
-        session.console.out(line)
-    broken = met["broken"]
-    total = f"Behind this cache your client's mail would have been down for {exact(broken)}:"
-    counted = f"{broken:,} calls for mail failed, one a second." if broken else "No call for mail failed."
-    for line in (total, counted)[not broken :]:
-        session.console.out((line, "failed" if broken else "ok"))
+    for part in demotold.by_hand(met):
+        session.console.out(part)
     return Exit.DONE
-
-
-def by_hand_lines(met: dict[str, Any]) -> list[str]:
-    """Return what happened on the copy, event by event, in local time."""
-    keeps = duration(met["ns_ttl_s"])
-    events = [(met["switched_at"], "by hand: the registry delegates to the new name servers; all is well")]
-    if met["put_back_at"]:
-        first, last = met["outages"][0]["first_at"], met["outages"][-1]["last_at"]
-        events += [
-            (first, f"the cache forgets the old ones; mail fails: no such name {met['host']}"),
-            (met["put_back_at"], "the client has called; the old name servers are put back; it does not help"),
-            (last, f"last failure: for {keeps} the cache has held on to the new name servers"),
-        ]
-    head = f"On a copy of these servers, with a delegation that caches keep for {keeps}:"
-    return [head, *(f"  {datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S}  {what}" for at, what in events)]
-
-
-def exact(seconds: int) -> str:
-    """Return a count of seconds in hours, minutes and seconds, not rounded."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    words = ((hours, "h"), (minutes, "min"), (rest, "s"))
-    first = next((place for place, (number, _) in enumerate(words) if number), 2)
-    return " ".join(f"{number} {unit}" for number, unit in words[first:])

@@ -23,10 +23,10 @@ _WORLD_ENDS_WITHIN_S = 10.0
 _OPENING = (
     "A client's web site moves to a new server, and the domain to new name servers. Mail stays.",
     "",
-    "The registry, the old and the new DNS host, web servers, a caching resolver, visitors and mail",
-    "programs are played on 127.0.0.1; nothing leaves this machine. What follows are ordinary commands",
-    "in an ordinary folder, except that waits are jumped over: the cache and the people live through",
-    "every second of them, and what they meet is counted.",
+    "The registry, the old and the new DNS host, web servers, and visitors and mail programs behind",
+    "eleven kinds of caching resolvers are played on 127.0.0.1; nothing leaves this machine. What follows",
+    "are ordinary commands in an ordinary folder, except that waits are jumped over: the caches and the",
+    "people live through every second of them, and what they meet is counted.",
 )
 _MEANING = {
     Exit.REFUSED: "refused, nothing was changed",
@@ -130,7 +130,7 @@ def _name_servers(letting_go: str) -> tuple[Line, ...]:
         Line(
             (
                 "Most caches ask the NEW name servers for some time yet, whatever the registry says. So the right",
-                "data went there at once, and the delegation back: everybody is well after a record's TTL.",
+                "data went there at once, and the delegation back: whose cache keeps to TTLs is well after a record's.",
             ),
             f"demo --jump {letting_go}",
         ),
@@ -266,4 +266,4 @@ def _say_how_to_go_on(session: Session, place: Path, ttl_s: int) -> None:
     out("    dnsrun report                        the whole story, in the words for the client")
     out("    dnsrun demo --world . &              the servers run again, until `kill %1`")
     out(_remark("To play it yourself: end them, `rm -r .dnsrun lab/*`, start them; each command above works again."))
-    out(_remark("Act 1 with another lifetime of the delegation is then: dnsrun demo --by-hand --ns-ttl 1h"))
+    out(_remark("Act 1 with another lifetime of the delegation is then: dnsrun demo --by-hand --ns-ttl 6h"))

@@ -1,26 +1,22 @@
-"""What switching by hand would have done: played on a copy of the zones, with mail programs that are counted."""
+"""What switching by hand would have done: played on a copy of the zones, behind every kind of cache, and counted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from dnsrun.clock import SystemClock
-from dnsrun.dnsio.net import MappedNet
 
 from . import scenery
 from .authority import Authority
 from .lab import Place
-from .users import Users, Visits, through, visits_to_json
+from .trial.summary import spans_of
+from .users import Door, Users
 
 BEFORE = timedelta(minutes=10)
-CALL_AFTER = timedelta(minutes=30)
-"""From the first mail program that fails to the call of the client; the old name servers are put back at once."""
-_PATIENCE = timedelta(days=4)
-_CALM = timedelta(hours=1)
-_LOOK = timedelta(minutes=1)
+CALL_AFTER = timedelta(hours=2)
+"""From the first mail program that fails, which is taken for its own fault, to the call of the client."""
+_CALM = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,50 +34,48 @@ class Zones:
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """What mail programs met. `put_back_at` is None when nobody called. Times are UTC."""
+    """What users met. `put_back_at` is None when nobody called. Times are UTC."""
 
     switched_at: datetime
     put_back_at: datetime | None
-    met: Visits
+    users: Users
 
 
-def switch_by_hand(zones: Zones, start: datetime, *, ns_ttl_s: int) -> ByHand:
-    """Delegate a copy to the new host, put it back when the client calls, and count until mail is well again.
+def switch_by_hand(zones: Zones, doors: Sequence[Door], start: datetime, *, ns_ttl_s: int) -> ByHand:
+    """Delegate a copy to the new host, put it back when the client calls, and count until everybody is well again.
 
-    Caches keep the delegation for `ns_ttl_s` seconds. A mail program asks one caching resolver in every second, from
-    `start` (UTC) on; nothing is computed. Touches the network (loopback); raises `OSError` without free ports.
+    Caches keep the delegation for `ns_ttl_s` seconds; users are there from `start` (UTC) on. Nothing is computed.
+    Touches the network (loopback); raises `OSError` without free ports.
     """
+    zones, keeps = zones.with_ns_ttl(ns_ttl_s), timedelta(seconds=ns_ttl_s)
+    users = Users(doors, (scenery.ROOT_SERVER,), start, ns_ttl_s)
     with ExitStack() as stack:
         places: dict[Place, Place] = {}
-        zones = zones.with_ns_ttl(ns_ttl_s)
         parent = _start(stack, places, zones)
-        send = through(MappedNet(places, SystemClock()))
-        users = Users(scenery.IMAP, scenery.mailboxes(), (scenery.ROOT_SERVER,), send, start)
+        users.open(places)
         switched_at = start + BEFORE
-        users.live_until(switched_at)
-        parent.set_zone(scenery.PARENT, scenery.delegated_to_new(zones.parent))
-        failed_at = _first_failure(users, switched_at + timedelta(seconds=ns_ttl_s) + _CALM)
+        _delegate(users, parent, scenery.delegated_to_new(zones.parent), switched_at)
+        failed_at = _first_failure(users, switched_at + keeps + _CALM)
         if failed_at is None:
-            return ByHand(switched_at, None, users.visits)
+            return ByHand(switched_at, None, users)
         put_back_at = failed_at + CALL_AFTER
-        users.live_until(put_back_at)
-        parent.set_zone(scenery.PARENT, zones.parent)
-        _recover(users)
-        return ByHand(switched_at, put_back_at, users.visits)
+        _delegate(users, parent, zones.parent, put_back_at)
+        users.live_until(put_back_at + keeps + _CALM)
+        return ByHand(switched_at, put_back_at, users)
+
+
+def _delegate(users: Users, parent: Authority, text: str, when: datetime) -> None:
+    """Live on until `when`, and then have another parent zone."""
+    users.live_until(when)
+    parent.set_zone(scenery.PARENT, text)
+    users.unsettle()
 
 
 def _first_failure(users: Users, until: datetime) -> datetime | None:
-    """Live on until a mail program fails; None when none does before `until`."""
-    while not users.visits.outages and users.visits.until < until:
-        users.live_until(users.visits.until + _LOOK)
-    return users.visits.outages[0].first_at if users.visits.outages else None
-
-
-def _recover(users: Users) -> None:
-    """Live on until mail has been well for an hour."""
-    until = users.visits.until + _PATIENCE
-    while users.visits.outages[-1].last_at + _CALM > users.visits.until and users.visits.until < until:
-        users.live_until(users.visits.until + _LOOK)
+    """Live on until somebody has failed, not past the call; None when nobody does before `until`."""
+    while not (failed := spans_of(users.stories())) and users.until < until:
+        users.live_until(users.until + CALL_AFTER)
+    return failed[0].since if failed else None
 
 
 def _start(stack: ExitStack, places: dict[Place, Place], zones: Zones) -> Authority:
@@ -95,12 +89,3 @@ def _start(stack: ExitStack, places: dict[Place, Place], zones: Zones) -> Author
     for address, authority in played.items():
         places[address, 53] = (authority.address, authority.port)
     return parent
-
-
-def by_hand_to_json(played: ByHand) -> dict[str, Any]:
-    """Return the counts as JSON data; times as ISO 8601."""
-    return {
-        "switched_at": played.switched_at.isoformat(),
-        "put_back_at": played.put_back_at.isoformat() if played.put_back_at else None,
-        **visits_to_json(played.met),
-    }

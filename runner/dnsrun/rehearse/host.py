@@ -36,16 +36,19 @@ class Host:
     def edit(self, change: Callable[[str], str]) -> None:
         """Have somebody change the zone at the primary, past everybody."""
         self.primary.set_zone(self.apex, change(self.text()))
-        self.settle()
 
-    def settle(self) -> None:
-        """Have the secondary follow and keep the zone, when there is something new. Touches network and disk."""
+    def settle(self) -> bool:
+        """Have the secondary follow and keep the zone, when there is something new; say whether there was.
+
+        Touches network and disk.
+        """
         serial = self.primary.serial(self.apex)
         if serial == self._settled:
-            return
+            return False
         with suppress(OutsideError):  # the next time tries again
             if self._secondary:
                 self._secondary.refresh(self.apex)
             self.file.parent.mkdir(mode=0o700, exist_ok=True)
             replace_file(self.file, self.text())
             self._settled = serial
+        return True

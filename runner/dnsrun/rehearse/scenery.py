@@ -27,7 +27,7 @@ OLD_TTL_S = 900
 NS_TTL_S = 600
 """TTL of the delegation, in seconds. It is a day or two elsewhere; here the demo must not take long."""
 REAL_NS_TTL_S = 86_400
-NEW_SITE_PAGES = 30
+NEW_SITE_PAGES = 150
 """How many pages the new web server serves before it breaks down: enough for every test, not for visitors."""
 
 _ROOT = f"""\
@@ -134,11 +134,6 @@ def sites() -> dict[str, Site]:
     """Return new web sites by address: the old one, the new one, which breaks down under visitors, a retired one."""
     new = Site("Client Co.", pages=NEW_SITE_PAGES)
     return {WEB_OLD: Site("Client Co."), WEB_NEW: new, WEB_RETIRED: Site("", pages=0)}
-
-
-def mailboxes() -> dict[str, Site]:
-    """Return the mail host by its address."""
-    return {MAIL: Site("mail")}
 
 
 def playbook_text(low_ttl_s: int = 60) -> str:

@@ -1,136 +1,161 @@
-"""Users who open the web site once a second through one caching resolver, and what they get."""
+"""Users of a lab: visitors and mail programs behind every kind of cache, who try once a second, and what they get.
+
+Caches are those of a rehearsal. Where they lead is one half; whether somebody serves there is the other, since a web
+server may break down under its visitors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import pairwise
+from random import Random
 
 import dns.flags
 import dns.name
+import dns.rcode
 from dns.message import Message
-from dns.name import Name
-from dns.rdatatype import RdataType
 
+from dnsrun.clock import SystemClock
 from dnsrun.dnsio.net import MappedNet
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
 
-from .cache import ORDINARY, CacheKind, CachingResolver, Send
-from .website import GOOD, Site
+from .cache import Send
+from .lab import Place
+from .trial.played import Story
+from .trial.population import CACHES_OF_A_KIND, USERS_SIT_BEHIND, Asker, Cache, Met, is_honest, settle_in
+from .trial.stillnet import StillNet
+from .trial.wants import Want
+from .website import Site
 
-_STEP = timedelta(seconds=1)
 _SEND_TIMEOUT_S = 2.0
+_Stay = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
-    """Visits in a row that came to nothing; one visit is one second. Times are UTC, both of visits that failed."""
+class Door:
+    """A name that users try, what is there by address, and what they meet where nobody serves them, in words."""
 
-    first_at: datetime
-    last_at: datetime
-    seconds: int
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Visits:
-    """What the users met, counted visit by visit.
-
-    `since` and `until` (UTC) are the times of the first and the next visit, `address` is where they go now.
-    """
-
-    since: datetime
-    until: datetime
-    total: int = 0
-    outages: tuple[Outage, ...] = ()
-    address: str = ""
-
-    @property
-    def broken(self) -> int:
-        """Seconds in which users did not get the page."""
-        return sum(outage.seconds for outage in self.outages)
-
-
-def visits_to_json(visits: Visits) -> dict[str, Any]:
-    """Return the counts as JSON data; times as ISO 8601."""
-    return {
-        "since": visits.since.isoformat(),
-        "until": visits.until.isoformat(),
-        "visits": visits.total,
-        "broken": visits.broken,
-        "outages": [
-            {
-                "first_at": outage.first_at.isoformat(),
-                "last_at": outage.last_at.isoformat(),
-                "seconds": outage.seconds,
-                "address": outage.address,
-            }
-            for outage in visits.outages
-        ],
-        "address": visits.address,
-    }
+    want: Want
+    sites: Mapping[str, Site]
+    failure: str
 
 
 class Users:
-    """Ask a caching resolver for the address of `host`, open the page there, once in every second of lab time.
+    """One user at each door behind each cache, `of_a_kind` of every kind; each tries in every second of lab time.
 
-    As browsers do, they keep an answer for the seconds that the resolver says are left of it, and then ask again.
-    The resolver ages on the users' own time, which `live_until` moves on second by second: no second is skipped and
-    nothing computed, also when a day is lived through at once. `sites` maps addresses to what is there, `kind` is the
-    make of the resolver.
+    As browsers do, they go where the resolver says for as long as that lives, and then ask again. `roots` are addresses
+    of root servers, `ns_ttl_s` is the TTL of the delegation: some caches have just learned it, some forget it soon.
     """
 
     def __init__(
         self,
-        host: Name,
-        sites: Mapping[str, Site],
+        doors: Sequence[Door],
         roots: Sequence[str],
-        send: Send,
         start: datetime,
-        kind: CacheKind = ORDINARY,
+        ns_ttl_s: int,
+        *,
+        of_a_kind: int = CACHES_OF_A_KIND,
     ) -> None:
-        self._host = host
-        self._sites = sites
-        self._resolver = CachingResolver(roots, send, lambda: self._now, kind)
-        self._start = self._now = self._ask_again_at = start
-        self._total = 0
-        self._address = ""
-        self._outages: tuple[Outage, ...] = ()
+        self.start = self.until = start
+        self._doors = {door.want: door for door in doors}
+        self._ns_ttl_s = ns_ttl_s
+        self._version = 0
+        self._down: dict[tuple[Want, str], list[_Stay]] = {}
+        self._caches = tuple(
+            Cache(kind, number, start, roots) for kind in USERS_SIT_BEHIND for number in range(of_a_kind)
+        )
+        dice = Random(1)  # noqa: S311 - no secret
+        for cache in self._caches:
+            settle_in(cache, tuple(self._doors), ns_ttl_s, dice, of_a_kind)
 
-    @property
-    def visits(self) -> Visits:
-        """What they have met so far."""
-        return Visits(self._start, self._now, self._total, self._outages, self._address)
+    def open(self, places: Mapping[Place, Place]) -> None:
+        """Begin with empty caches, which ask the servers that are played at these places."""
+        send = through(StillNet(places, SystemClock(), lambda: self._version))
+        for cache in self._caches:
+            cache.open(send)
 
     def live_until(self, when: datetime) -> None:
-        """Make every visit that is due before `when` (UTC). Touches the network when the cache has to ask."""
-        while self._now < when:
-            if self._now >= self._ask_again_at:
-                self._ask()
-            self._visit_until(min(when, max(self._ask_again_at, self._now + _STEP)))
+        """Try everything that is due before `when` (UTC). Touches the network when a cache has to ask."""
+        if when <= self.until:
+            return
+        for cache in self._caches:
+            cache.live_until(when, self._led)
+        for door in self._doors.values():
+            for address, site in door.sites.items():
+                self._count_pages(door.want, address, site, when)
+        self.until = when
 
-    def _ask(self) -> None:
-        answer = self._resolver.resolve(self._host, RdataType.A)
-        self._address = answer.rrset[0].to_text() if answer.rrset is not None else ""
-        self._ask_again_at = self._now + timedelta(seconds=answer.remaining_ttl_s)
+    def unsettle(self) -> None:
+        """Have everybody look again: some zone has changed. Until then the same question has the same answer."""
+        self._version += 1
+        for cache in self._caches:
+            cache.unsettle()
 
-    def _visit_until(self, end: datetime) -> None:
-        site, now, total = self._sites.get(self._address), self._now, self._total
-        while now < end:
-            total += 1
-            if site is None or site.get() != GOOD:
-                self._outages = _longer(self._outages, now, self._address)
-            now += _STEP
-        self._now, self._total = now, total
+    def stories(self) -> tuple[Story, ...]:
+        """Return what everybody has met, from the start until now."""
+        return tuple(self._story(cache, asker) for cache in self._caches for asker in cache.askers)
+
+    def _led(self, cache: Cache, asker: Asker) -> Met:
+        answer = asker.answer
+        if answer is None or answer.rrset is None:
+            absent = answer is not None and answer.rcode == dns.rcode.NXDOMAIN
+            return Met(cache.now, "broken", (), "no such name" if absent else "no answer")
+        door, address = self._doors[asker.want], answer.rrset[0].to_text()
+        if address in door.sites:
+            return Met(cache.now, "well", (address,))
+        return Met(cache.now, "broken", (address,), f"{door.failure} {address}")
+
+    def _count_pages(self, want: Want, address: str, site: Site, when: datetime) -> None:
+        """Serve a page a second to everybody who was at an address since `until`; note for how long it could not."""
+        broke_at = self.until if site.is_down else _broke_at(list(self._stays(want, address, when)), site)
+        if broke_at is None:
+            return
+        down = self._down.setdefault((want, address), [])
+        first = down.pop()[0] if down and down[-1][1] == broke_at else broke_at
+        down.append((first, when))
+
+    def _stays(self, want: Want, address: str, when: datetime) -> Iterator[_Stay]:
+        for cache in self._caches:
+            for asker in (one for one in cache.askers if one.want == want):
+                for met, end in _with_ends(asker.met, when):
+                    if met.data == (address,) and end > self.until:
+                        yield max(met.since, self.until), end
+
+    def _story(self, cache: Cache, asker: Asker) -> Story:
+        met = tuple(piece for one, end in _with_ends(asker.met, self.until) for piece in self._pieces(asker, one, end))
+        keeps_s = cache.kind.positive_s(self._ns_ttl_s)
+        return Story(cache.kind.name, cache.number, is_honest(cache.kind), keeps_s, asker.want, met, self.until)
+
+    def _pieces(self, asker: Asker, met: Met, end: datetime) -> Iterator[Met]:
+        """Yield a stretch in pieces, as the site was there or had broken down; nothing before the start."""
+        since, address = max(met.since, self.start), "".join(met.data)
+        for broke_at, until in self._down.get((asker.want, address), ()):
+            if until <= since or broke_at >= end:
+                continue
+            if since < broke_at:
+                yield replace(met, since=since)
+            cause = f"{self._doors[asker.want].failure} {address}"
+            yield replace(met, since=max(since, broke_at), state="broken", cause=cause)
+            since = until
+        if since < end:
+            yield replace(met, since=since)
 
 
-def _longer(outages: tuple[Outage, ...], at: datetime, address: str) -> tuple[Outage, ...]:
-    newest = outages[-1] if outages else None
-    if newest and newest.last_at == at - _STEP and newest.address == address:
-        return (*outages[:-1], replace(newest, last_at=at, seconds=newest.seconds + 1))
-    return (*outages, Outage(at, at, 1, address))
+def _with_ends(story: Sequence[Met], until: datetime) -> Iterator[tuple[Met, datetime]]:
+    yield from zip(story, [met.since for met in story[1:]] + [until], strict=False)  # empty until somebody has asked
+
+
+def _broke_at(stays: Sequence[_Stay], site: Site) -> datetime | None:
+    """Serve a page a second to everybody who stays; return when the site broke down, None when it did not."""
+    for start, end in pairwise(sorted({time for stay in stays for time in stay})):
+        here = sum(since <= start and end <= until for since, until in stays)
+        served = site.serve(here * (end - start).total_seconds())
+        if site.is_down:
+            return start + timedelta(seconds=served / max(here, 1))
+    return None
 
 
 def through(net: MappedNet) -> Send:

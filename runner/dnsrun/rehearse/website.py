@@ -14,32 +14,37 @@ GOOD, DOWN = 200, 503
 class Site:
     """Pages at one address. `pages` is how many it serves before it breaks down; None: any number.
 
-    Everybody's page counts, whether fetched over HTTP or, by visitors in the same process, through `get`.
+    Everybody's page counts, whether fetched over HTTP (`get`) or by visitors in the same process (`serve`).
     """
 
     def __init__(self, text: str, *, pages: int | None = None) -> None:
         self.text = text
-        self._pages = pages
+        self._left: float | None = pages
         self._lock = Lock()
 
     def get(self) -> int:
         """Serve one page and return its status: 200, or 503 once the site has broken down."""
+        return GOOD if self.serve(1) == 1 else DOWN
+
+    def serve(self, pages: float) -> float:
+        """Serve so many pages, parts of one included, and return how many there were left to serve."""
         with self._lock:
-            if self._pages is None:
-                return GOOD
-            self._pages -= 1
-            return GOOD if self._pages >= 0 else DOWN
+            if self._left is None:
+                return pages
+            served = min(pages, self._left)
+            self._left -= served
+            return served
 
     @property
     def is_down(self) -> bool:
-        """Say whether the next page would be an error."""
+        """Say whether no page is left to serve."""
         with self._lock:
-            return self._pages is not None and self._pages <= 0
+            return self._left == 0
 
     def repair(self) -> None:
         """Make it serve any number of pages from now on."""
         with self._lock:
-            self._pages = None
+            self._left = None
 
 
 class WebServer:

@@ -14,23 +14,27 @@ from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import Any
 
-from dns.name import Name
+from dns.rdatatype import RdataType
 
 from dnsrun.clock import SystemClock
-from dnsrun.dnsio.net import MappedNet
 
 from . import scenery
 from .authority import Authority
-from .byhand import Zones, by_hand_to_json, switch_by_hand
+from .byhand import Zones, switch_by_hand
 from .control import Control
 from .host import Host
 from .lab import CLOCK_FILE, LabFile, Place, jumped, replace_file
-from .users import Users, Visits, through, visits_to_json
-from .website import WebServer
+from .trial.wants import Want
+from .users import Door, Users
+from .usersdata import as_data
+from .website import Site, WebServer
 
 _LONGEST_JUMP = timedelta(days=1, minutes=1)
 _MEDDLES_AFTER = timedelta(seconds=scenery.NS_TTL_S + 60)  # by then every cache asks the new servers
 _TICK_S = 0.2
+_CACHES_OF_A_KIND = 2  # a day is jumped over before the reader's eyes
+_WEB = Want("web", scenery.WWW, RdataType.A)
+_MAIL = Want("mail", scenery.IMAP, RdataType.A)
 
 
 class World:
@@ -48,10 +52,9 @@ class World:
         self._parent = Host(scenery.PARENT, scenery.FIRST_PARENT_ZONE, kept / "parent.zone")
         self._old = Host(scenery.APEX, scenery.FIRST_ZONE, kept / "old-host.zone")
         self._new = Host(scenery.APEX, scenery.FIRST_NEW_ZONE, kept / "new-host.zone")
-        send = through(MappedNet(self._places, self._system))
         roots = (scenery.ROOT_SERVER,)
-        self._visitors = Users(scenery.WWW, self._sites, roots, send, self.now())
-        self._mail = Users(scenery.IMAP, scenery.mailboxes(), roots, send, self.now())
+        self._users = Users(_doors(self._sites), roots, self.now(), scenery.NS_TTL_S, of_a_kind=_CACHES_OF_A_KIND)
+        self._users.open(self._places)
         self._meddles = False
         self._meddles_at: datetime | None = None
 
@@ -89,12 +92,6 @@ class World:
     def now(self) -> datetime:
         """Return lab time, aware, UTC."""
         return self._system.now() + self._jumped
-
-    def visits(self) -> tuple[Visits, Visits]:
-        """Return what visitors of the web site and mail programs have met up to now."""
-        with self._lock:
-            self._live_until(self.now())
-            return self._visitors.visits, self._mail.visits
 
     def jump(self, until: datetime) -> None:
         """Move lab time on to `until` (UTC) and let the users live through every second of it; never back.
@@ -148,41 +145,46 @@ class World:
     def _settle(self) -> None:
         """Have the secondaries transfer what is new, as a primary's NOTIFY does elsewhere, and keep the zones."""
         with self._lock:
-            for host in (self._parent, self._old, self._new):
-                host.settle()
+            news = [host.settle() for host in (self._parent, self._old, self._new)]
+            if any(news):
+                self._users.unsettle()
 
     def _live_until(self, when: datetime) -> None:
-        self._expect_meddler()
-        if self._meddles_at is not None and self._meddles_at <= when:
-            self._users_live_until(self._meddles_at)
-            self._new.edit(scenery.outdated)
-            self._meddles_at = None
-        self._users_live_until(when)
-
-    def _expect_meddler(self) -> None:
         if self._meddles and scenery.is_delegated_to_new(self._parent.text()):
-            self._meddles, self._meddles_at = False, self._visitors.visits.until + _MEDDLES_AFTER
+            self._meddles, self._meddles_at = False, self._users.until + _MEDDLES_AFTER
+        if self._meddles_at is not None and self._meddles_at <= when:
+            self._users.live_until(self._meddles_at)
+            self._new.edit(scenery.outdated)
+            self._settle()
+            self._meddles_at = None
+        self._users.live_until(when)
 
-    def _users_live_until(self, when: datetime) -> None:
-        self._visitors.live_until(when)
-        self._mail.live_until(when)
+    def _visits(self) -> Mapping[str, Any]:
+        with self._lock:
+            self._live_until(self.now())
+            return as_data(self._users)
 
-    def _by_hand(self, ns_ttl_s: int | None) -> Mapping[str, Any]:
+    def _by_hand(self, ns_ttl_s: int) -> Mapping[str, Any]:
         with self._lock:
             zones = Zones(self._parent.text(), self._old.text(), self._new.text())
             start = self.now()
-        ttl_s = ns_ttl_s or scenery.REAL_NS_TTL_S
-        return {"ns_ttl_s": ttl_s, **by_hand_to_json(switch_by_hand(zones, start, ns_ttl_s=ttl_s))}
+        doors = _doors({scenery.WEB_OLD: Site(""), scenery.WEB_NEW: Site("")})
+        played = switch_by_hand(zones, doors, start, ns_ttl_s=ns_ttl_s)
+        return {
+            "ns_ttl_s": ns_ttl_s,
+            "switched_at": played.switched_at.isoformat(),
+            "put_back_at": played.put_back_at.isoformat() if played.put_back_at else None,
+            **as_data(played.users),
+        }
 
     def _do(self, what: str, details: Mapping[str, Any]) -> Mapping[str, Any]:
         match what:
             case "jump":
                 self.jump(datetime.fromisoformat(str(details.get("until"))).astimezone(UTC))
             case "visits":
-                web, mail = self.visits()
-                return {"host": _text(scenery.WWW), **visits_to_json(web), "mail": _mail(mail)}
+                return self._visits()
             case "by-hand":
-                return {"host": _text(scenery.IMAP), **self._by_hand(_seconds(details.get("ns_ttl_s")))}
+                return self._by_hand(int(str(details.get("ns_ttl_s") or scenery.REAL_NS_TTL_S)))
             case "repair":
                 self.repair()
             case "meddle":
@@ -194,13 +196,9 @@ class World:
         return {}
 
 
-def _mail(met: Visits) -> dict[str, Any]:
-    return {"host": _text(scenery.IMAP), **visits_to_json(met)}
-
-
-def _text(name: Name) -> str:
-    return name.to_text(omit_final_dot=True)
-
-
-def _seconds(given: object) -> int | None:
-    return int(str(given)) if given else None
+def _doors(sites: Mapping[str, Site]) -> tuple[Door, ...]:
+    """Return what users try: the web site, and the mail host."""
+    return (
+        Door(_WEB, sites, "error pages from"),
+        Door(_MAIL, {scenery.MAIL: Site("mail")}, "no mail server at"),
+    )

@@ -168,6 +168,16 @@ def note(asker: Asker, met: Met) -> None:
         asker.met.append(met)
 
 
+def settle_in(cache: Cache, wants: Iterable[Want], ns_ttl_s: int, dice: Random, of: int = CACHES_OF_A_KIND) -> None:
+    """Spread caches over the life of a delegation: some have just learned it, some forget it soon; users begin to ask.
+
+    `of` is how many there are of each kind.
+    """
+    age_s = int(cache.kind.positive_s(ns_ttl_s) * (cache.number + dice.random()) / of)
+    cache.now -= timedelta(seconds=age_s)
+    cache.askers += [Asker(want, cache.now + timedelta(seconds=dice.randrange(60))) for want in wants]
+
+
 class Population:
     """All caches and their users; a witness of every change of the world."""
 
@@ -187,16 +197,9 @@ class Population:
         self.until = setting.start
         self.served_new_at: dict[Want, datetime] = {}
         self.changes: list[datetime] = []
-        self._settle_in(setting, Random(seed))  # noqa: S311 - no secret
-
-    def _settle_in(self, setting: Setting, dice: Random) -> None:
-        """Spread the caches over the life of a delegation: some have just learned it, some forget it soon."""
+        dice = Random(seed)  # noqa: S311 - no secret
         for cache in self.caches:
-            life_s = cache.kind.positive_s(setting.delegation.ttl_s)
-            age_s = int(life_s * (cache.number + dice.random()) / CACHES_OF_A_KIND)
-            cache.now -= timedelta(seconds=age_s)
-            for want in self.wants:
-                cache.askers.append(Asker(want, cache.now + timedelta(seconds=dice.randrange(60))))
+            settle_in(cache, self.wants, setting.delegation.ttl_s, dice)
 
     def open(self, send: Send, names: Mapping[str, str], agenda: Agenda) -> None:
         """Let everybody ask through `send`; `names` are those of servers by address."""

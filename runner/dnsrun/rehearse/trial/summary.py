@@ -112,15 +112,25 @@ class _Piece:
 
 def summary(played: Played) -> Summary:
     """Return what the stories of a trial come to."""
-    by_kind = [list(found) for _, found in groupby(sorted(played.stories, key=_kind_and_want), key=_kind_and_want)]
-    spans = [span for stories in by_kind for span in _spans(stories)]
-    spans.sort(key=lambda span: (span.since, span.want.service, span.want.name, not span.honest, span.kind))
+    by_kind = _by_kind(played.stories)
+    spans = spans_of(played.stories)
     served_at = dict(played.served_new_at)
     moving = [stories for stories in by_kind if any(met.state in {"old", "new"} for one in stories for met in one.met)]
     moves = [_moved(stories, served_at.get(stories[0].want)) for stories in moving]
     disturbed = {span.want for span in spans} | {move.want for move in moves}
     wants = dict.fromkeys(story.want for story in played.stories)
-    return Summary(played, tuple(moves), tuple(spans), tuple(want for want in wants if want not in disturbed))
+    return Summary(played, tuple(moves), spans, tuple(want for want in wants if want not in disturbed))
+
+
+def spans_of(stories: Iterable[Story]) -> tuple[Span, ...]:
+    """Return every time in which users of a kind of cache were failed, in the order of their beginnings."""
+    spans = [span for together in _by_kind(stories) for span in _spans(together)]
+    spans.sort(key=lambda span: (span.since, span.want.service, span.want.name, not span.honest, span.kind))
+    return tuple(spans)
+
+
+def _by_kind(stories: Iterable[Story]) -> list[list[Story]]:
+    return [list(found) for _, found in groupby(sorted(stories, key=_kind_and_want), key=_kind_and_want)]
 
 
 def _kind_and_want(story: Story) -> tuple[bool, str, str, Any, int]:
