@@ -169,8 +169,9 @@ def test_waits_are_jumped_over_and_it_says_so(shown: Shown) -> None:
 
 def test_how_long_people_suffered_is_counted(shown: Shown) -> None:
     # Found after two rounds a minute apart; then the caches have to let go of a record of 60 s.
-    users = 2 * len(USERS_SIT_BEHIND)
-    assert 60 <= shown.counted("calls for mail") / users < 60 + 120 + 30
+    # One cache stretches TTLs: it may have looked before the accident.
+    users = len(USERS_SIT_BEHIND)
+    assert 50 <= shown.counted("calls for mail") / users < 60 + 120 + 30
     assert shown.counted("calls for mail") < shown.counted("visits") < 2 * (60 + 120 + 30) * users
 
 

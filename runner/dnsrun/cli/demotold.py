@@ -123,7 +123,7 @@ def _wrapped(text: str) -> Iterator[Line]:
 
 def _or(kinds: Mapping[str, None]) -> str:
     names = list(kinds)
-    return " or ".join(names) if len(names) <= 3 else f"{len(names)} kinds of caches"
+    return " or ".join(names) if len(names) <= 2 else f"{len(names)} kinds of caches"
 
 
 def _time(text: str) -> datetime:

@@ -27,7 +27,7 @@ OLD_TTL_S = 900
 NS_TTL_S = 600
 """TTL of the delegation, in seconds. It is a day or two elsewhere; here the demo must not take long."""
 REAL_NS_TTL_S = 86_400
-NEW_SITE_PAGES = 150
+NEW_SITE_PAGES = 75
 """How many pages the new web server serves before it breaks down: enough for every test, not for visitors."""
 
 _ROOT = f"""\

@@ -32,7 +32,7 @@ from .website import Site, WebServer
 _LONGEST_JUMP = timedelta(days=1, minutes=1)
 _MEDDLES_AFTER = timedelta(seconds=scenery.NS_TTL_S + 60)  # by then every cache asks the new servers
 _TICK_S = 0.2
-_CACHES_OF_A_KIND = 2  # a day is jumped over before the reader's eyes
+_CACHES_OF_A_KIND = 1  # a day is jumped over before the reader's eyes
 _WEB = Want("web", scenery.WWW, RdataType.A)
 _MAIL = Want("mail", scenery.IMAP, RdataType.A)
 
