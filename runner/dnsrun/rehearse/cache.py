@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import chain
 from random import Random
 
@@ -251,8 +252,7 @@ class CachingResolver:
             if not self._failures.may_ask(address, self._now()):
                 continue
             work.sends -= 1
-            do = self._proofs is not None
-            query = dns.message.make_query(name, rdtype, flags=0, use_edns=0, payload=_PAYLOAD, want_dnssec=do)
+            query = _query(name, rdtype, want_dnssec=self._proofs is not None)
             response = self._send(address, query)
             self._failures.note_server(address, self._now(), answered=response is not None)
             if response is not None and query.is_response(response):
@@ -362,6 +362,12 @@ class CachingResolver:
         if key != _WHOLE_NAME:
             kept.pop(_WHOLE_NAME, None)
         kept[key] = entry
+
+
+@lru_cache(maxsize=4_096)
+def _query(name: Name, rdtype: RdataType, *, want_dnssec: bool) -> Message:
+    """Return the message that asks this; its id need not be hard to guess, since nobody here forges answers."""
+    return dns.message.make_query(name, rdtype, flags=0, use_edns=0, payload=_PAYLOAD, want_dnssec=want_dnssec)
 
 
 @dataclass(frozen=True, slots=True)
