@@ -33,6 +33,7 @@ class Handing(MappedNet):
 
     authorities: Mapping[int, Authority]
     given: dict[tuple[object, bytes, Transport], bytes | None]
+    read: dict[bytes, Answer]
 
     def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:
         for one in questions:
@@ -65,7 +66,9 @@ class Handing(MappedNet):
             return _UNREACHABLE
         if self._matcher.matches(wire, octets, wanted):
             return None
-        answer = self._matcher.read(wire, octets, wanted)
+        answer = self.read.get(wire)
+        if answer is None:
+            answer = self.read[wire] = self._matcher.read(wire, octets, wanted)
         return None if is_as_expected(answer, wanted.name.answer(key_of(octets, wanted).rdtype)) else answer
 
     def exchange(
@@ -108,5 +111,5 @@ class InProcess(Stage):
         made = DirectNet(self.places, self.agenda, lambda: self.agenda.version)
         hosts = [one for host in self.hosts.values() for one in host.authorities.values()]
         made.authorities = {one.port: one for one in (self.root, self.parent, *hosts)}
-        made.given = {}
+        made.given, made.read = {}, {}
         return made

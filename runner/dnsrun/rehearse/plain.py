@@ -26,9 +26,9 @@ _OPT_SIZE = 1 + _RECORD.size
 _OPT = b"\0" + _RECORD.pack(RdataType.OPT, PAYLOAD, 0, 0)
 _AT_THE_QUESTION = 0xC000 + _HEADER.size  # a pointer to its name (RFC 1035 section 4.1.4)
 _LONGEST_LABEL = 63
-# Types with a meaning of their own for whoever answers; those from 128 on are no data.
-_UNUSUAL = frozenset({RdataType.NS, RdataType.DS, RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3, RdataType.OPT})
-_FIRST_META = 128
+# Types with a meaning of their own for whoever answers.
+_UNUSUAL = frozenset({RdataType.NONE, RdataType.OPT, RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3})
+_META = range(128, 256)  # RFC 6895 section 3.1: no data
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def read_plain(wire: bytes) -> Plain | None:
     if end is None or len(wire) != end + _QUESTION_END.size + additional * _OPT_SIZE:
         return None
     number, rdclass = _QUESTION_END.unpack_from(wire, end)
-    if rdclass != RdataClass.IN or number >= _FIRST_META or number in _UNUSUAL or not number:
+    if rdclass != RdataClass.IN or number in _META or number in _UNUSUAL:
         return None
     after = end + _QUESTION_END.size
     payload = _payload(wire, after) if additional else None
@@ -97,10 +97,14 @@ def answer_plain(zone: ZoneContent, asked: Plain, ident: bytes, transport: Trans
     `ident` is the ID of the request, two octets.
     """
     found = _find(zone, asked.names)
-    if found is None or CNAME_KEY in found[1]:
+    if found is None or (asked.rdtype == RdataType.DS and asked.names[0] == zone.apex):
         return None
     rcode, node = found
+    if CNAME_KEY in node and asked.rdtype != RdataType.CNAME:
+        return None
     stored = node.get((asked.rdtype, RdataType.NONE))
+    if stored and asked.rdtype == RdataType.NS:
+        return None
     above = asked.names.index(zone.apex)
     at_apex = _AT_THE_QUESTION + sum(len(label) + 1 for label in asked.names[0].labels[:above])
     body = _records(_AT_THE_QUESTION, stored) if stored else _records(at_apex, _negative(zone))
