@@ -24,7 +24,6 @@ _QR_AA, _RD = 0x8400, 0x0100
 _SMALLEST_PAYLOAD = 512  # RFC 1035 section 4.2.1
 _OPT_SIZE = 1 + _RECORD.size
 _OPT = b"\0" + _RECORD.pack(RdataType.OPT, PAYLOAD, 0, 0)
-_AT_THE_QUESTION = 0xC000 + _HEADER.size  # a pointer to its name (RFC 1035 section 4.1.4)
 _LONGEST_LABEL = 63
 # Types with a meaning of their own for whoever answers.
 _UNUSUAL = frozenset({RdataType.NONE, RdataType.OPT, RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3})
@@ -105,10 +104,12 @@ def answer_plain(zone: ZoneContent, asked: Plain, ident: bytes, transport: Trans
     stored = node.get((asked.rdtype, RdataType.NONE))
     if stored and asked.rdtype == RdataType.NS:
         return None
-    above = asked.names.index(zone.apex)
-    at_apex = _AT_THE_QUESTION + sum(len(label) + 1 for label in asked.names[0].labels[:above])
-    body = _records(_AT_THE_QUESTION, stored) if stored else _records(at_apex, _negative(zone))
-    counts = (1, len(stored.rdatas), 0) if stored else (1, 0, 1)
+    if stored:
+        counts, body = (1, len(stored.rdatas), 0), _records(_pointer(_HEADER.size), stored)
+    else:
+        above = len(asked.names[0].labels) - len(zone.apex.labels)
+        at_apex = _HEADER.size + sum(len(label) + 1 for label in asked.names[0].labels[:above])
+        counts, body = (1, 0, 1), _pointer(at_apex) + _absence(zone)
     opt = b"" if asked.payload is None else _OPT
     header = _HEADER.pack(0, _QR_AA | asked.flags | rcode, *counts, bool(opt))[2:]
     message = b"".join((ident, header, asked.octets, body, opt))
@@ -136,18 +137,24 @@ def _find(zone: ZoneContent, names: tuple[Name, ...]) -> tuple[Rcode, Node] | No
     return Rcode.NXDOMAIN, {}
 
 
-def _negative(zone: ZoneContent) -> Stored:
-    """Return the SOA as it comes with an absence (RFC 2308 section 3)."""
+@lru_cache(maxsize=64)
+def _absence(zone: ZoneContent) -> bytes:
+    """Return the SOA as it comes with an absence (RFC 2308 section 3), without its owner name."""
     soa = zone.nodes[zone.apex][SOA_KEY]
-    return Stored(min(soa.ttl_s, zone.soa.minimum), soa.rdatas)
+    return _records(b"", Stored(min(soa.ttl_s, zone.soa.minimum), soa.rdatas))
 
 
-def _records(pointer: int, stored: Stored) -> bytes:
+def _pointer(at: int) -> bytes:
+    """Return a pointer to the name that stands `at` octets into the message (RFC 1035 section 4.1.4)."""
+    return (0xC000 + at).to_bytes(2)
+
+
+def _records(owner: bytes, stored: Stored) -> bytes:
     parts = []
     for rdata in stored.rdatas:
         octets = rdata.to_wire()
         assert octets is not None  # noqa: S101 - without a file it is returned; this tells mypy
-        parts += [pointer.to_bytes(2), _RECORD.pack(rdata.rdtype, rdata.rdclass, stored.ttl_s, len(octets)), octets]
+        parts += [owner, _RECORD.pack(rdata.rdtype, rdata.rdclass, stored.ttl_s, len(octets)), octets]
     return b"".join(parts)
 
 
