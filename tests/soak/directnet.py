@@ -51,10 +51,8 @@ class Handing(MappedNet):
         for server, names in expected.items():
             matched = 0
             for octets, wanted in questions_of(names):
-                wire = self._hand(server, _ID + _OPENING + octets + _ENDING, "udp")
-                if (wire is not None and self._matcher.matches(wire, octets, wanted)) or (
-                    got := self._differing(wire, octets, wanted)
-                ) is None:
+                got = self._differing(self._hand(server, _ID + _OPENING + octets + _ENDING, "udp"), octets, wanted)
+                if got is None:
                     matched += 1
                 else:
                     yield Observation(key_of(octets, wanted), server, self._clock.now(), got)
@@ -62,9 +60,11 @@ class Handing(MappedNet):
                 yield Matched(server, matched, "udp")
 
     def _differing(self, wire: bytes | None, octets: bytes, wanted: Wanted) -> Answer | NoReply | None:
-        """Return what came instead of what was wanted; None when that came in other words."""
+        """Return what came instead of what was wanted; None when that came."""
         if wire is None:
             return _UNREACHABLE
+        if self._matcher.matches(wire, octets, wanted):
+            return None
         answer = self.read.get(wire)
         if answer is None:
             answer = self.read[wire] = self._matcher.read(wire, octets, wanted)

@@ -103,7 +103,7 @@ def answer_plain(zone: ZoneContent, asked: Plain, ident: bytes, transport: Trans
         return None
     stored = node.get((asked.rdtype, RdataType.NONE))
     if stored and asked.rdtype == RdataType.NS:
-        return None
+        return None  # addresses of the servers come with it
     if stored:
         counts, body = (1, len(stored.rdatas), 0), _records(_pointer(_HEADER.size), stored)
     else:
