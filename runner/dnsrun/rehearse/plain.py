@@ -1,7 +1,7 @@
 """Ordinary questions and their answers straight from octets: no message is parsed and none is built. Pure.
 
-Only what needs no judgement: data of one type at a name, or its absence (RFC 1034 section 4.3.2, RFC 2308). Aliases,
-delegations, name servers, DNSSEC and whatever else is unusual are left to `lookup`.
+Only what needs no judgement: data of one type at a name, or its absence (RFC 1034 section 4.3.2, RFC 2308), also
+through aliases inside the zone. Delegations, name servers, DNSSEC and whatever else is unusual are left to `lookup`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _SMALLEST_PAYLOAD = 512  # RFC 1035 section 4.2.1
 _OPT_SIZE = 1 + _RECORD.size
 _OPT = b"\0" + _RECORD.pack(RdataType.OPT, PAYLOAD, 0, 0)
 _LONGEST_LABEL = 63
+_MOST_LINKS = 8
 # Types with a meaning of their own for whoever answers.
 _UNUSUAL = frozenset({RdataType.NONE, RdataType.OPT, RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3})
 _META = range(128, 256)  # RFC 6895 section 3.1: no data
@@ -95,24 +96,28 @@ def answer_plain(zone: ZoneContent, asked: Plain, ident: bytes, transport: Trans
 
     `ident` is the ID of the request, two octets.
     """
-    found = _find(zone, asked.names)
-    if found is None or (asked.rdtype == RdataType.DS and asked.names[0] == zone.apex):
+    if asked.rdtype == RdataType.DS and asked.names[0] == zone.apex:
         return None
-    rcode, node = found
-    if CNAME_KEY in node and asked.rdtype != RdataType.CNAME:
-        return None
+    names, owner, links = asked.names, _pointer(_HEADER.size), list[bytes]()
+    while True:
+        found = _find(zone, names)
+        if found is None:
+            return None
+        rcode, node = found
+        if CNAME_KEY not in node or asked.rdtype == RdataType.CNAME:
+            break
+        links.append(_records(owner, node[CNAME_KEY]))
+        names, owner = _names_of_target(node[CNAME_KEY])
+        if len(links) > _MOST_LINKS or zone.apex not in names:
+            return None
     stored = node.get((asked.rdtype, RdataType.NONE))
     if stored and asked.rdtype == RdataType.NS:
         return None  # addresses of the servers come with it
-    if stored:
-        counts, body = (1, len(stored.rdatas), 0), _records(_pointer(_HEADER.size), stored)
-    else:
-        above = len(asked.names[0].labels) - len(zone.apex.labels)
-        at_apex = _HEADER.size + sum(len(label) + 1 for label in asked.names[0].labels[:above])
-        counts, body = (1, 0, 1), _pointer(at_apex) + _absence(zone)
+    body = _records(owner, stored) if stored else _apex(zone, asked) + _absence(zone)
+    counts = (len(links) + (len(stored.rdatas) if stored else 0), 0 if stored else 1)
     opt = b"" if asked.payload is None else _OPT
-    header = _HEADER.pack(0, _QR_AA | asked.flags | rcode, *counts, bool(opt))[2:]
-    message = b"".join((ident, header, asked.octets, body, opt))
+    header = _HEADER.pack(0, _QR_AA | asked.flags | rcode, 1, *counts, bool(opt))[2:]
+    message = b"".join((ident, header, asked.octets, *links, body, opt))
     return (rcode, message) if len(message) <= _room(asked, transport) else None
 
 
@@ -142,6 +147,18 @@ def _absence(zone: ZoneContent) -> bytes:
     """Return the SOA as it comes with an absence (RFC 2308 section 3), without its owner name."""
     soa = zone.nodes[zone.apex][SOA_KEY]
     return _records(b"", Stored(min(soa.ttl_s, zone.soa.minimum), soa.rdatas))
+
+
+def _apex(zone: ZoneContent, asked: Plain) -> bytes:
+    """Return the apex as the end of the name asked for."""
+    labels = asked.names[0].labels
+    return _pointer(_HEADER.size + sum(len(label) + 1 for label in labels[: len(labels) - len(zone.apex.labels)]))
+
+
+def _names_of_target(alias: Stored) -> tuple[tuple[Name, ...], bytes]:
+    """Return the name that an alias leads to with those above it, and its octets."""
+    octets = alias.rdatas[0].to_wire() or b""
+    return _names(octets), octets
 
 
 def _pointer(at: int) -> bytes:
