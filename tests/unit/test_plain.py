@@ -45,7 +45,7 @@ def _name(*labels: str) -> Name:
 
 def content(held: Mapping[Name, Mapping[RdataType, list[str]]]) -> ZoneContent:
     draft = Draft(ZoneContent(APEX, {}, {}))
-    apex = {RdataType.SOA: ["ns h 7 1 1 1 300"], RdataType.NS: ["ns.elsewhere.example."]}
+    apex = {RdataType.SOA: ["ns h 7 1 1 1 300"], RdataType.NS: ["ns.elsewhere.example.", "a.client.example."]}
     for owner, node in {**held, APEX: {**apex, **_without_alone(held.get(APEX, {}))}}.items():
         for rdtype, texts in node.items():
             rdatas = tuple(dns.rdata.from_text(IN, rdtype, text, origin=APEX, relativize=False) for text in texts)
