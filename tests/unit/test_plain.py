@@ -13,7 +13,7 @@ from dns.message import Message
 from dns.name import Name
 from dns.rdataclass import IN
 from dns.rdatatype import RdataType
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dnsrun.rehearse.lookup import look_up
@@ -76,6 +76,7 @@ def seen(message: Message) -> object:
     return message.id, message.rcode(), dns.flags.to_text(message.flags), message.question, [*sections], edns
 
 
+@example(content({_name("a"): {RdataType.A: ["192.0.2.1"]}}), APEX, RdataType.NS, 0, tcp=False)
 @given(_ZONES, _NAMES, st.sampled_from(_ASKED), st.sampled_from([-1, 0]), st.booleans())
 def test_a_plain_answer_says_what_looking_up_and_rendering_says(
     zone: ZoneContent, name: Name, rdtype: RdataType, edns: int, tcp: bool
