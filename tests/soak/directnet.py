@@ -33,6 +33,7 @@ class Handing(MappedNet):
 
     authorities: Mapping[int, Authority]
     given: dict[tuple[object, bytes, Transport], bytes | None]
+    read: dict[bytes, Answer]
 
     def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:
         for one in questions:
@@ -50,7 +51,7 @@ class Handing(MappedNet):
         for server, names in expected.items():
             matched = 0
             for octets, wanted in questions_of(names):
-                got = self._compare(server, octets, wanted)
+                got = self._differing(self._hand(server, _ID + _OPENING + octets + _ENDING, "udp"), octets, wanted)
                 if got is None:
                     matched += 1
                 else:
@@ -58,14 +59,15 @@ class Handing(MappedNet):
             if matched:
                 yield Matched(server, matched, "udp")
 
-    def _compare(self, server: Endpoint, octets: bytes, wanted: Wanted) -> Answer | NoReply | None:
+    def _differing(self, wire: bytes | None, octets: bytes, wanted: Wanted) -> Answer | NoReply | None:
         """Return what came instead of what was wanted; None when that came."""
-        wire = self._hand(server, _ID + _OPENING + octets + _ENDING, "udp")
         if wire is None:
             return _UNREACHABLE
         if self._matcher.matches(wire, octets, wanted):
             return None
-        answer = self._matcher.read(wire, octets, wanted)
+        answer = self.read.get(wire)
+        if answer is None:
+            answer = self.read[wire] = self._matcher.read(wire, octets, wanted)
         return None if is_as_expected(answer, wanted.name.answer(key_of(octets, wanted).rdtype)) else answer
 
     def exchange(
@@ -108,5 +110,5 @@ class InProcess(Stage):
         made = DirectNet(self.places, self.agenda, lambda: self.agenda.version)
         hosts = [one for host in self.hosts.values() for one in host.authorities.values()]
         made.authorities = {one.port: one for one in (self.root, self.parent, *hosts)}
-        made.given = {}
+        made.given, made.read = {}, {}
         return made

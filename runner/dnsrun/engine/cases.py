@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 
 from dns.name import Name
@@ -21,7 +20,7 @@ from dnsrun.plan.ttl import caches_clean_at
 from dnsrun.ports.gate import GateCase, Login, ZoneMove
 from dnsrun.ports.net import View
 
-from .eyes import future, recent, side_view
+from .eyes import future, recent, recent_side, side_view
 from .run import Run, merged, settled
 from .watchful import WatchfulNet
 
@@ -34,8 +33,7 @@ def view_for(run: Run, move: Check | Hold, gate: GateSpec, changes: tuple[Change
 
     Whom the parent delegates to was seen ten seconds ago at most: the gates of one moment need not all ask the roots.
     """
-    base = replace(recent(run, at_most_s=SEEN_S), net=WatchfulNet(run))
-    view = side_view(run, gate.side, base=base)
+    view = recent_side(run, gate.side, WatchfulNet(run), at_most_s=SEEN_S)
     if isinstance(move, Check) and move.when in {"before", "safe"}:
         return future(view, changes)
     return view
@@ -54,7 +52,9 @@ def gate_case(run: Run, plan: Plan, index: int, gate: GateSpec) -> GateCase:
         guards = plan.guards if provider == (plan.live or provider) else ()
         changes = merged((*guards, *settled(plan, active.moves if active else {}, acts, provider=provider)))
         if gate.side == "new" and isinstance(move, Hold) and plan.content:
-            changes = merged((*changes, *_what_matters(run, plan)))
+            if plan.content not in run.matters:
+                run.matters[plan.content] = tuple(_what_matters(run, plan))
+            changes = merged((*changes, *run.matters[plan.content]))
     rounds = known.rounds.get(gate.name) if known else None
     senders, left = senders_of(run, plan)
     passed = any(gate.name in state.rounds and state.rounds[gate.name].passed_at for state in _after(plan, run))

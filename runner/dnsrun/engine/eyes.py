@@ -27,6 +27,7 @@ def current(run: Run, net: Net | None = None) -> ServerView:
     now_s = run.ports.clock.monotonic_s()
     view = current_view(net or run.ports.net, run.apex, run.ports.roots, extra_addresses=extra, may_be_empty=back)
     run.seen = (now_s, replace(view, net=run.ports.net))
+    run.sides.clear()
     return view
 
 
@@ -39,6 +40,15 @@ def recent(run: Run, *, at_most_s: float) -> ServerView:
     if run.seen is None or now_s - run.seen[0] > at_most_s:
         return current(run)
     return run.seen[1]
+
+
+def recent_side(run: Run, side: Side, net: Net, *, at_most_s: float) -> ServerView:
+    """Return the servers of one side, asked through `net`, as seen `at_most_s` seconds ago, else look anew."""
+    base = recent(run, at_most_s=at_most_s)
+    meant = (side, run.switched, _is_settled(run))
+    if meant not in run.sides:
+        run.sides[meant] = side_view(run, side, base=base)
+    return replace(run.sides[meant], net=net)
 
 
 def side_view(run: Run, side: Side, *, base: ServerView) -> ServerView:

@@ -17,7 +17,7 @@ from dnsrun.model.codec import decode, encode
 from dnsrun.model.entry import Entry, Record, Resumed
 from dnsrun.model.observation import Endpoint
 from dnsrun.model.plan import Do, Plan
-from dnsrun.model.playbook import Playbook
+from dnsrun.model.playbook import Playbook, Side
 from dnsrun.model.rrset import Change, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.model.zonetext import from_text, to_text
@@ -70,7 +70,9 @@ class Run:
 
     Keeps nothing that the journal does not say, but for which calls this process made (`called`), when it last asked
     whether they show (`looked`), which gates passed in it (`fresh`, by move and gate), and for a minute whom it asks:
-    `seen` is the view of the delegation and when (monotonic seconds) it was taken.
+    `seen` is the view of the delegation and when (monotonic seconds) it was taken, `sides` are those of the two hosts
+    that go with it, by side, whether it is switched to the new one and whether that is settled. `matters` is what must
+    stay at the new servers, by the digest of the zone that it follows from.
     """
 
     def __init__(self, playbook: Playbook, journal: Journal, ports: Ports) -> None:
@@ -81,7 +83,9 @@ class Run:
         self.called: set[int] = set()
         self.looked: dict[int, datetime] = {}
         self.seen: tuple[float, ServerView] | None = None
+        self.sides: dict[tuple[Side, bool, bool], ServerView] = {}
         self.fresh: dict[tuple[int, str], Fresh] = {}
+        self.matters: dict[str, tuple[Change, ...]] = {}
         self._plans: dict[str, Plan] = {}
         self._zones: dict[str, ZoneSnapshot] = {}
 

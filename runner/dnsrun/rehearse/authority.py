@@ -32,6 +32,7 @@ from dns.update import UpdateMessage
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
 from dnsrun.rehearse.lookup import Lookup, look_up
+from dnsrun.rehearse.plain import answer_plain, read_plain
 from dnsrun.rehearse.proofs import add_proofs
 from dnsrun.rehearse.remembered import Answers, Remembered
 from dnsrun.rehearse.responses import Faults, bare, render, spoil
@@ -241,8 +242,10 @@ class Authority:
 
     def _handle(self, wire: bytes, transport: Transport) -> Reply:
         faults = self._faults
-        if faults == _NO_FAULTS and (known := self._repeated(wire, transport)) is not None:
-            return known
+        if faults == _NO_FAULTS:
+            known = self._repeated(wire, transport) or self._plainly(wire, transport)
+            if known is not None:
+                return known
         try:
             request = read_request(wire, self._key)
         except UnreadableError as err:
@@ -268,6 +271,24 @@ class Authority:
             now_s = time.monotonic()
             self._log.append(LogRecord("query", now_s, transport, known.name, known.rdtype, known.rcode))
         return Reply((wire[:2] + known.answer,))
+
+    def _plainly(self, wire: bytes, transport: Transport) -> Reply | None:
+        """Answer an ordinary question without much ado, None for any other."""
+        asked = None if self._ns_beside else read_plain(wire)
+        if asked is None:
+            return None
+        with self._lock:
+            served = tuple(self._served().values())
+            nearest = next((self._served()[name] for name in asked.names if name in self._served()), None)
+        given = answer_plain(nearest, asked, wire[:2], transport) if nearest is not None else None
+        if given is None:
+            return None
+        rcode, message = given
+        kept = Remembered(asked.names[0], asked.rdtype, rcode, message[2:])
+        with self._lock:
+            self._log.append(LogRecord("query", time.monotonic(), transport, kept.name, kept.rdtype, rcode))
+            self._answers.keep(wire, transport, kept, served)
+        return Reply((message,))
 
     def _record(self, request: Message, transport: Transport, answered: _Answered) -> None:
         name, rdtype = dns.name.root, RdataType.NONE

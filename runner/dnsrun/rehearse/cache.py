@@ -6,9 +6,11 @@ it is given, so that a day of caching can be lived through in a second. For one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import chain
 from random import Random
 
 import dns.flags
@@ -119,6 +121,21 @@ class CachingResolver:
         has run out where the kind serves that. Never raises for what servers say.
         """
         return self._resolve(name, rdtype, _Work())
+
+    def way_ends(self) -> datetime | None:
+        """Return when the next of what leads to servers runs out: zone cuts, glue. None: nothing does."""
+        now = self._now()
+        glue = (entry.expires_at for kept in self._glue.values() for entry in kept.values())
+        return min((end for end in chain(self._cuts.ends(), glue) if end > now), default=None)
+
+    def way(self) -> frozenset[Hashable]:
+        """Return what was heard last of cuts and glue, whether it has run out or not; equal: it leads to the same."""
+        glue = (
+            (server, rdtype, frozenset(address_texts(entry.rrset)))
+            for server, kept in self._glue.items()
+            for rdtype, entry in kept.items()
+        )
+        return frozenset(chain(self._cuts.newest(), glue))
 
     def _resolve(self, name: Name, rdtype: RdataType, work: _Work) -> CacheAnswer:
         now = self._now()
@@ -235,8 +252,7 @@ class CachingResolver:
             if not self._failures.may_ask(address, self._now()):
                 continue
             work.sends -= 1
-            do = self._proofs is not None
-            query = dns.message.make_query(name, rdtype, flags=0, use_edns=0, payload=_PAYLOAD, want_dnssec=do)
+            query = _query(name, rdtype, want_dnssec=self._proofs is not None)
             response = self._send(address, query)
             self._failures.note_server(address, self._now(), answered=response is not None)
             if response is not None and query.is_response(response):
@@ -346,6 +362,12 @@ class CachingResolver:
         if key != _WHOLE_NAME:
             kept.pop(_WHOLE_NAME, None)
         kept[key] = entry
+
+
+@lru_cache(maxsize=4_096)
+def _query(name: Name, rdtype: RdataType, *, want_dnssec: bool) -> Message:
+    """Return the message that asks this; its id need not be hard to guess, since nobody here forges answers."""
+    return dns.message.make_query(name, rdtype, flags=0, use_edns=0, payload=_PAYLOAD, want_dnssec=want_dnssec)
 
 
 @dataclass(frozen=True, slots=True)

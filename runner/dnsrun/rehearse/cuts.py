@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,6 +73,14 @@ class Cuts:
         """Return until when the child's word leads to the servers of `zone`; None where it does not."""
         held = self._live(zone, now)
         return held.expires_at if held is not None and held.from_child else None
+
+    def ends(self) -> Iterator[datetime]:
+        """Yield until when each of them is known."""
+        return (held.expires_at for held in self._held.values())
+
+    def newest(self) -> Iterator[tuple[Cut, bool]]:
+        """Yield what was heard last of each zone, run out or not, and whether the child said it."""
+        return ((held.cut, held.from_child) for held in self._held.values())
 
     def forget(self, zone: Name) -> None:
         """Ask the parent the next time."""

@@ -47,7 +47,7 @@ _MOST_ADVANCES = 200_000
 _USUAL_EVERY_S = 60
 _VISITED_EVERY = timedelta(hours=1)
 _MOST_VISITS = 48
-_LONGEST_REST = timedelta(hours=1)
+_LONGEST_REST = timedelta(days=1)
 _MOST_PLANS = 20
 _HARMLESS = ("true",)
 

@@ -35,7 +35,6 @@ USERS_SIT_BEHIND: tuple[CacheKind, ...] = tuple(kind for kind in POPULATION.valu
 CACHES_OF_A_KIND = 4
 _LEAST_PAUSE = timedelta(seconds=1)
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
-_INFRASTRUCTURE = frozenset({RdataType.NS, *_ADDRESSED})
 
 
 def is_honest(kind: CacheKind) -> bool:
@@ -82,6 +81,8 @@ class Cache:
         self._roots = roots
         self._resolver: CachingResolver | None = None
         self._wakes: list[datetime] = []
+        self._way_ends: datetime | None = None
+        self._renews = kind.child_ns_life == "renewed"  # then every answer counts for the way to servers
 
     def open(self, send: Send) -> None:
         """Begin with an empty cache that asks through `send`."""
@@ -91,8 +92,6 @@ class Cache:
             self.last_server = address
             if answer is None:
                 self._note_failure()
-            else:
-                self._note(answer)
             return answer
 
         self._resolver = CachingResolver(self._roots, listening, lambda: self.now, self.kind, seed=self.number)
@@ -101,11 +100,12 @@ class Cache:
         """Let the users ask everything that is due before `when` (UTC)."""
         while True:
             end = self._quiet_until(when)
+            if self._finds_the_way(end, judge):
+                continue
             asker = min(self.askers, key=lambda one: _effective(one, end))
             at = _effective(asker, end)
             if at < end:
-                self.now = max(self.now, at)
-                self._ask(asker, judge)
+                self._ask(asker, at, judge)
                 continue
             self.now = max(self.now, end)
             if end >= when:
@@ -116,32 +116,54 @@ class Cache:
         """Return up to when nothing changes by itself in what this cache asks whom, `when` at the latest."""
         while self._wakes and self._wakes[0] <= self.now:
             heapq.heappop(self._wakes)
-        return min(when, self._wakes[0]) if self._wakes else when
+        if not self._renews:
+            return min([when, *self._wakes[:1]])
+        if self._way_ends is not None and self._way_ends <= self.now:
+            self._way_ends = self._known().way_ends()
+        return min([when, *self._wakes[:1], *([self._way_ends] if self._way_ends else [])])
+
+    def _finds_the_way(self, end: datetime, judge: Callable[[Cache, Asker], Met]) -> bool:
+        """Play the next question that finds the way to servers run out; False when there is none before `end`.
+
+        Where it is found again as it was, nobody else need ask to know that nothing has changed for them, either.
+        """
+        ends = self._way_ends
+        if ends is None or self._renews:
+            return False
+        asker = min(self.askers, key=lambda one: _first(one, ends))
+        at = _first(asker, ends)
+        if at >= end:
+            return False
+        way = self._known().way()
+        self._ask(asker, at, judge)
+        if at >= ends and not (asker.steady and self._known().way() == way):
+            self.unsettle()
+        return True
 
     def unsettle(self) -> None:
         """Have everybody look twice before they take an answer for the usual one."""
         for asker in self.askers:
+            asker.due = _first(asker, self.now)
             asker.steady = False
 
-    def _ask(self, asker: Asker, judge: Callable[[Cache, Asker], Met]) -> None:
-        assert self._resolver is not None  # noqa: S101 - opened before anybody lives
-        self.last_server = ""
-        answer = self._resolver.resolve(asker.want.name, asker.want.rdtype)
+    def _ask(self, asker: Asker, at: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
+        """Have an asker ask at `at` (UTC); that may lie before what others have asked while nothing changed."""
+        resolver, now = self._known(), max(self.now, at)
+        self.now, self.last_server = at, ""
+        answer = resolver.resolve(asker.want.name, asker.want.rdtype)
         if answer.rcode == dns.rcode.SERVFAIL or answer.is_stale:
             self._note_failure()
         period = max(_LEAST_PAUSE, timedelta(seconds=answer.remaining_ttl_s))
         before = asker.answer
         asker.steady = before is not None and period == asker.period and before.rrset == answer.rrset
-        asker.period, asker.answer, asker.due = period, answer, self.now + period
+        asker.period, asker.answer, asker.due = period, answer, at + period
         asker.said_by = self.last_server or asker.said_by
         note(asker, judge(self, asker))
+        self.now, self._way_ends = now, resolver.way_ends()
 
-    def _note(self, answer: Message) -> None:
-        """Remember when what leads to servers runs out: then the way to the data may become another one."""
-        for section in (answer.answer, answer.authority, answer.additional):
-            for held in section:
-                if held.rdtype == RdataType.NS or (section is answer.additional and held.rdtype in _INFRASTRUCTURE):
-                    self._wake_after(self.kind.positive_s(held.ttl))
+    def _known(self) -> CachingResolver:
+        assert self._resolver is not None  # noqa: S101 - opened before anybody lives
+        return self._resolver
 
     def _note_failure(self) -> None:
         """Remember when this kind tries again what came to nothing."""
@@ -152,6 +174,13 @@ class Cache:
         wake = self.now + timedelta(seconds=seconds)
         if seconds and wake not in self._wakes:
             heapq.heappush(self._wakes, wake)
+
+
+def _first(asker: Asker, since: datetime) -> datetime:
+    """Return when an asker asks next, where it gets the usual answer the first time from `since` on."""
+    if not asker.steady or asker.due >= since:
+        return asker.due
+    return asker.due - (asker.due - since) // asker.period * asker.period
 
 
 def _effective(asker: Asker, end: datetime) -> datetime:

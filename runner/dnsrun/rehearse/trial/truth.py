@@ -12,9 +12,8 @@ from dns.rdtypes.ANY.CNAME import CNAME
 
 from dnsrun.model.rrset import rdata_text
 from dnsrun.model.zone import ZoneSnapshot
-from dnsrun.model.zonetext import to_text
 from dnsrun.rehearse.lookup import look_up
-from dnsrun.rehearse.zonestore import ZoneContent
+from dnsrun.rehearse.zonestore import Draft, Stored, ZoneContent
 
 from .setting import ADDRESS_TYPES, Outside, Setting
 
@@ -60,7 +59,10 @@ def version_of(zone: ZoneSnapshot) -> Version:
 
 def content_of(zone: ZoneSnapshot) -> ZoneContent:
     """Return a zone ready to answer."""
-    return ZoneContent.from_text(zone.apex, to_text(zone))
+    draft = Draft(ZoneContent(zone.apex, {}, {}))
+    for key, held in zone.rrsets.items():
+        draft.put(key.owner, (key.rdtype, RdataType.NONE), Stored(held.ttl_s, tuple(sorted(held.rdatas))))
+    return draft.finish()
 
 
 def final_data(content: ZoneContent, outside: Mapping[Name, Outside], name: Name, rdtype: RdataType) -> Data:
