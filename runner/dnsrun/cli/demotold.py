@@ -19,7 +19,7 @@ def visits(met: Mapping[str, Any]) -> Iterator[Line]:
     """Yield what visitors and mail programs have met since the servers were started."""
     web, mail, kinds = met["web"], met["mail"], met["caches"]
     since = full_time(datetime.fromisoformat(met["since"]))
-    yield f"Since {since}, once a second, behind {web['users']} caching resolvers of {len(kinds)} kinds:", "plain"
+    yield f"Since {since}, once a second, behind {web['users']} caches of {len(kinds)} kinds:", "plain"
     yield f"{web['calls']:,} visits of http://{web['host']}/ and {mail['calls']:,} calls at {mail['host']}.", "plain"
     yield from _causes(web, "visits")
     yield from _causes(mail, "mail")

@@ -237,9 +237,9 @@ class Progress:
     # Lines
 
     def _flush(self) -> None:
-        """Print the failures that were held back: they have decided by now."""
+        """Print the failures that were held back, in the order of their times: they have decided by now."""
         pending, self._pending = self._pending, {}
-        for name, (at, because, times) in pending.items():
+        for name, (at, because, times) in sorted(pending.items(), key=lambda held: held[1][0]):
             self.tally.failed += 1
             outcome: tuple[str, Style] = (f"{times} times" if times > 1 else "failed", "failed")
             findings = parts_of(because)
