@@ -69,7 +69,7 @@ def open_cast(world: World, playbook: Playbook, *, language: str = "en") -> Cast
         name: one for name, one in opened.items() if playbook.providers[name].use in plugins()
     }
     others: dict[str, RegistrarProvider] = {name: one for name, one in opened.items() if name not in hosts}
-    return Cast(hosts, others)
+    return Cast(hosts, others, context.secrets)
 
 
 class _NoNet:

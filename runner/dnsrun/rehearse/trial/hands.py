@@ -24,6 +24,7 @@ from dnsrun.ports.provider import (
     RegistrarProvider,
     Rejected,
     SecondaryHost,
+    Secrets,
     ServiceProvider,
     Settled,
     ZoneProvider,
@@ -39,10 +40,14 @@ _MISTYPED = (RdataType.A, RdataType.CNAME, RdataType.MX, RdataType.TXT)
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The playbook's hosts and registrars by their names, opened as for the real run; nothing is asked of them."""
+    """The playbook's hosts and registrars by their names, opened as for the real run; nothing is asked of them.
+
+    `secrets` gives the passwords of the rehearsal's mail accounts.
+    """
 
     providers: Mapping[str, ZoneProvider]
     registrars: Mapping[str, RegistrarProvider]
+    secrets: Secrets
 
 
 class Writer:

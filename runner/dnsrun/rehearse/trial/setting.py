@@ -15,6 +15,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun.errors import UsageError
+from dnsrun.gates import options
 from dnsrun.model.content import HOSTS_OWN
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.rrset import RRsetKey, rrset, target_of
@@ -204,12 +205,17 @@ def soa_of(zone: ZoneSnapshot) -> SOA:
 
 
 def outside_hosts(playbook: Playbook, zones: Iterable[ZoneSnapshot], delegation: Delegation | None) -> frozenset[Name]:
-    """Return every host outside the zone that servers, mail or aliases lead to."""
+    """Return every host outside the zone that servers, mail or aliases lead to, or that gates ask."""
     found = {server.name for spec in playbook.providers.values() for server in spec.name_servers}
     found |= delegation.ns if delegation else frozenset()
     found |= (
         set(playbook.mail.front) | {*playbook.mail.mailboxes, *playbook.mail.submission} if playbook.mail else set()
     )
+    for account in playbook.mail.accounts.values() if playbook.mail else ():
+        found |= {host for host in (account.imap, account.submission) if host}
+    for phase in playbook.phases:
+        written = (*phase.gates, *(gate for step in phase.steps for gate in step.gates))
+        found |= {host for gate in written for host in options.hosts(gate)}
     for zone in zones:
         for held in zone.rrsets.values():
             found |= {to for rdata in held.rdatas if held.key.rdtype in _LEADS_TO_HOSTS and (to := target_of(rdata))}

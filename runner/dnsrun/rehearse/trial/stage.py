@@ -21,7 +21,7 @@ from dnsrun.rehearse.lab import Place
 
 from .agenda import Agenda
 from .setting import Outside, Setting, soa_of
-from .stillnet import StillNet
+from .stillnet import Beyond, StillNet
 from .troubles import Troubles
 from .truth import Version, version_of
 
@@ -101,6 +101,7 @@ class Stage:
         self.agenda = agenda
         self.troubles = troubles
         self.places: dict[Place, Place] = {}
+        self.beyond: Beyond = lambda _address, _port: None
         self.delegation = setting.delegation
         self.hosts = _hosts(self)
         self.parent = Authority({setting.parent: self._parent_text(setting.delegation)})
@@ -128,7 +129,7 @@ class Stage:
 
     def net(self) -> StillNet:
         """Return a new way to the places of this stage."""
-        return StillNet(self.places, self.agenda, lambda: self.agenda.version)
+        return StillNet(self.places, self.agenda, lambda: self.agenda.version, self.beyond)
 
     def also_at(self, authority: Authority, endpoints: Iterable[Endpoint]) -> None:
         """Play a server at more places: where the playbook says that it is written."""
