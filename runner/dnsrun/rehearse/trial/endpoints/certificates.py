@@ -78,7 +78,7 @@ class Certificates:
 
         public, is_authority = self._key.public_key(), name is None
         builder = (
-            x509.CertificateBuilder(_named(subject), _named(_AUTHORITY), public, _serial(name or ""))
+            x509.CertificateBuilder(_named(_AUTHORITY), _named(subject), public, _serial(name or ""))
             .not_valid_before(_FROM)
             .not_valid_after(_UNTIL)
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
