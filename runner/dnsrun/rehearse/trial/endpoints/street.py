@@ -18,6 +18,7 @@ from dnsrun.gates import options
 from dnsrun.gates.mail.asking import SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT, TLS_AT_ONCE
 from dnsrun.gates.weburl import BadUrlError, is_address, parse
 from dnsrun.model.playbook import GateSpec, MailAccount, Phase
+from dnsrun.plan.mail.graph import mail_graph
 from dnsrun.ports.provider import Secrets
 from dnsrun.rehearse.lab import Place
 from dnsrun.rehearse.trial.services import MAIL_SERVICE, Services, gates_of
@@ -59,12 +60,7 @@ class Street:
         accounts = playbook.mail.accounts if playbook.mail else {}
         self._services = services
         self._addresses = services.addresses
-        self._names = {
-            address: name.to_text(omit_final_dot=True)
-            for name, addresses in sorted(services.hosts.items(), reverse=True)
-            for address in addresses
-            if not name.is_wild()
-        }
+        self._names = _own_names(setting, services)
         self._protocols = _protocols(playbook.phases, accounts.values())
         self._boxes = Mailboxes(accounts, {name: secrets.reveal(one.password) for name, one in accounts.items()})
         self._phase = phase
@@ -152,6 +148,16 @@ class Street:
         if number not in self._pages:
             self._pages[number] = web.pages_of(gates_of((phase,)) if phase else ())
         return web.show(self._pages[number], host, port, target)
+
+
+def _own_names(setting: Setting, services: Services) -> Mapping[str, str]:
+    """Return the name by which a mail server greets, by its address: one that an MX names, if there is one."""
+    graphs = [mail_graph(setting.playbook.mail, zone) for zone in (setting.zone, setting.target)]
+    receiving = {ride.host for graph in graphs for ride in graph.rides if ride.role == "receiving"}
+    names = sorted(
+        (name for name in services.hosts if not name.is_wild()), key=lambda name: (name not in receiving, name)
+    )
+    return {address: name.to_text(omit_final_dot=True) for name in reversed(names) for address in services.hosts[name]}
 
 
 def _protocols(phases: Iterable[Phase], accounts: Iterable[MailAccount]) -> Mapping[int, Protocol]:
