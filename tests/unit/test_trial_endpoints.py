@@ -35,9 +35,9 @@ WEB_OLD, WEB_NEW, MAIL_OLD, MAIL_NEW, ELSEWHERE = (
 )  # fmt: skip
 MAIL_HOST = "mail.client.example"
 ZONE = (
-    scenery.FIRST_ZONE.replace("MX   10 mx1.relay.example.", "MX   10 mail").replace(
-        "@       MX   20 mx2.relay.example.\n", ""
-    )
+    scenery.FIRST_ZONE.replace("MX   10 mx1.relay.example.", "MX   10 mail")
+    .replace("@       MX   20 mx2.relay.example.\n", "")
+    .replace("v=spf1 mx include:_spf.relay.example", f"v=spf1 ip4:{MAIL_OLD} ip4:{MAIL_NEW}")
     + f"mail A {MAIL_OLD}\n"
 )
 PLAYBOOK = """dnsrun: 1
@@ -73,7 +73,7 @@ phases:
       - {kind: wait, for: 15m}
       - {kind: mailbox-sync, operator: us, text: Copy the mailboxes.}
       - {kind: mail-service, provider: old_mail, state: disabled}
-      - {kind: watch, for: 1h}
+      - {kind: watch, for: 5m}
     gates:
       - {kind: http, url: "https://www.client.example/", contains: "Client"}
       - {kind: http, url: "https://www.client.example/shop", contains: "Shop", absent: "Client"}
@@ -325,5 +325,5 @@ def test_a_certificate_that_is_missing_at_the_new_address_is_found_by_the_gate_i
     found = Trials(tmp_path, text=text).found(script_of(Drill(2, "tls", "tls", "after"), PLAIN, by_hand=False))
     assert (found.played.outcome, found.played.ending) == ("rolled-back", "checkpoint")
     assert "Hostname mismatch, certificate is not valid for 'www.client.example'" in found.played.phases[-1].failed
-    assert {span.why for span in found.spans} == {f"{WEB_NEW} has no certificate for www.client.example"}
+    assert f"{WEB_NEW} has no certificate for www.client.example" in {span.why for span in found.spans}
     assert found.worst_s < DAY_S
