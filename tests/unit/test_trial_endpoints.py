@@ -10,12 +10,11 @@ from pathlib import Path
 import dns.name
 import pytest
 
-from dnsrun.engine.cases import Login
 from dnsrun.gates.all import built_in
 from dnsrun.model.observation import Verdict, Words
 from dnsrun.model.playbook import Json, SecretRef
 from dnsrun.model.rrset import rrset
-from dnsrun.ports.gate import GateCase
+from dnsrun.ports.gate import GateCase, Login
 from dnsrun.rehearse import scenery
 from dnsrun.rehearse.kinds import POPULATION
 from dnsrun.rehearse.trial.agenda import Agenda
@@ -295,15 +294,26 @@ def test_a_name_longer_than_a_common_name_may_be_has_a_certificate(tmp_path: Pat
     assert dns.name.from_text(long)
 
 
-def test_only_programs_and_proxies_are_not_rehearsed(tmp_path: Path) -> None:
-    assert left_out(trials(tmp_path).playbook()) == ()
+def test_what_cannot_be_played_is_said(tmp_path: Path) -> None:
+    assert left_out(trials(tmp_path).playbook()) == (
+        "the real certificates: until when, and by whom (CAA)",
+        "whether the passwords of mail accounts are right",
+    )
     text = PLAYBOOK.replace(
         "tls: required}", 'tls: required, via: "socks5://198.51.100.5:1080"}\n      - {kind: command, run: ["true"]}'
     )
-    assert left_out(trials(tmp_path, text).playbook()) == (
+    assert left_out(trials(tmp_path, text).playbook())[-2:] == (
         "the programs of gates: counted as passed",
         "the proxy of `via`: mail servers are asked directly",
     )
+
+
+def test_keys_and_hosts_beyond_the_zone_are_made_up_and_that_is_said(tmp_path: Path) -> None:
+    alias = "s1._domainkey CNAME s1._domainkey.elsewhere.example.\n"
+    setting = Trials(tmp_path, text=PLAYBOOK, zone=ZONE + alias).setting()
+    assert "there are DKIM keys at s1._domainkey.elsewhere.example" in setting.assumed
+    assert setting.outside[dns.name.from_text("imap.elsewhere.example")].addresses
+    assert any(text.startswith("addresses of imap.elsewhere.example") for text in setting.assumed)
 
 
 def test_mail_and_web_move_with_every_service_gate_and_the_journal_is_the_same_each_time(tmp_path: Path) -> None:

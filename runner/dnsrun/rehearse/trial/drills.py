@@ -1,7 +1,8 @@
 """Rollback drills: every gate in turn fails; how long each kind of cache takes to recover, beside a rollback by hand.
 
 A gate on a service fails since the service does: the new address breaks down, for a gate `tls` its certificate is
-missing, or the new host loses the name. A gate on the DNS is made to say no. By hand means: the registrar gets the old name servers again, and nothing else is done.
+missing, or the new host loses the name. A gate on the DNS is made to say no. By hand means: the registrar gets the old
+name servers again, and nothing else is done.
 """
 
 from __future__ import annotations
