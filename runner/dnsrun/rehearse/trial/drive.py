@@ -202,7 +202,7 @@ class Play:
         """Return the phase planned at the first time at which it may start, and that time."""
         first = None
         for _ in range(_MOST_PLANS):
-            prepared = prepare(self.run, phase.number)
+            prepared = self._planned(phase)
             earliest = prepared.plan.earliest
             if prepared.nothing_to_do or earliest is None or earliest <= self.agenda.now():
                 return prepared, first or earliest
@@ -210,6 +210,13 @@ class Play:
             remember(self.run, prepared)  # as `apply` does
             self.agenda.wait_until(earliest)
         return prepared, first
+
+    def _planned(self, phase: Phase) -> Prepared:
+        self.stage.is_planning = True
+        try:
+            return prepare(self.run, phase.number)
+        finally:
+            self.stage.is_planning = False
 
     def _drive(self) -> tuple[str, str]:
         """Advance until the phase is over; returns its outcome and the sentence.

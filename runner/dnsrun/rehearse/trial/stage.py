@@ -94,7 +94,11 @@ class PlayedHost:
 
 
 class Stage:
-    """Everything that answers questions in a trial, as a context manager; listens on 127.0.0.1 only."""
+    """Everything that answers questions in a trial, as a context manager; listens on 127.0.0.1 only.
+
+    `beyond` says where web and mail servers are played. `is_planning`: a phase is being planned, so that whoever works
+    by hand is only asked for words.
+    """
 
     def __init__(self, setting: Setting, agenda: Agenda, troubles: Troubles) -> None:
         self.setting = setting
@@ -102,6 +106,7 @@ class Stage:
         self.troubles = troubles
         self.places: dict[Place, Place] = {}
         self.beyond: Beyond = lambda _address, _port: None
+        self.is_planning = False
         self.delegation = setting.delegation
         self.hosts = _hosts(self)
         self.parent = Authority({setting.parent: self._parent_text(setting.delegation)})
