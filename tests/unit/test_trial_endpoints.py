@@ -74,15 +74,15 @@ phases:
       - {kind: mail-service, provider: old_mail, state: disabled}
       - {kind: watch, for: 5m}
     gates:
-      - {kind: http, url: "https://www.client.example/", contains: "Client"}
-      - {kind: http, url: "https://www.client.example/shop", contains: "Shop", absent: "Client"}
-      - {kind: http, url: "http://www.client.example/", redirect_to: "https://www.client.example/", status: 301}
-      - {kind: tls, host: www.client.example, days: 30}
-      - {kind: tls, host: mail.client.example, port: 993}
-      - {kind: smtp, rcpt: test@client.example, tls: required}
-      - {kind: submission, account: inside}
-      - {kind: imap, account: inside}
-      - {kind: pop3, host: mail.client.example, account: inside}
+      - {kind: http, successes: 1, url: "https://www.client.example/", contains: "Client"}
+      - {kind: http, successes: 1, url: "https://www.client.example/shop", contains: "Shop", absent: "Client"}
+      - {kind: http, successes: 1, url: "http://www.client.example/", redirect_to: "https://www.client.example/", status: 301}
+      - {kind: tls, successes: 1, host: www.client.example, days: 30}
+      - {kind: tls, successes: 1, host: mail.client.example, port: 993}
+      - {kind: smtp, successes: 1, rcpt: test@client.example, tls: required}
+      - {kind: submission, successes: 1, account: inside}
+      - {kind: imap, successes: 1, account: inside}
+      - {kind: pop3, successes: 1, host: mail.client.example, account: inside}
       - {kind: mail-round-trip, direction: both, account: inside, other: outside}
   - name: finish
     steps: [{kind: restore-ttl}, {kind: finish}]
@@ -313,7 +313,7 @@ def test_keys_and_hosts_beyond_the_zone_are_made_up_and_that_is_said(tmp_path: P
     setting = Trials(tmp_path, text=PLAYBOOK, zone=ZONE + alias).setting()
     assert "there are DKIM keys at s1._domainkey.elsewhere.example" in setting.assumed
     assert setting.outside[dns.name.from_text("imap.elsewhere.example")].addresses
-    assert any(text.startswith("addresses of imap.elsewhere.example") for text in setting.assumed)
+    assert any(re.match("addresses of .*imap.elsewhere.example", text) for text in setting.assumed)
 
 
 def test_mail_and_web_move_with_every_service_gate_and_the_journal_is_the_same_each_time(tmp_path: Path) -> None:

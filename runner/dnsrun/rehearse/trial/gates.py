@@ -45,6 +45,7 @@ class Played:
     def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
         """Ask one round; it happens at the trial's time. Touches the network (loopback), and the disk."""
         told = {**spec.options, "via": ""}
+        # Certificates take a tenth of a second to make: not for a page without TLS.
         if not options.text(spec, "url").startswith("http:"):
             told["ca"] = self.trusted()
         now = self.clock.now()

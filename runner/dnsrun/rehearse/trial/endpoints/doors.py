@@ -24,6 +24,7 @@ class Peer:
 
     def __init__(self, sock: socket.socket, context: Callable[[], ssl.SSLContext]) -> None:
         sock.settimeout(_PATIENCE_S)
+        # After a handshake the greeting would wait for the client to acknowledge what it never answers.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
         self._context = context
@@ -85,11 +86,12 @@ class Door:
     def _serve(self) -> None:
         while True:
             sock, _ = self._listener.accept()
-            with closing(Peer(sock, self._context)) as peer:
-                if self._is_closing:
-                    return
-                with suppress(OSError, EOFError):
-                    self._talk(peer)
+            if self._is_closing:
+                sock.close()
+                return
+            # Whatever a client does that is none of the protocol ends its connection, and nothing else.
+            with closing(Peer(sock, self._context)) as peer, suppress(OSError, EOFError, ValueError, LookupError):
+                self._talk(peer)
 
 
 class Doors:
