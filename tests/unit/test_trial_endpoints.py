@@ -74,15 +74,15 @@ phases:
       - {kind: mail-service, provider: old_mail, state: disabled}
       - {kind: watch, for: 5m}
     gates:
-      - {kind: http, successes: 1, url: "https://www.client.example/", contains: "Client"}
-      - {kind: http, successes: 1, url: "https://www.client.example/shop", contains: "Shop", absent: "Client"}
-      - {kind: http, successes: 1, url: "http://www.client.example/", redirect_to: "https://www.client.example/", status: 301}
-      - {kind: tls, successes: 1, host: www.client.example, days: 30}
-      - {kind: tls, successes: 1, host: mail.client.example, port: 993}
-      - {kind: smtp, successes: 1, rcpt: test@client.example, tls: required}
-      - {kind: submission, successes: 1, account: inside}
-      - {kind: imap, successes: 1, account: inside}
-      - {kind: pop3, successes: 1, host: mail.client.example, account: inside}
+      - {kind: http, successes: 1, every: 10m, url: "https://www.client.example/", contains: "Client"}
+      - {kind: http, successes: 1, every: 10m, url: "https://www.client.example/shop", contains: "Shop", absent: "Client"}
+      - {kind: http, url: "http://www.client.example/", redirect_to: "https://www.client.example/", status: 301}
+      - {kind: tls, successes: 1, every: 10m, host: www.client.example, days: 30}
+      - {kind: tls, successes: 1, every: 10m, host: mail.client.example, port: 993}
+      - {kind: smtp, successes: 1, every: 10m, rcpt: test@client.example, tls: required}
+      - {kind: submission, successes: 1, every: 10m, account: inside}
+      - {kind: imap, successes: 1, every: 10m, account: inside}
+      - {kind: pop3, successes: 1, every: 10m, host: mail.client.example, account: inside}
       - {kind: mail-round-trip, direction: both, account: inside, other: outside}
   - name: finish
     steps: [{kind: restore-ttl}, {kind: finish}]
