@@ -75,7 +75,7 @@ phases:
       - {kind: watch, for: 5m}
     gates:
       - {kind: http, successes: 1, every: 10m, url: "https://www.client.example/", contains: "Client"}
-      - {kind: http, successes: 1, every: 10m, url: "https://www.client.example/shop", contains: "Shop", absent: "Client"}
+      - {kind: http, url: "https://www.client.example/shop", contains: "Shop", absent: "Client"}
       - {kind: http, url: "http://www.client.example/", redirect_to: "https://www.client.example/", status: 301}
       - {kind: tls, successes: 1, every: 10m, host: www.client.example, days: 30}
       - {kind: tls, successes: 1, every: 10m, host: mail.client.example, port: 993}
