@@ -64,7 +64,7 @@ def looks_of(kind: CacheKind, case: Case, longest_s: float) -> Sequence[Look]:
         while (at := (clock.now() - switched_at).total_seconds()) < longest_s:
             if at == 0:
                 _switch(servers, case)
-            if case.asks_ns:
+            if case.asks_ns_at(at):
                 resolver.resolve(dns.name.from_text(case.domain), RdataType.NS)
             looks.append((at, _address(resolver, dns.name.from_text(f"www.{case.domain}"))))
             clock.advance(_EVERY_S)

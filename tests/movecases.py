@@ -6,10 +6,11 @@ drops it at once. Times are seconds after the switch (rule 2.2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 FILLED_S = 8.0
+LATE_S = 9.0
 TTL_S, NEGATIVE_S = 3, 6
 ROOT, PARENT, OLD, NEW = "198.51.100.1", "198.51.100.2", "198.51.100.53", "203.0.113.53"
 OLD_VALUE, NEW_VALUE = "192.0.2.1", "192.0.2.2"
@@ -24,18 +25,30 @@ Look = tuple[float, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A domain of its own: TTLs of the delegation at the parent and of the child's NS RRset, in seconds."""
+    """A domain of its own: TTLs of the delegation at the parent and of the child's NS RRset, in seconds.
+
+    Clients ask for the NS RRset, too: from the beginning on (`asks_ns`), or late (`LATE_S`), when the parent's has
+    nearly run out.
+    """
 
     parent_s: int
     child_s: int
     asks_ns: bool = False
+    asks_ns_late: bool = False
     purged: bool = False
 
     @property
     def domain(self) -> str:
         """The absolute name of the domain."""
-        ways = ("-ns" if self.asks_ns else "") + ("-purged" if self.purged else "")
+        ways = "".join(f"-{word}" for word, is_so in self._ways().items() if is_so)
         return f"p{self.parent_s}-c{self.child_s}{ways}.example."
+
+    def asks_ns_at(self, at_s: float) -> bool:
+        """Tell whether clients ask for NS so many seconds after the switch."""
+        return self.asks_ns or (self.asks_ns_late and at_s >= LATE_S)
+
+    def _ways(self) -> Mapping[str, bool]:
+        return {"ns": self.asks_ns, "late-ns": self.asks_ns_late, "purged": self.purged}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,7 @@ PLAYS = {
     "measured": Play(
         (
             *(Case(*ttls, asks_ns=asks_ns) for ttls in ((20, 20), (10, 60), (40, 5)) for asks_ns in (False, True)),
+            Case(20, 20, asks_ns_late=True),
             Case(40, 40, purged=True),
         ),
         70.0,

@@ -73,7 +73,7 @@ class Client:
     def ask_on(self, switched_at: float, longest_s: float) -> None:
         settled = 0
         while settled < 12 and (now := time.monotonic() - switched_at) < longest_s:
-            if self.case.asks_ns:
+            if self.case.asks_ns_at(now):
                 ask(self.address, self.case.domain, "NS")
             value = ask(self.address, f"www.{self.case.domain}", "A")
             self.looks.append((now, value))

@@ -73,11 +73,11 @@ def test_plan_tells_what_moves_by_whom_and_how_long_caches_ask_whom(moving: Proj
     assert "  name servers   ns1.old.example, ns2.old.example\n" in shown.out
     assert "→ ns1.new.example, ns2.new.example        at registry, by API" in shown.out
     assert "First all 4 old and new name servers are asked for every record (parity): " in shown.out
-    assert "After it caches may ask the old name servers for 15 min" in shown.out
-    assert "leave both sides as they are for 48 min." in shown.out
+    assert "After it caches may ask the old name servers for 30 min" in shown.out
+    assert "leave both sides as they are for 1 h 3 min." in shown.out
     assert "back by itself, on both sides, last visitor well again after 10 min at most." in shown.out
-    assert re.search(r'phase 5 "finish"   not before .*, in 24 h 48 min', shown.out)
-    assert "a name that nobody knew waits until no cache goes by the new name servers, 1200 s at worst" in shown.out
+    assert re.search(r'phase 5 "finish"   not before .*, in 25 h 3 min', shown.out)
+    assert "a name that nobody knew waits until no cache goes by the new name servers, 1800 s at worst" in shown.out
 
 
 def test_plan_foresees_each_side_by_itself(moving: Project) -> None:
@@ -166,14 +166,14 @@ def test_status_says_how_far_the_move_is_and_which_side_stays_until_when(moving:
     back = moving("rollback", "--yes")
     assert back.code == 3, back.all
     assert "name servers → ns1.old.example, ns2.old.example, once both sides hold the right records" in back.err
-    assert "A name that only old holds and that nobody knew of may be missing for 20 min at most." in back.err
+    assert "A name that only old holds and that nobody knew of may be missing for 30 min at most." in back.err
     assert "ROLLING BACK  name servers → ns1.old.example, ns2.old.example" in back.err
     assert "Leave the zone at new in place until " in back.out
     assert "some visitors may still see what the new name servers said" in back.out
     rolled_back = moving("status").out
     assert "name servers rolled back" in rolled_back
     assert ": leave the zone at new in place" in rolled_back
-    moving.world.clock.advance(3600)
+    moving.world.clock.advance(7200)
     assert "no cache asks new any more" in moving("status").out
 
 

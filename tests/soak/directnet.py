@@ -107,7 +107,7 @@ class InProcess(Stage):
     """A stage whose servers are asked without sockets."""
 
     def net(self) -> StillNet:
-        made = DirectNet(self.places, self.agenda, lambda: self.agenda.version)
+        made = DirectNet(self.places, self.agenda, lambda: self.agenda.version, self.beyond)
         hosts = [one for host in self.hosts.values() for one in host.authorities.values()]
         made.authorities = {one.port: one for one in (self.root, self.parent, *hosts)}
         made.given, made.read = {}, {}

@@ -122,6 +122,12 @@ def test_a_fault_ends_as_the_matrix_says_and_fails_nobody(tmp_path: Path, name: 
     assert (made.outcome, made.is_allowed) == (outcome, True)
 
 
+def test_a_process_that_is_killed_after_asking_a_person_goes_on(tmp_path: Path) -> None:
+    """What a plan says about going back by hand is asked for beforehand: it is no call, and nobody does it."""
+    made = faulted(faults()["kill-1"], lambda script: Trials(tmp_path, text=WEB_MOVE).found(script(PLAIN)))
+    assert (made.outcome, made.is_allowed) == ("TGT", True)
+
+
 def test_a_person_who_takes_most_of_a_day_is_waited_for(tmp_path: Path) -> None:
     made = faulted(faults()["late-step"], lambda script: Trials(tmp_path, text=WEB_MOVE).found(script(PLAIN)))
     assert (made.outcome, made.is_allowed) == ("TGT", True)

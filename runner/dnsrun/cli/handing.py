@@ -71,7 +71,7 @@ def handing(run: Run, plan: Plan, situation: Situation, polite: Rate) -> Handing
         zone_s=max(apex_ns_ttl_s(zone, 0) for zone in (situation.zone, moving.captured)),
         asked_s=life_s,
         kept_s=int(kept.total_seconds()),
-        unknown_s=max(parent_s, apex_ns_ttl_s(content, 0)) + negative_ttl_s(moving.other),
+        unknown_s=parent_s + apex_ns_ttl_s(content, 0) + negative_ttl_s(moving.other),
         questions=questions,
         servers=servers,
         takes=takes,

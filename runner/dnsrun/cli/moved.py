@@ -36,7 +36,7 @@ def moved(journal: Journal, state: RunState, playbook: Playbook) -> Moved | None
     life_s = max(delegation_life_s(side, zones) for side in (act.before, act.after))
     # The last cache asks just before it drops the new name servers, and keeps that the name does not exist.
     absent_s = negative_ttl_s(from_text(journal.get(plan.other))) if plan.other else 0
-    unknown_s = max(act.after.ttl_s, apex_ns_ttl_s(zones[-1], 0)) + absent_s
+    unknown_s = act.after.ttl_s + apex_ns_ttl_s(zones[-1], 0) + absent_s
     return Moved(
         stage,
         zone.provider,

@@ -325,6 +325,8 @@ class CachingResolver:
         for rrset in (*response.answer, *response.authority):
             if rrset.rdtype != RdataType.NS or not is_between(rrset.name, zone, name):
                 continue
+            if rdtype != RdataType.NS and self.kind.child_ns == "asked":
+                continue  # nor do users get it: who asks for NS has the servers asked
             if self._cuts.hear_child(rrset, now, asked=rdtype == RdataType.NS):
                 self._learn_glue(zone, targets(rrset), response)
             kept = self._data.get(rrset.name, {}).get(RdataType.NS)

@@ -27,7 +27,7 @@ from dnsrun.model.text import escape
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.provider import Capabilities, Context, RegistrarProvider, ZoneProvider
 from dnsrun.rehearse.trial.hands import Cast
-from dnsrun.rehearse.trial.setting import Captured, Outside, outside_hosts, outside_policies
+from dnsrun.rehearse.trial.setting import Captured, Outside, outside_hosts, outside_keys, outside_policies
 
 from .plugins import plugins, registrars
 from .world import World
@@ -69,7 +69,7 @@ def open_cast(world: World, playbook: Playbook, *, language: str = "en") -> Cast
         name: one for name, one in opened.items() if playbook.providers[name].use in plugins()
     }
     others: dict[str, RegistrarProvider] = {name: one for name, one in opened.items() if name not in hosts}
-    return Cast(hosts, others)
+    return Cast(hosts, others, context.secrets)
 
 
 class _NoNet:
@@ -143,13 +143,13 @@ def _files(playbook: Playbook, text: str) -> Mapping[str, str]:
 
 
 def _look_outside(run: Run, found: Captured) -> Mapping[Name, Outside]:
-    """Look up the hosts and SPF records outside the zone, as far as they are found. Touches the network."""
+    """Look up the hosts, SPF records and DKIM keys outside the zone, as far as they are found. Touches the network."""
     walk = Walk(run.ports.net, run.ports.roots)
     zones: tuple[ZoneSnapshot, ...] = (found.zone, *([found.other] if found.other else []))
     seen: dict[Name, Outside] = {}
     for host in sorted(outside_hosts(run.playbook, zones, found.delegation)):
         seen[host] = Outside(_addresses(walk, host))
-    for name in _policies(walk, outside_policies(run.playbook, zones)):
+    for name in (*_policies(walk, outside_policies(run.playbook, zones)), *sorted(outside_keys(zones))):
         seen[name] = replace(seen.get(name, Outside()), texts=_texts(walk, name))
     return {name: known for name, known in seen.items() if known.addresses or known.texts}
 

@@ -1,7 +1,8 @@
 """Rollback drills: every gate in turn fails; how long each kind of cache takes to recover, beside a rollback by hand.
 
-A gate on a service fails since the service does: the new address breaks down, or the new host loses the name. A gate
-on the DNS is made to say no. By hand means: the registrar gets the old name servers again, and nothing else is done.
+A gate on a service fails since the service does: the new address breaks down, for a gate `tls` its certificate is
+missing, or the new host loses the name. A gate on the DNS is made to say no. By hand means: the registrar gets the old
+name servers again, and nothing else is done.
 """
 
 from __future__ import annotations
@@ -180,7 +181,8 @@ def _do_harm(play: Play, spec: GateSpec) -> None:
     }
     before = {text for change in switched if change.before for text in change.before.texts()}
     if addresses - before:
-        play.agenda.change(lambda: play.services.down.update(addresses - before))
+        broken = play.services.bare if spec.kind == "tls" else play.services.down
+        play.agenda.change(lambda: broken.update(addresses - before))
 
 
 _ADDRESSES = frozenset({RdataType.A, RdataType.AAAA})

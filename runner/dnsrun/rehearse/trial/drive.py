@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,12 +26,13 @@ from dnsrun.ports.gate import Gate
 from dnsrun.rehearse.cache import CacheKind
 from dnsrun.rehearse.users import through
 
-from . import pages
 from .agenda import Agenda
+from .endpoints.street import Street
+from .gates import left_out, made_up, rehearsed
 from .hands import Cast, Registry, Writer
 from .played import Ending, PhasePlayed, Played, Story
 from .population import USERS_SIT_BEHIND, Population, is_honest
-from .services import Services, left_out, rehearsed, services_of
+from .services import Services, services_of
 from .setting import Setting
 from .stage import Stage
 from .stillgate import StillGate
@@ -82,6 +82,7 @@ class Play:
         self.troubles = Troubles()
         self.stage = Stage(setting, self.agenda, self.troubles)
         self.services: Services = services_of(setting)
+        self.street = Street(setting, self.services, cast.secrets, lambda: self.phase)
         self.population = Population(setting, wants_of(setting), self.services, script.kinds, seed=script.seed)
         self.listeners: list[Callable[[datetime, Event], None]] = []
         self.phase: Phase | None = None
@@ -90,7 +91,8 @@ class Play:
         self._folder = folder
         self._playbook = without_programs(setting.playbook)
         played = {
-            kind: StillGate(gate, lambda: self.agenda.version) for kind, gate in rehearsed(gates, self.services).items()
+            kind: StillGate(gate, lambda: self.agenda.version)
+            for kind, gate in rehearsed(gates, self.street.trusted, self.agenda).items()
         }
         self._gates = script.gates(self, played) if script.gates else played
         self._went_back: tuple[datetime, str] | None = None
@@ -101,8 +103,8 @@ class Play:
 
     def act(self) -> Played:
         """Play every phase until one does not end well. Touches the network (loopback) and the folder."""
-        with self.stage, ExitStack() as stack:
-            pages.play(stack, pages.pages_of(self._playbook), self.services, self.stage.places)
+        with self.stage, self.street:
+            self.stage.beyond = self.street.place
             self.population.open(through(self.stage.net()), self.stage.server_names(), self.agenda)
             self.agenda.witness(lambda _: None, self._look_at_servers)
             self._look_at_servers()
@@ -133,6 +135,7 @@ class Play:
             roots=self.stage.roots,
             tell=self._listen,
             commands_allowed=True,
+            secrets=self._cast.secrets,
             files=self.setting.files,
         )
         run = Run(self._playbook, journal, ports)
@@ -199,7 +202,7 @@ class Play:
         """Return the phase planned at the first time at which it may start, and that time."""
         first = None
         for _ in range(_MOST_PLANS):
-            prepared = prepare(self.run, phase.number)
+            prepared = self._planned(phase)
             earliest = prepared.plan.earliest
             if prepared.nothing_to_do or earliest is None or earliest <= self.agenda.now():
                 return prepared, first or earliest
@@ -207,6 +210,13 @@ class Play:
             remember(self.run, prepared)  # as `apply` does
             self.agenda.wait_until(earliest)
         return prepared, first
+
+    def _planned(self, phase: Phase) -> Prepared:
+        self.stage.is_planning = True
+        try:
+            return prepare(self.run, phase.number)
+        finally:
+            self.stage.is_planning = False
 
     def _drive(self) -> tuple[str, str]:
         """Advance until the phase is over; returns its outcome and the sentence.
@@ -346,7 +356,7 @@ class Play:
             stories=stories,
             ending=ending,
             left_over=left_over,
-            assumed=self.setting.assumed,
+            assumed=(*self.setting.assumed, *made_up(self.setting.playbook)),
             not_rehearsed=left_out(self.setting.playbook),
             served_new_at=tuple(self.population.served_new_at.items()),
             asked=tuple(self._asked),

@@ -24,6 +24,7 @@ from dnsrun.ports.provider import (
     RegistrarProvider,
     Rejected,
     SecondaryHost,
+    Secrets,
     ServiceProvider,
     Settled,
     ZoneProvider,
@@ -39,10 +40,14 @@ _MISTYPED = (RdataType.A, RdataType.CNAME, RdataType.MX, RdataType.TXT)
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The playbook's hosts and registrars by their names, opened as for the real run; nothing is asked of them."""
+    """The playbook's hosts and registrars by their names, opened as for the real run; nothing is asked of them.
+
+    `secrets` gives the passwords of the rehearsal's mail accounts.
+    """
 
     providers: Mapping[str, ZoneProvider]
     registrars: Mapping[str, RegistrarProvider]
+    secrets: Secrets
 
 
 class Writer:
@@ -74,6 +79,8 @@ class Writer:
 
     def apply(self, apex: Name, changes: tuple[Change, ...]) -> Receipt:
         """Write now, or have a person told who writes later."""
+        if self._stage.is_planning:
+            return self._real.apply(apex, changes)
         _interfere(self._stage)
         host = self._host
         if host is None or not self.capabilities.writes:
@@ -117,6 +124,8 @@ class Writer:
 
     def set_service(self, domain: Name, service: str, *, on: bool) -> Receipt:
         """Switch mail on or off at this host."""
+        if self._stage.is_planning:
+            return cast("ServiceProvider", self._real).set_service(domain, service, on=on)
         _interfere(self._stage)
         name = self._host.name if self._host else ""
 
@@ -152,6 +161,8 @@ class Registry:
 
     def replace_delegation(self, domain: Name, *, before: Delegation, after: Delegation) -> Receipt:
         """Take the order, or have a person give it; a later order overtakes an earlier one."""
+        if self._stage.is_planning:
+            return self._real.replace_delegation(domain, before=before, after=after)
         _interfere(self._stage)
         if self._ordered is not None and self._ordered.same(after):
             return self._taken(domain, before, after)  # the order is with the registry already

@@ -15,6 +15,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun.errors import UsageError
+from dnsrun.gates import options
 from dnsrun.model.content import HOSTS_OWN
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.rrset import RRsetKey, rrset, target_of
@@ -26,6 +27,7 @@ from dnsrun.plan.records import desired
 ADDRESS_TYPES = (RdataType.A, RdataType.AAAA)
 USUAL_NS_TTL_S = 86_400
 _LEADS_TO_HOSTS = frozenset({RdataType.CNAME, RdataType.MX, RdataType.NS, RdataType.SRV})
+_DKIM_KEY = '"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="'  # RFC 8463 appendix A.2
 _POOLS = ("198.51.100.0/24", "203.0.113.0/24", "192.0.2.0/24")  # RFC 5737: nobody real is there
 
 
@@ -204,12 +206,17 @@ def soa_of(zone: ZoneSnapshot) -> SOA:
 
 
 def outside_hosts(playbook: Playbook, zones: Iterable[ZoneSnapshot], delegation: Delegation | None) -> frozenset[Name]:
-    """Return every host outside the zone that servers, mail or aliases lead to."""
+    """Return every host outside the zone that servers, mail or aliases lead to, or that gates ask."""
     found = {server.name for spec in playbook.providers.values() for server in spec.name_servers}
     found |= delegation.ns if delegation else frozenset()
     found |= (
         set(playbook.mail.front) | {*playbook.mail.mailboxes, *playbook.mail.submission} if playbook.mail else set()
     )
+    for account in playbook.mail.accounts.values() if playbook.mail else ():
+        found |= {host for host in (account.imap, account.submission) if host}
+    for phase in playbook.phases:
+        written = (*phase.gates, *(gate for step in phase.steps for gate in step.gates))
+        found |= {host for gate in written for host in options.hosts(gate)}
     for zone in zones:
         for held in zone.rrsets.values():
             found |= {to for rdata in held.rdatas if held.key.rdtype in _LEADS_TO_HOSTS and (to := target_of(rdata))}
@@ -226,6 +233,18 @@ def outside_policies(playbook: Playbook, zones: Iterable[ZoneSnapshot]) -> froze
         for _, host in spf_hosts(text, held.key.owner)
     )
     return frozenset(host for host in hosts if not host.is_subdomain(playbook.domain))
+
+
+def outside_keys(zones: Iterable[ZoneSnapshot]) -> frozenset[Name]:
+    """Return every name outside the zone that holds a DKIM key for an alias in it (RFC 6376 section 3.6.2)."""
+    return frozenset(
+        to
+        for zone in zones
+        for key, held in zone.rrsets.items()
+        if key.rdtype == RdataType.CNAME and b"_domainkey" in key.owner.labels
+        for rdata in held.rdatas
+        if (to := target_of(rdata)) and not to.is_subdomain(zone.apex)
+    )
 
 
 def _outside(
@@ -246,12 +265,19 @@ def _outside(
         assumed.append(f"addresses of {_listed(made_up)}")
     senders = [sender.address for sender in playbook.mail.senders] if playbook.mail else []
     allowed = "".join(f" ip{6 if ':' in address else 4}:{address}" for address in senders)
-    unknown = [name for name in sorted(outside_policies(playbook, zones)) if not found.get(name, Outside()).texts]
-    for name in unknown:
-        found[name] = replace(found.get(name, Outside()), texts=(f'"v=spf1{allowed} ?all"',))
-    if unknown:
-        assumed.append(f"the SPF records of {_listed(unknown)} allow every sender of the playbook")
+    if allowing := _made_up_texts(found, outside_policies(playbook, zones), f'"v=spf1{allowed} ?all"'):
+        assumed.append(f"the SPF records of {_listed(allowing)} allow every sender of the playbook")
+    if keys := _made_up_texts(found, outside_keys(zones), _DKIM_KEY):
+        assumed.append(f"there are DKIM keys at {_listed(keys)}")
     return found
+
+
+def _made_up_texts(found: dict[Name, Outside], names: Iterable[Name], text: str) -> list[Name]:
+    """Put a text at those of the names that have none, and return them."""
+    unknown = [name for name in sorted(names) if not found.get(name, Outside()).texts]
+    for name in unknown:
+        found[name] = replace(found.get(name, Outside()), texts=(text,))
+    return unknown
 
 
 def _free_addresses(playbook: Playbook, captured: Captured) -> Iterator[str]:

@@ -21,7 +21,7 @@ from dnsrun.rehearse.lab import Place
 
 from .agenda import Agenda
 from .setting import Outside, Setting, soa_of
-from .stillnet import StillNet
+from .stillnet import Beyond, StillNet
 from .troubles import Troubles
 from .truth import Version, version_of
 
@@ -94,13 +94,19 @@ class PlayedHost:
 
 
 class Stage:
-    """Everything that answers questions in a trial, as a context manager; listens on 127.0.0.1 only."""
+    """Everything that answers questions in a trial, as a context manager; listens on 127.0.0.1 only.
+
+    `beyond` says where web and mail servers are played. `is_planning`: a phase is being planned, so that whoever works
+    by hand is only asked for words.
+    """
 
     def __init__(self, setting: Setting, agenda: Agenda, troubles: Troubles) -> None:
         self.setting = setting
         self.agenda = agenda
         self.troubles = troubles
         self.places: dict[Place, Place] = {}
+        self.beyond: Beyond = lambda _address, _port: None
+        self.is_planning = False
         self.delegation = setting.delegation
         self.hosts = _hosts(self)
         self.parent = Authority({setting.parent: self._parent_text(setting.delegation)})
@@ -128,7 +134,7 @@ class Stage:
 
     def net(self) -> StillNet:
         """Return a new way to the places of this stage."""
-        return StillNet(self.places, self.agenda, lambda: self.agenda.version)
+        return StillNet(self.places, self.agenda, lambda: self.agenda.version, self.beyond)
 
     def also_at(self, authority: Authority, endpoints: Iterable[Endpoint]) -> None:
         """Play a server at more places: where the playbook says that it is written."""

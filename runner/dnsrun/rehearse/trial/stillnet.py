@@ -17,6 +17,8 @@ from dnsrun.model.observation import Endpoint, Observation, Question, Transport
 from dnsrun.ports.net import Rate
 
 _TRANSFERS = (RdataType.AXFR, RdataType.IXFR)
+Beyond = Callable[[str, int], tuple[str, int] | None]
+"""Where a place is played that is none of the name servers'; raises `OSError` as connecting there would."""
 _Asked = tuple[Endpoint, Transport, Name, RdataType, int, int, int]
 
 
@@ -24,9 +26,14 @@ class StillNet(MappedNet):
     """Asks over real sockets once for each version of the world. Answers come in the order of the questions."""
 
     def __init__(
-        self, places: Mapping[tuple[str, int], tuple[str, int]], clock: Clock, version: Callable[[], int]
+        self,
+        places: Mapping[tuple[str, int], tuple[str, int]],
+        clock: Clock,
+        version: Callable[[], int],
+        beyond: Beyond = lambda _address, _port: None,
     ) -> None:
         super().__init__(places, clock)
+        self._beyond = beyond
         self._version = version
         self._of = -1
         self._answers: dict[_Asked, Message | OutsideError] = {}
@@ -72,6 +79,9 @@ class StillNet(MappedNet):
         answer = copy.copy(known)
         answer.id = message.id
         yield answer
+
+    def _place(self, address: str, port: int) -> tuple[str, int] | None:
+        return super()._place(address, port) or self._beyond(address, port)
 
     def _forget_old(self) -> None:
         if self._of != self._version():
