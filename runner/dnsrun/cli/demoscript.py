@@ -23,10 +23,10 @@ _WORLD_ENDS_WITHIN_S = 10.0
 _OPENING = (
     "A client's web site moves to a new server, and the domain to new name servers. Mail stays.",
     "",
-    "The registry, the old and the new DNS host, web servers, and visitors and mail programs behind",
-    "eleven kinds of caching resolvers are played on 127.0.0.1; nothing leaves this machine. What follows",
-    "are ordinary commands in an ordinary folder, except that waits are jumped over: the caches and the",
-    "people live through every second of them, and what they meet is counted.",
+    "The registry, the old and the new DNS host, web servers, visitors and mail programs behind all kinds",
+    "of caching resolvers are played on 127.0.0.1; nothing leaves this machine. What follows are ordinary",
+    "commands in an ordinary folder, except that waits are jumped over: the caches and the people live",
+    "through every second of them, and what they meet is counted.",
 )
 _MEANING = {
     Exit.REFUSED: "refused, nothing was changed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from dnsrun.model.times import duration, full_time
@@ -115,8 +116,6 @@ def _events(met: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _wrapped(text: str) -> Iterator[Line]:
-    from textwrap import wrap
-
     for line in wrap(text, _WIDE, break_on_hyphens=False):
         yield line, "plain"
 
