@@ -22,7 +22,7 @@ from dnsrun.rehearse.trial.wants import Want
 from readymade import client
 from trialworld import Trials
 
-FILE = Path(__file__).parents[1] / "docs" / "rehearsal.svg"
+FILE = Path(__file__).with_suffix(".svg")
 _SHOWN = ("www.client.example.jp A", "imap-7f3a.client.example.jp A")
 _WIDE, _LEFT, _BAR, _EDGE = 680, 256, 404, 20
 _ROW, _TALL = 21, 14

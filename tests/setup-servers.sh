@@ -19,6 +19,7 @@ missing_packages() {
     { command -v dovecot && [ -e /usr/lib/dovecot/imap-login ] && [ -e /usr/lib/dovecot/pop3-login ] &&
         [ -e /usr/lib/dovecot/lmtp ]; } >/dev/null || echo dovecot-imapd dovecot-pop3d dovecot-lmtpd
     command -v nginx >/dev/null || echo nginx-light
+    command -v chromium >/dev/null || echo chromium
     command -v ip >/dev/null || echo iproute2
 }
 
