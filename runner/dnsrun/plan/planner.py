@@ -193,9 +193,13 @@ def _mail_note(situation: Situation, acts: tuple[Act, ...]) -> tuple[str, ...]:
     graph = mail_graph(situation.playbook.mail, situation.zone)
     if not graph.servers or any(graph.touched(change) for change in changes):
         return ()
-    mailboxes = situation.playbook.mail.mailboxes if situation.playbook.mail else ()
-    shown = ", ".join(_where(name, situation.zone) for name in mailboxes or graph.servers)
-    what = "mailboxes are on" if mailboxes else "mail goes to"
+    mail = situation.playbook.mail
+    before = mail.mailboxes if mail else ()
+    if mail and mail.moves and any(graph.touched(change) for change in situation.standing):
+        what, hosts = "mail goes to", [name for name in graph.servers if name not in before]
+    else:
+        what, hosts = ("mailboxes are on", list(before)) if before else ("mail goes to", list(graph.servers))
+    shown = ", ".join(_where(name, situation.zone) for name in hosts)
     return (f"Mail does not change: {what} {shown}, and that stays.",)
 
 
