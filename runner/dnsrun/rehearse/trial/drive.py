@@ -11,7 +11,7 @@ from pathlib import Path
 from dns.rdatatype import RdataType
 
 from dnsrun.engine.advance import Ended, NeedsPerson, advance
-from dnsrun.engine.progress import Event, GoingBack, Judging
+from dnsrun.engine.progress import AtParent, Event, GoingBack, Judging
 from dnsrun.engine.run import Ports, Run
 from dnsrun.engine.start import Prepared, begin, prepare, remember, resume
 from dnsrun.errors import DnsrunError
@@ -85,17 +85,19 @@ class Play:
         self.population = Population(setting, wants_of(setting), self.services, script.kinds, seed=script.seed)
         self.listeners: list[Callable[[datetime, Event], None]] = []
         self.phase: Phase | None = None
+        self.seed = script.seed
         self._script = script
         self._cast = cast
         self._folder = folder
         self._playbook = without_programs(setting.playbook)
         played = {
-            kind: StillGate(gate, lambda: self.agenda.version) for kind, gate in rehearsed(gates, self.services).items()
+            kind: StillGate(gate, self._version) for kind, gate in rehearsed(gates, self.services).items()
         }
         self._gates = script.gates(self, played) if script.gates else played
         self._went_back: tuple[datetime, str] | None = None
         self.foreign: list[Change] = []
         self._asked: list[str] = []
+        self._incidents: dict[str, None] = {}
         self._doubted_at = setting.start
         self.run: Run
 
@@ -139,11 +141,16 @@ class Play:
         run.catch_up()
         return run
 
+    def _version(self) -> int:
+        return self.stage.version()
+
     def _listen(self, at: datetime, event: Event) -> None:
         for listener in self.listeners:
             listener(at, event)
         if isinstance(event, Judging) and event.verdict.outcome != "pass":
             self._doubted_at = at
+        if isinstance(event, AtParent) and event.handover.state == "wrong":
+            self._incidents.setdefault(str(event.handover))
         if isinstance(event, GoingBack) and self._went_back is None:
             self._went_back = (at, event.because)
             if self._script.back_by_hand:
@@ -350,6 +357,7 @@ class Play:
             not_rehearsed=left_out(self.setting.playbook),
             served_new_at=tuple(self.population.served_new_at.items()),
             asked=tuple(self._asked),
+            incidents=tuple(self._incidents),
         )
 
     def _ending(self) -> tuple[Ending, tuple[str, ...]]:

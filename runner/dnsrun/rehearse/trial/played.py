@@ -55,7 +55,7 @@ class Played:
     """A whole trial. `ending`: what the zone's servers hold at the end; `left_over`: RRsets that are neither.
 
     `served_new_at`: since when every server of the delegation gave the new data of a name. `asked` is what a person was
-    told to do.
+    told to do. `incidents`: what nobody planned and the run told, in words.
     """
 
     domain: str
@@ -69,6 +69,7 @@ class Played:
     not_rehearsed: tuple[str, ...]
     served_new_at: tuple[tuple[Want, datetime], ...] = ()
     asked: tuple[str, ...] = ()
+    incidents: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> str:

@@ -80,6 +80,7 @@ class Cache:
         self.now = begins
         self.last_server = ""
         self._roots = roots
+        self._send: Send | None = None
         self._resolver: CachingResolver | None = None
         self._wakes: list[datetime] = []
 
@@ -95,7 +96,16 @@ class Cache:
                 self._note(answer)
             return answer
 
-        self._resolver = CachingResolver(self._roots, listening, lambda: self.now, self.kind, seed=self.number)
+        self._send = listening
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Forget everything, as a resolver that was started again; its users ask at once."""
+        assert self._send is not None  # noqa: S101 - opened before
+        if self._resolver is not None:
+            for asker in self.askers:
+                asker.due, asker.steady = self.now, False
+        self._resolver = CachingResolver(self._roots, self._send, lambda: self.now, self.kind, seed=self.number)
 
     def live_until(self, when: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
         """Let the users ask everything that is due before `when` (UTC)."""
