@@ -34,6 +34,7 @@ USERS_SIT_BEHIND: tuple[CacheKind, ...] = tuple(kind for kind in POPULATION.valu
 """The kinds behind which users sit. A played zone is not signed, so one that validates would do as its twin does."""
 CACHES_OF_A_KIND = 4
 _LEAST_PAUSE = timedelta(seconds=1)
+_MOST_DOUBLINGS = 12
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
 _INFRASTRUCTURE = frozenset({RdataType.NS, *_ADDRESSED})
 
@@ -83,6 +84,8 @@ class Cache:
         self._send: Send | None = None
         self._resolver: CachingResolver | None = None
         self._wakes: list[datetime] = []
+        self._retries: list[datetime] = []
+        self._in_vain = 0
 
     def open(self, send: Send) -> None:
         """Begin with an empty cache that asks through `send`."""
@@ -120,13 +123,20 @@ class Cache:
             self.now = max(self.now, end)
             if end >= when:
                 return
+            self._in_vain = 0 if end in self._wakes else self._in_vain + 1
             self.unsettle()
 
     def _quiet_until(self, when: datetime) -> datetime:
         """Return up to when nothing changes by itself in what this cache asks whom, `when` at the latest."""
-        while self._wakes and self._wakes[0] <= self.now:
-            heapq.heappop(self._wakes)
-        return min(when, self._wakes[0]) if self._wakes else when
+        for wakes in (self._wakes, self._retries):
+            while wakes and wakes[0] <= self.now:
+                heapq.heappop(wakes)
+        return min((when, *self._wakes[:1], *self._retries[:1]))
+
+    def reconsider(self, now: datetime) -> None:
+        """Look twice at everything after a change of the world at `now` (UTC)."""
+        self.now, self._in_vain = now, 0
+        self.unsettle()
 
     def unsettle(self) -> None:
         """Have everybody look twice before they take an answer for the usual one."""
@@ -151,17 +161,20 @@ class Cache:
         for section in (answer.answer, answer.authority, answer.additional):
             for held in section:
                 if held.rdtype == RdataType.NS or (section is answer.additional and held.rdtype in _INFRASTRUCTURE):
-                    self._wake_after(self.kind.positive_s(held.ttl))
+                    self._wake_after(self.kind.positive_s(held.ttl), self._wakes)
 
     def _note_failure(self) -> None:
-        """Remember when this kind tries again what came to nothing."""
-        for pause_s in (self.kind.failure_s, self.kind.silent_s, self.kind.stale_answer_ttl_s):
-            self._wake_after(pause_s)
+        """Remember when this kind tries again what came to nothing.
 
-    def _wake_after(self, seconds: int) -> None:
+        While nothing changes it comes to nothing again, so fewer and fewer of the tries are played.
+        """
+        for pause_s in (self.kind.failure_s, self.kind.silent_s, self.kind.stale_answer_ttl_s):
+            self._wake_after(pause_s << min(self._in_vain, _MOST_DOUBLINGS), self._retries)
+
+    def _wake_after(self, seconds: int, wakes: list[datetime]) -> None:
         wake = self.now + timedelta(seconds=seconds)
-        if seconds and wake not in self._wakes:
-            heapq.heappush(self._wakes, wake)
+        if seconds and wake not in wakes:
+            heapq.heappush(wakes, wake)
 
 
 def _effective(asker: Asker, end: datetime) -> datetime:
@@ -225,8 +238,7 @@ class Population:
         """Look again, after a change at `now` (UTC), at what the answers that users hold are worth."""
         self.changes.append(now)
         for cache in self.caches:
-            cache.now = now
-            cache.unsettle()
+            cache.reconsider(now)
             for asker in cache.askers:
                 if asker.answer is not None:
                     note(asker, self._judge(cache, asker))
