@@ -34,7 +34,6 @@ USERS_SIT_BEHIND: tuple[CacheKind, ...] = tuple(kind for kind in POPULATION.valu
 """The kinds behind which users sit. A played zone is not signed, so one that validates would do as its twin does."""
 CACHES_OF_A_KIND = 4
 _LEAST_PAUSE = timedelta(seconds=1)
-_MOST_DOUBLINGS = 12
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
 _INFRASTRUCTURE = frozenset({RdataType.NS, *_ADDRESSED})
 
@@ -84,8 +83,6 @@ class Cache:
         self._send: Send | None = None
         self._resolver: CachingResolver | None = None
         self._wakes: list[datetime] = []
-        self._retries: list[datetime] = []
-        self._in_vain = 0
 
     def open(self, send: Send) -> None:
         """Begin with an empty cache that asks through `send`."""
@@ -123,20 +120,13 @@ class Cache:
             self.now = max(self.now, end)
             if end >= when:
                 return
-            self._in_vain = 0 if end in self._wakes else self._in_vain + 1
             self.unsettle()
 
     def _quiet_until(self, when: datetime) -> datetime:
         """Return up to when nothing changes by itself in what this cache asks whom, `when` at the latest."""
-        for wakes in (self._wakes, self._retries):
-            while wakes and wakes[0] <= self.now:
-                heapq.heappop(wakes)
-        return min((when, *self._wakes[:1], *self._retries[:1]))
-
-    def reconsider(self, now: datetime) -> None:
-        """Look twice at everything after a change of the world at `now` (UTC)."""
-        self.now, self._in_vain = now, 0
-        self.unsettle()
+        while self._wakes and self._wakes[0] <= self.now:
+            heapq.heappop(self._wakes)
+        return min(when, self._wakes[0]) if self._wakes else when
 
     def unsettle(self) -> None:
         """Have everybody look twice before they take an answer for the usual one."""
@@ -147,9 +137,9 @@ class Cache:
         assert self._resolver is not None  # noqa: S101 - opened before anybody lives
         self.last_server = ""
         answer = self._resolver.resolve(asker.want.name, asker.want.rdtype)
-        if answer.rcode == dns.rcode.SERVFAIL or answer.is_stale:
-            self._note_failure()
-        period = max(_LEAST_PAUSE, timedelta(seconds=answer.remaining_ttl_s))
+        # What came to nothing is not tried again before that is forgotten, however often users ask.
+        pause_s = self.kind.failure_s if answer.rcode == dns.rcode.SERVFAIL else answer.remaining_ttl_s
+        period = max(_LEAST_PAUSE, timedelta(seconds=pause_s))
         before = asker.answer
         asker.steady = before is not None and period == asker.period and before.rrset == answer.rrset
         asker.period, asker.answer, asker.due = period, answer, self.now + period
@@ -161,20 +151,17 @@ class Cache:
         for section in (answer.answer, answer.authority, answer.additional):
             for held in section:
                 if held.rdtype == RdataType.NS or (section is answer.additional and held.rdtype in _INFRASTRUCTURE):
-                    self._wake_after(self.kind.positive_s(held.ttl), self._wakes)
+                    self._wake_after(self.kind.positive_s(held.ttl))
 
     def _note_failure(self) -> None:
-        """Remember when this kind tries again what came to nothing.
-
-        While nothing changes it comes to nothing again, so fewer and fewer of the tries are played.
-        """
+        """Remember when this kind tries again what came to nothing."""
         for pause_s in (self.kind.failure_s, self.kind.silent_s, self.kind.stale_answer_ttl_s):
-            self._wake_after(pause_s << min(self._in_vain, _MOST_DOUBLINGS), self._retries)
+            self._wake_after(pause_s)
 
-    def _wake_after(self, seconds: int, wakes: list[datetime]) -> None:
+    def _wake_after(self, seconds: int) -> None:
         wake = self.now + timedelta(seconds=seconds)
-        if seconds and wake not in wakes:
-            heapq.heappush(wakes, wake)
+        if seconds and wake not in self._wakes:
+            heapq.heappush(self._wakes, wake)
 
 
 def _effective(asker: Asker, end: datetime) -> datetime:
@@ -238,7 +225,8 @@ class Population:
         """Look again, after a change at `now` (UTC), at what the answers that users hold are worth."""
         self.changes.append(now)
         for cache in self.caches:
-            cache.reconsider(now)
+            cache.now = now
+            cache.unsettle()
             for asker in cache.askers:
                 if asker.answer is not None:
                     note(asker, self._judge(cache, asker))
