@@ -149,8 +149,8 @@ class Play:
             listener(at, event)
         if isinstance(event, Judging) and event.verdict.outcome != "pass":
             self._doubted_at = at
-        if isinstance(event, AtParent) and event.handover.state == "wrong":
-            self._incidents.setdefault(str(event.handover))
+        for incident in _incidents(event):
+            self._incidents.setdefault(incident)
         if isinstance(event, GoingBack) and self._went_back is None:
             self._went_back = (at, event.because)
             if self._script.back_by_hand:
@@ -375,6 +375,15 @@ class Play:
                 return name, ()
             nearest = left if nearest is None or len(left) < len(nearest) else nearest
         return "between", nearest or ()
+
+
+def _incidents(event: Event) -> list[str]:
+    """Return what a person must hear of though the run goes on: a strange delegation, an old side that is gone."""
+    if isinstance(event, AtParent) and event.handover.state == "wrong":
+        return [str(event.handover)]
+    if not (isinstance(event, Judging) and event.gate.kind == "parity" and isinstance(event.move, Hold)):
+        return []
+    return [warning for warning in event.verdict.warnings if warning.startswith("old side: ")]
 
 
 def _differing(content: ZoneSnapshot, goal: ZoneSnapshot) -> list[RRsetKey]:

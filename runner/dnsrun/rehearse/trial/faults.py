@@ -98,8 +98,9 @@ _PLACEHOLDER = Harm(
     told="neither the old nor the new name servers",
 )
 _PURGED = Harm(
-    "whoever still asks the old name servers is failed: the old host's doing",
+    "whoever still asks the old name servers is failed until the delegation's TTL runs out: the old host's doing",
     lambda span: all(cause == "no server answers" for cause, _ in span.causes),
+    told="does not serve the zone",
 )
 
 

@@ -50,6 +50,9 @@ def fault_lines(faulted: Sequence[Faulted]) -> Iterator[Line]:
         verdict = "" if one.found is None else "allowed" if one.is_allowed else "NOT ALLOWED"
         style = "plain" if one.found is None else "ok" if one.is_allowed else "failed"
         yield f"  {one.fault.name:<{_NAME}} {one.fault.words:<{_WORDS}} {one.outcome:<5} {broken:<14} {verdict}", style  # type: ignore[misc] # one of the styles
+        if one.fault.harm and one.harm_s:
+            yield f"      {one.harm_s:,} s of it behind caches that keep to TTLs: {one.fault.harm.words}", "changed"
+        yield from ((f"      told: {incident}", "plain") for incident in (one.found.played.incidents if one.found else ()))
         if one.found and one.outcome in {"HOLD", "CAP", "?"}:
             last = one.found.played.phases[-1]
             yield f"      {(last.failed or last.because).splitlines()[0]}", "plain"
@@ -84,6 +87,9 @@ def faults_as_data(faulted: Sequence[Faulted]) -> list[dict[str, Any]]:
             "allowed": one.is_allowed,
             "ended": one.found.played.outcome if one.found else None,
             "because": one.found.played.phases[-1].because if one.found else None,
+            "incidents": list(one.found.played.incidents) if one.found else [],
+            "not_ours_s": one.harm_s,
+            "not_ours": one.fault.harm.words if one.fault.harm and one.harm_s else None,
             **(_as_data(one.found) if one.found else {}),
         }
         for one in faulted

@@ -1,0 +1,130 @@
+"""Faults of the matrix, played: what comes of each, and what users met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnsrun.rehearse.kinds import POPULATION
+from dnsrun.rehearse.trial.drive import Script
+from dnsrun.rehearse.trial.faults import Faulted, faulted, faults
+from dnsrun.rehearse.trial.summary import Summary
+from dnsrun.rehearse.trial.tables import fault_lines, faults_as_data
+from trialworld import DAY_S, NS_MOVE, PLAIN, TEN_MINUTES, Trials
+
+ONE = replace(PLAIN, kinds=(POPULATION["bind"],))
+
+
+def played(folder: Path, name: str, text: str = NS_MOVE, script: Script = ONE) -> Faulted:
+    def play(change: Callable[[Script], Script]) -> Summary:
+        return Trials(folder, text=text, wishes=TEN_MINUTES).found(change(script))
+
+    return faulted(faults()[name], play)
+
+
+def last_words(made: Faulted) -> str:
+    assert made.found is not None
+    last = made.found.played.phases[-1]
+    return last.failed or last.because
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [
+        pytest.param("error-once", "TGT", marks=pytest.mark.long),
+        pytest.param("lost-answer", "TGT", marks=pytest.mark.long),
+        ("late-effect", "TGT"),
+        ("web-blips", "-"),
+        ("back-fails", "CAP"),
+        ("back-pending", "CAP"),
+        ("back-edited", "CAP"),
+    ],
+)
+def test_a_fault_that_comes_and_goes_fails_nobody(tmp_path: Path, name: str, outcome: str) -> None:
+    made = played(tmp_path, name)
+    assert (made.outcome, made.is_allowed) == (outcome, True)
+    assert made.found is None or made.found.broken_user_seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "words"),
+    [
+        ("lying", "CAP", "accepted, but the servers do not show it"),
+        ("lying-data", "HOLD", "client.example A is 198.51.100"),
+        ("expired-token", "HOLD", "401 Unauthorized: the token has expired"),
+        ("lame", "CAP", "answers REFUSED"),
+        ("registrar-rejects", "HOLD", "refused: the registry's check of the name servers failed"),
+    ],
+)
+def test_a_fault_that_stays_stops_the_run_before_anybody_is_failed(
+    tmp_path: Path, name: str, outcome: str, words: str
+) -> None:
+    made = played(tmp_path, name)
+    assert (made.outcome, made.is_allowed) == (outcome, True)
+    assert made.found is not None
+    assert made.found.broken_user_seconds == 0
+    assert words in last_words(made)
+
+
+def test_a_placeholder_is_told_with_its_ttl_and_fails_whoever_learned_it(tmp_path: Path) -> None:
+    """Fault 54, incident 6."""
+    made = played(tmp_path, "placeholder")
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed) == ("TGT", True)
+    (incident,) = made.found.played.incidents
+    assert "neither the old nor the new name servers: ns.parked.example; caches keep that up to 600 s" in incident
+    assert {by for span in made.found.spans for _, by in span.causes} == {("the placeholder",)}
+    assert 300 < made.found.worst_s <= 14_400
+    told = "\n".join(text for text, _ in fault_lines([made]))
+    assert f"{made.harm_s:,} s of it behind caches that keep to TTLs: whoever learned the placeholder" in told
+    assert f"told: {incident}" in told
+    assert faults_as_data([made])[0]["not_ours_s"] == made.harm_s == made.found.broken_user_seconds > 0
+
+
+def test_harm_that_the_fault_does_not_explain_or_that_was_not_told_is_not_allowed(tmp_path: Path) -> None:
+    made = played(tmp_path, "placeholder")
+    assert made.found is not None
+    untold = replace(made.found, played=replace(made.found.played, incidents=()))
+    assert not replace(made, found=untold).is_allowed
+    other = replace(made.found.spans[0], causes=(("other data", ("ns1.new-host.example",)),))
+    assert not replace(made, found=replace(made.found, spans=(other,))).is_allowed
+
+
+def test_an_old_host_that_deletes_the_zone_too_early_fails_those_who_still_ask_it(tmp_path: Path) -> None:
+    """Fault 62, incident 16: the run goes on to the target, says so, and does not go back to dead servers."""
+    made = played(tmp_path, "purged")
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed) == ("TGT", True)
+    assert any("ns1.old-host.example does not serve the zone" in text for text in made.found.played.incidents)
+    assert {cause for span in made.found.spans for cause, _ in span.causes} == {"no server answers"}
+    assert 0 < made.found.worst_s <= 600
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_server_that_fails_every_fifth_question_changes_no_verdict(tmp_path: Path, seed: int) -> None:
+    """Fault 46."""
+    made = played(tmp_path, "servfail", script=replace(ONE, seed=seed))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("TGT", True, 0)
+
+
+@pytest.mark.long
+def test_the_same_fault_has_the_same_journal_octet_by_octet(tmp_path: Path) -> None:
+    """P10."""
+    trials = Trials(tmp_path, text=NS_MOVE, wishes=TEN_MINUTES)
+    for name in ("one", "two"):
+        faulted(faults()["placeholder"], lambda change, name=name: trials.found(change(ONE), name=name))  # type: ignore[misc]
+    assert trials.journal("one") == trials.journal("two")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["web-blips", "registrar-lock"])
+def test_a_whole_migration_with_a_fault_ends_as_allowed(tmp_path: Path, name: str) -> None:
+    made = faulted(faults()[name], lambda change: Trials(tmp_path).found(change(PLAIN)))
+    assert (made.outcome, made.is_allowed) == ("HOLD" if name == "registrar-lock" else "TGT", True)
+    assert made.found is not None
+    assert made.found.worst_s < DAY_S
