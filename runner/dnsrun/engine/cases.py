@@ -157,7 +157,18 @@ def zone_move(
         switched=plan.switched if act is None else plan.acts.index(act) in done,
         names=frozenset(names | _mail_hosts(run)),
         keep=run.playbook.zone.keep,
+        copied=None if act or plan.switched else _copied(run, plan),
     )
+
+
+def _copied(run: Run, plan: Plan) -> ZoneSnapshot | None:
+    """Return what an earlier phase copied to the new host, None where none did. Touches the disk."""
+    for number in sorted(run.state.wrote(), reverse=True):
+        steps = run.playbook.phase(number).steps
+        content = run.plan(run.state.phase(number).plan).content
+        if number < plan.phase and content and any(step.kind == "copy-zone" for step in steps):
+            return run.zone(content)
+    return None
 
 
 def _mail_hosts(run: Run) -> set[Name]:
