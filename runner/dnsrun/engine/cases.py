@@ -146,8 +146,9 @@ def zone_move(
         moves = run.state.active.moves if run.state.active else {}
     done = {move.act for i, move in enumerate(plan.moves) if isinstance(move, Do) and i in moves and moves[i].done}
     content = content or run.zone(plan.content or plan.checkpoint)
-    if plan.switched:
-        content = content.apply(settled(plan, moves, provider=plan.live))
+    if plan.switched or plan.direction == "forward":
+        # What this phase has written there shows with the TTLs that the host serves.
+        content = content.apply(settled(plan, moves, provider=plan.live if plan.switched else run.playbook.zone.to))
     names = {name for spec in run.playbook.records for name in spec.names}
     return ZoneMove(
         content=content,

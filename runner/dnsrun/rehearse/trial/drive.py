@@ -90,9 +90,7 @@ class Play:
         self._cast = cast
         self._folder = folder
         self._playbook = without_programs(setting.playbook)
-        played = {
-            kind: StillGate(gate, self._version) for kind, gate in rehearsed(gates, self.services).items()
-        }
+        played = {kind: StillGate(gate, self._version) for kind, gate in rehearsed(gates, self.services).items()}
         self._gates = script.gates(self, played) if script.gates else played
         self._went_back: tuple[datetime, str] | None = None
         self.foreign: list[Change] = []

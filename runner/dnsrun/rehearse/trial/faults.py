@@ -106,7 +106,9 @@ _PURGED = Harm(
 
 def faults() -> Mapping[str, Fault]:
     """Return the faults by name, in the order of the matrix."""
-    return {fault.name: fault for fault in (*_of_calls(), *_of_servers(), *_of_the_way_back(), *_of_others(), *_by_hand())}
+    return {
+        fault.name: fault for fault in (*_of_calls(), *_of_servers(), *_of_the_way_back(), *_of_others(), *_by_hand())
+    }
 
 
 def _of_calls() -> tuple[Fault, ...]:
@@ -125,7 +127,9 @@ def _of_calls() -> tuple[Fault, ...]:
     )
     return (
         *kills,
-        Fault("busy", "the host answers three calls with 429 Too Many Requests", 21, mishaps.busy, always, may_hold=False),
+        Fault(
+            "busy", "the host answers three calls with 429 Too Many Requests", 21, mishaps.busy, always, may_hold=False
+        ),
         Fault("busy-for-long", "the host answers 429 for half an hour", 22, mishaps.busy_for_long, always),
         Fault("error-once", "the host answers one call with 500", 23, mishaps.broken_once, always, may_hold=False),
         Fault(
@@ -144,10 +148,19 @@ def _of_calls() -> tuple[Fault, ...]:
             writes,
             may_hold=False,
         ),
-        Fault("half-batch", "the host breaks off in the middle of its first batch", 27, mishaps.half, writes, may_hold=False),
+        Fault(
+            "half-batch",
+            "the host breaks off in the middle of its first batch",
+            27,
+            mishaps.half,
+            writes,
+            may_hold=False,
+        ),
         Fault("ttl-floor", "the host serves no TTL below ten minutes", 32, mishaps.floor, always),
         Fault("lying", "the host says that it wrote new data, and did not", 36, mishaps.lying("nothing"), writes),
-        Fault("lying-data", "the host writes another address, and says done", 36, mishaps.lying("something else"), writes),
+        Fault(
+            "lying-data", "the host writes another address, and says done", 36, mishaps.lying("something else"), writes
+        ),
         Fault("expired-token", "the token expires after the first call", 37, mishaps.expired, writes),
     )
 
@@ -208,7 +221,13 @@ def _of_others() -> tuple[Fault, ...]:
     moves = mishaps.moves
     return (
         Fault("registrar-pending", "the registrar takes half a day longer", 51, mishaps.pending, moves),
-        Fault("registrar-rejects", "the registry turns the new name servers down", 52, mishaps.rejected, mishaps.moves_by_itself),
+        Fault(
+            "registrar-rejects",
+            "the registry turns the new name servers down",
+            52,
+            mishaps.rejected,
+            mishaps.moves_by_itself,
+        ),
         Fault("registrar-lock", "the domain is locked in the first night", 53, mishaps.locked, mishaps.moves_by_itself),
         Fault(
             "placeholder",

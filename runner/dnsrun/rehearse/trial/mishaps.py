@@ -373,4 +373,3 @@ class Blips:
         if verdict.outcome == "pass" and self._rounds % _EVERY == 0 and self._rounds <= _BLIPS_END:
             return Verdict("fail", f"{spec.name}: answers 503 once", seen)
         return verdict
-

@@ -52,7 +52,9 @@ def fault_lines(faulted: Sequence[Faulted]) -> Iterator[Line]:
         yield f"  {one.fault.name:<{_NAME}} {one.fault.words:<{_WORDS}} {one.outcome:<5} {broken:<14} {verdict}", style  # type: ignore[misc] # one of the styles
         if one.fault.harm and one.harm_s:
             yield f"      {one.harm_s:,} s of it behind caches that keep to TTLs: {one.fault.harm.words}", "changed"
-        yield from ((f"      told: {incident}", "plain") for incident in (one.found.played.incidents if one.found else ()))
+        yield from (
+            (f"      told: {incident}", "plain") for incident in (one.found.played.incidents if one.found else ())
+        )
         if one.found and one.outcome in {"HOLD", "CAP", "?"}:
             last = one.found.played.phases[-1]
             yield f"      {(last.failed or last.because).splitlines()[0]}", "plain"
