@@ -301,7 +301,8 @@ class Authority:
     def _meets(self, faults: Faults, request: Message, transport: Transport) -> bool:
         """Throw the dice whether this question meets the fault; each has its own, whatever order they come in."""
         question = request.question[0]
-        own = f"{faults.seed} {transport} {question.name.canonicalize()} {question.rdtype:d} {request.edns} {request.ednsflags}"
+        asked = f"{question.name.canonicalize()} {question.rdtype:d} {request.edns} {request.ednsflags}"
+        own = f"{faults.seed} {transport} {asked}"
         return self._dice.setdefault(own, Random(own)).random() < faults.rcode_share  # noqa: S311 - no secret
 
     def _query(self, request: Message, transport: Transport, faults: Faults) -> _Answered:

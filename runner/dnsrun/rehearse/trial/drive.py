@@ -17,6 +17,7 @@ from dnsrun.engine.start import Prepared, begin, prepare, remember, resume
 from dnsrun.errors import DnsrunError
 from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
+from dnsrun.model.act import SetDelegation
 from dnsrun.model.content import is_content
 from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.plan import Hold
@@ -58,7 +59,7 @@ class Script:
 
     `arrange` is called before the first phase, with the play; it sets troubles in it. `gates` wraps the gates: drills
     have one fail. `instead` plays something in place of the phases. `back_by_hand` does what a person does in place of
-    a rollback, which is then not begun.
+    a rollback, which is then not begun. `afterwards` is called when the run is over, and users live on.
     """
 
     seed: int = 1
@@ -67,6 +68,7 @@ class Script:
     gates: Callable[[Play, Mapping[str, Gate]], Mapping[str, Gate]] | None = None
     instead: Callable[[Play], tuple[PhasePlayed, ...]] | None = None
     back_by_hand: Callable[[Play], None] | None = None
+    afterwards: Callable[[Play], None] | None = None
 
 
 class StoppedError(Exception):
@@ -110,6 +112,8 @@ class Play:
             if self._script.arrange:
                 self._script.arrange(self)
             phases = self._script.instead(self) if self._script.instead else self._phases()
+            if self._script.afterwards:
+                self._script.afterwards(self)
             self._live_on(recovering=not phases or phases[-1].outcome != "done")
             return self._result(phases)
 
@@ -194,6 +198,7 @@ class Play:
             went_back_at=self._rollback()[0],
             failed=self._rollback()[1],
             hazards=tuple(hazards),
+            moved_servers=any(isinstance(act, SetDelegation) and act.moves_servers for act in plan.acts),
         )
 
     def _rollback(self) -> tuple[datetime | None, str]:

@@ -18,6 +18,7 @@ class PhasePlayed:
 
     `outcome` is the engine's word, `nothing` for a phase without work, `waiting` where a person never acted.
     `went_back_at`: when the rollback began; `failed`: the sentence that began it.
+    `moved_servers`: the phase has the parent delegate to other name servers.
     """
 
     number: int
@@ -31,6 +32,7 @@ class PhasePlayed:
     went_back_at: datetime | None = None
     failed: str = ""
     hazards: tuple[str, ...] = ()
+    moved_servers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

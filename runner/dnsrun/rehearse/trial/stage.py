@@ -172,7 +172,7 @@ class Stage:
         self.agenda.change(lambda: self.parent.set_zone(self.setting.parent, self._parent_text(self.delegation)))
 
     def park(self) -> None:
-        """Have the parent delegate to a server that nobody planned; it serves a parking page, for hours (incident 6)."""
+        """Have the parent delegate to a server that nobody planned; it serves a parking page (incident 6)."""
         apex, address = self.setting.apex, self.setting.spare[2]
         server = Name((b"ns", b"parked", *self.setting.parent.labels))
         if (address, 53) not in self.places:

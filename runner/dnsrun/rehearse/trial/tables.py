@@ -7,12 +7,24 @@ from typing import Any
 
 from dnsrun.model.times import duration
 
-from .drills import Drilled
+from .drills import WAYS, Drilled
 from .faults import Faulted
 from .summary import Summary, recovery_s
 from .telling import Line
 
 _NAME, _WORDS = 20, 52
+WORDS = {
+    "by hand": "by hand: the old name servers are put back, and nothing else is done",
+    "old zone deleted": (
+        "old zone deleted: the old host has deleted it when the gate fails. The delegation does not go back to servers "
+        "that do not answer; the new zone is repaired, and a person is asked"
+    ),
+    "new zone deleted": (
+        "new zone deleted: somebody deletes it straight after dnsrun's rollback. Caches still ask its servers, which is "
+        "why it must stay until the time that is said then"
+    ),
+}
+"""What each way of a drill is, by its word."""
 
 
 def drill_lines(drilled: Sequence[Drilled]) -> Iterator[Line]:
@@ -25,14 +37,15 @@ def drill_lines(drilled: Sequence[Drilled]) -> Iterator[Line]:
         verdict = "ok" if one.is_allowed else "NOT AS PROMISED"
         end = one.found.played.phases[-1]
         yield f"  {one.drill!s:<44} {end.outcome:<20} {verdict}", "ok" if one.is_allowed else "failed"
-        yield f"      dnsrun    {_cost(one.found)}", "plain"
-        if one.by_hand is not None:
-            yield f"      by hand   {_cost(one.by_hand)}", "changed"
+        for way, found in one.ways:
+            yield f"      {way:<18}{cost(found)}", "plain" if found is one.found else "changed"
+    yield from ((f"  {WORDS[way]}.", "plain") for way in WAYS[1:] if any(way in dict(one.ways) for one in drilled))
     good = sum(one.is_allowed for one in drilled)
     yield f"{good} of {len(drilled)} drills ended as promised.", "ok" if good == len(drilled) else "failed"
 
 
-def _cost(found: Summary) -> str:
+def cost(found: Summary) -> str:
+    """Return for how long users were failed, for people: all of them, and behind which caches longest."""
     if not found.broken_user_seconds:
         return "nobody was failed"
     honest = {story.kind for story in found.played.stories if story.honest}
@@ -74,6 +87,8 @@ def drills_as_data(drilled: Sequence[Drilled]) -> list[dict[str, Any]]:
             "allowed": one.is_allowed,
             "dnsrun": _as_data(one.found),
             "by_hand": _as_data(one.by_hand) if one.by_hand else None,
+            "old_zone_deleted": _ended(one.purged) if one.purged else None,
+            "new_zone_deleted": _ended(one.deleted) if one.deleted else None,
         }
         for one in drilled
     ]
@@ -96,6 +111,11 @@ def faults_as_data(faulted: Sequence[Faulted]) -> list[dict[str, Any]]:
         }
         for one in faulted
     ]
+
+
+def _ended(found: Summary) -> dict[str, Any]:
+    last = found.played.phases[-1]
+    return {"outcome": last.outcome, "because": last.because, "ending": found.played.ending, **_as_data(found)}
 
 
 def _as_data(found: Summary) -> dict[str, Any]:

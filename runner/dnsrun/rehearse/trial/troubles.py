@@ -22,8 +22,8 @@ class Troubles:
     `refusals`: how many calls are answered with 429. `halves`: how many batches are applied only half, with an error.
     `kill_at`: the process ends after the n-th call, counted from 1. `calls` counts them.
     `lies`: what the host writes of its next batch of new data, which it says that it has written. `doubts`: what comes
-    of its next batch of new data, to which it gives no answer. `denied_from`: the n-th call and all later ones are not let
-    in. `errors`: how many calls are answered with 500.
+    of its next batch of new data, to which it gives no answer. `denied_from`: the n-th call and all later ones are not
+    let in. `errors`: how many calls are answered with 500.
     `placeholder_s`: for how long the registry shows a placeholder in between. `rejects`: the registry turns the next
     order down. `locked`: the registrar lets nobody change anything. `flaps`: a server answers now this, now that.
     """
