@@ -149,7 +149,7 @@ class Failing:
         self._also = also
         self._harm = False
         self._looks = 0
-        self._watched_since: datetime | None = None
+        self._half_at: datetime | None = None
 
     @property
     def kind(self) -> str:
@@ -194,8 +194,10 @@ class Failing:
         ends, now = self._play.watch_ends, self._play.agenda.now()
         if ends is None:
             return self._harm
-        self._watched_since = self._watched_since or now
-        return now >= self._watched_since + (ends - self._watched_since) / 2
+        if self._half_at is None:
+            self._half_at = now + (ends - now) / 2
+            self._play.agenda.at(self._half_at, lambda: None)  # nobody rests beyond it
+        return now >= self._half_at
 
 
 def _do_harm(play: Play, spec: GateSpec) -> None:

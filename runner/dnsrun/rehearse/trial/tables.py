@@ -20,8 +20,8 @@ WORDS = {
         "that do not answer; the new zone is repaired, and a person is asked"
     ),
     "new zone deleted": (
-        "new zone deleted: somebody deletes it straight after dnsrun's rollback. Caches still ask its servers, which is "
-        "why it must stay until the time that is said then"
+        "new zone deleted: somebody deletes it straight after dnsrun's rollback. Caches still ask its servers: it must "
+        "stay until the time that is said then"
     ),
 }
 """What each way of a drill is, by its word."""
