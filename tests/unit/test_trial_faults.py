@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dnsrun.rehearse import scenery
 from dnsrun.rehearse.kinds import POPULATION
 from dnsrun.rehearse.trial.drive import Script
 from dnsrun.rehearse.trial.faults import Faulted, faulted, faults
@@ -101,6 +102,28 @@ def test_an_old_host_that_deletes_the_zone_too_early_fails_those_who_still_ask_i
     assert any("ns1.old-host.example does not serve the zone" in text for text in made.found.played.incidents)
     assert {cause for span in made.found.spans for cause, _ in span.causes} == {"no server answers"}
     assert 0 < made.found.worst_s <= 600
+
+
+@pytest.mark.parametrize("old_ttl_s", [600, pytest.param(3_600, marks=pytest.mark.long)])
+def test_a_ttl_floor_is_planned_with_on_both_sides_and_the_target_reached(tmp_path: Path, old_ttl_s: int) -> None:
+    """Fault 32, also where the floor is the TTL that was there before."""
+    lowering = NS_MOVE.replace("[{kind: copy-zone}]", "[{kind: lower-ttl, wait_at_least: 1h}, {kind: copy-zone}]")
+    trials = Trials(tmp_path, text=lowering, wishes=replace(TEN_MINUTES, old_ttl_s=old_ttl_s))
+    made = faulted(faults()["ttl-floor"], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert (made.outcome, made.found.broken_user_seconds) == ("TGT", 0)
+    assert b"is served with TTL 600: this host raises it" in trials.journal()
+
+
+def test_what_a_colleague_edits_after_the_copy_is_carried_to_the_new_host(tmp_path: Path) -> None:
+    """Fault 55: shown while both sides are watched, copied again before the switch."""
+    text = scenery.playbook_text().partition("  - name: finish")[0].replace("watch, for: 5m", "watch, for: 1m")
+    trials = Trials(tmp_path, text=text, wishes=TEN_MINUTES)
+    made = faulted(faults()["colleague"], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert last_words(made) == "done"
+    assert (made.outcome, made.found.played.left_over, made.found.broken_user_seconds) == ("TGT", (), 0)
+    assert b"edited at the old side since the copy, to be copied again before the switch: " in trials.journal()
 
 
 @pytest.mark.long

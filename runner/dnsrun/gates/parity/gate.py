@@ -240,7 +240,7 @@ class _Judgement:
         """Say what was edited at the old side since it was copied: the switch copies that before anything else."""
         lines = in_lines(outdated, self._case.apex, self._labels, servers=len(self._new))
         return [
-            f"edited at the old side since it was copied, to be copied again before the switch: {one}" for one in lines
+            f"edited at the old side since the copy, to be copied again before the switch: {one}" for one in lines
         ]
 
     def _old_warnings(self) -> list[str]:
