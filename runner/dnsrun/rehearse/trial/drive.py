@@ -14,14 +14,14 @@ from dnsrun.engine.advance import Ended, NeedsPerson, advance
 from dnsrun.engine.progress import AtParent, Event, GoingBack, Judging
 from dnsrun.engine.run import Ports, Run
 from dnsrun.engine.start import Prepared, begin, prepare, remember, resume
-from dnsrun.errors import DnsrunError
+from dnsrun.errors import DnsrunError, UsageError
 from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.content import is_content
 from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.plan import Hold
-from dnsrun.model.playbook import Phase, Playbook, Step
+from dnsrun.model.playbook import Phase, Playbook, SecretRef, Step
 from dnsrun.model.rrset import Change, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.gate import Gate
@@ -69,6 +69,14 @@ class Script:
     instead: Callable[[Play], tuple[PhasePlayed, ...]] | None = None
     back_by_hand: Callable[[Play], None] | None = None
     afterwards: Callable[[Play], None] | None = None
+
+
+class _NoSecrets:
+    """Stands for every secret: accounts are known, and nobody logs in with them."""
+
+    def reveal(self, reference: SecretRef) -> str:
+        """Refuse: nothing of a trial needs one."""
+        raise UsageError(f"{reference}: a rehearsal needs no secret")
 
 
 class StoppedError(Exception):
@@ -138,6 +146,7 @@ class Play:
             tell=self._listen,
             commands_allowed=True,
             files=self.setting.files,
+            secrets=_NoSecrets(),
         )
         run = Run(self._playbook, journal, ports)
         run.catch_up()
