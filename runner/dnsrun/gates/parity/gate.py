@@ -239,9 +239,7 @@ class _Judgement:
     def _outdated(self, outdated: list[Difference]) -> list[str]:
         """Say what was edited at the old side since it was copied: the switch copies that before anything else."""
         lines = in_lines(outdated, self._case.apex, self._labels, servers=len(self._new))
-        return [
-            f"edited at the old side since the copy, to be copied again before the switch: {one}" for one in lines
-        ]
+        return [f"edited at the old side since the copy, to be copied again before the switch: {one}" for one in lines]
 
     def _old_warnings(self) -> list[str]:
         """Say what is odd at the old side; after the switch this is where somebody edits the wrong zone."""
