@@ -367,10 +367,9 @@ def test_what_was_edited_at_the_old_side_since_the_copy_is_a_warning_while_it_wi
     world.change_move(copied=copied.content)
     verdict = judged(world)
     assert verdict.outcome == "pass"
-    assert verdict.warnings == (
-        "edited at the old side since the copy, to be copied again before the switch: "
-        "mail A should be 192.0.2.66, is 192.0.2.25 at all 2 servers",
-    )
+    (warning,) = verdict.warnings
+    assert warning.startswith("edited at the old side since the copy, to be copied again before the switch: ")
+    assert warning.endswith("mail A should be 192.0.2.66, is 192.0.2.25 at all 2 servers")
 
 
 def test_what_was_never_copied_fails_also_while_it_could_be_copied_again(world: MoveWorld) -> None:
