@@ -114,3 +114,10 @@ def test_story_b_with_the_gates_on_nobody_is_failed(tmp_path: Path) -> None:
     switch = next(phase for phase in found.played.phases if phase.name == "switch the mail")
     assert switch.earliest is not None
     assert switch.earliest - found.played.phases[0].began >= timedelta(hours=24)
+
+
+@pytest.mark.long
+def test_story_a_later_the_mail_moves_to_microsoft_and_nobody_is_failed(tmp_path: Path) -> None:
+    found = trials(tmp_path, "microsoft-365").found(HONEST)
+    assert_never(found)
+    assert any("DKIM keys at" in text for text in found.played.assumed)

@@ -26,6 +26,7 @@ from dnsrun.plan.records import desired
 ADDRESS_TYPES = (RdataType.A, RdataType.AAAA)
 USUAL_NS_TTL_S = 86_400
 _LEADS_TO_HOSTS = frozenset({RdataType.CNAME, RdataType.MX, RdataType.NS, RdataType.SRV})
+_A_KEY = '"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="'  # RFC 8463 appendix A.2
 _POOLS = ("198.51.100.0/24", "203.0.113.0/24", "192.0.2.0/24")  # RFC 5737: nobody real is there
 
 
@@ -254,7 +255,18 @@ def _outside(
         found[name] = replace(found.get(name, Outside()), texts=(f'"v=spf1{allowed} ?all"',))
     if unknown:
         assumed.append(f"the SPF records of {_listed(unknown)} allow every sender of the playbook")
+    if keys := [name for name in sorted(_outside_keys(zones)) if not found.get(name, Outside()).texts]:
+        found |= {name: replace(found.get(name, Outside()), texts=(_A_KEY,)) for name in keys}
+        assumed.append(f"DKIM keys at {_listed(keys)}")
     return found
+
+
+def _outside_keys(zones: Iterable[ZoneSnapshot]) -> Iterator[Name]:
+    """Yield the names outside the zone to which the zone's DKIM selectors point (RFC 6376 section 3.6.2.1)."""
+    for zone in zones:
+        for key, held in zone.rrsets.items():
+            if key.rdtype == RdataType.CNAME and b"_domainkey" in key.owner.labels:
+                yield from (to for rdata in held.rdatas if (to := target_of(rdata)) and not to.is_subdomain(zone.apex))
 
 
 def _free_addresses(playbook: Playbook, captured: Captured) -> Iterator[str]:
