@@ -14,7 +14,7 @@ from dnsrun.rehearse.trial.drive import Script
 from dnsrun.rehearse.trial.faults import Faulted, faulted, faults
 from dnsrun.rehearse.trial.summary import Summary
 from dnsrun.rehearse.trial.tables import fault_lines, faults_as_data
-from trialworld import DAY_S, NS_MOVE, PLAIN, TEN_MINUTES, Trials
+from trialworld import DAY_S, NS_MOVE, PLAIN, TEN_MINUTES, WEB_MOVE, Trials
 
 ONE = replace(PLAIN, kinds=(POPULATION["bind"],))
 
@@ -92,6 +92,16 @@ def test_harm_that_the_fault_does_not_explain_or_that_was_not_told_is_not_allowe
     assert not replace(made, found=untold).is_allowed
     other = replace(made.found.spans[0], causes=(("other data", ("ns1.new-host.example",)),))
     assert not replace(made, found=replace(made.found, spans=(other,))).is_allowed
+
+
+def test_a_host_that_writes_something_else_where_users_ask_stops_the_run_at_once(tmp_path: Path) -> None:
+    """Nobody can tell it from somebody's edit, so it is not overwritten (P3); users meet what the host wrote."""
+    text = WEB_MOVE.replace("{use: manual, panel: other,", "{use: rfc2136, server: 192.0.2.53,")
+    made = played(tmp_path, "lying-data", text)
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed) == ("HOLD", True)
+    assert "set by somebody else" in last_words(made)
+    assert {cause for span in made.found.spans for cause, _ in span.causes} == {"other data"}
 
 
 def test_an_old_host_that_deletes_the_zone_too_early_fails_those_who_still_ask_it(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Harm:
 
     words: str
     is_all: Callable[[Span], bool]
-    told: str = ""
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,10 @@ class Faulted:
 
     @property
     def _is_told(self) -> bool:
-        told = self.fault.harm.told if self.fault.harm else ""
-        return self.found is None or not told or any(told in text for text in self.found.played.incidents)
+        if self.found is None or self.fault.harm is None or not self.harm_s:
+            return True
+        played = self.found.played
+        return any(self.fault.harm.told in text for text in (*played.incidents, played.phases[-1].because))
 
     @property
     def outcome(self) -> str:
@@ -101,6 +103,12 @@ _PURGED = Harm(
     "whoever still asks the old name servers is failed until the delegation's TTL runs out: the old host's doing",
     lambda span: all(cause == "no server answers" for cause, _ in span.causes),
     told="does not serve the zone",
+)
+
+_WRITTEN = Harm(
+    "users get what the host wrote until a person decides: nothing that may be somebody else's edit is overwritten",
+    lambda span: all(cause == "other data" for cause, _ in span.causes),
+    told="set by somebody else",
 )
 
 
@@ -159,7 +167,12 @@ def _of_calls() -> tuple[Fault, ...]:
         Fault("ttl-floor", "the host serves no TTL below ten minutes", 32, mishaps.floor, always),
         Fault("lying", "the host says that it wrote new data, and did not", 36, mishaps.lying("nothing"), writes),
         Fault(
-            "lying-data", "the host writes another address, and says done", 36, mishaps.lying("something else"), writes
+            "lying-data",
+            "the host writes another address, and says done",
+            36,
+            mishaps.lying("something else"),
+            writes,
+            harm=_WRITTEN,
         ),
         Fault("expired-token", "the token expires after the first call", 37, mishaps.expired, writes),
     )
