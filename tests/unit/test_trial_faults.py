@@ -40,8 +40,8 @@ def last_words(made: Faulted) -> str:
         ("late-effect", "TGT"),
         ("web-blips", "-"),
         ("back-fails", "CAP"),
-        ("back-pending", "CAP"),
-        ("back-edited", "CAP"),
+        pytest.param("back-pending", "CAP", marks=pytest.mark.long),
+        pytest.param("back-edited", "CAP", marks=pytest.mark.long),
     ],
 )
 def test_a_fault_that_comes_and_goes_fails_nobody(tmp_path: Path, name: str, outcome: str) -> None:
@@ -125,6 +125,7 @@ def test_a_ttl_floor_is_planned_with_on_both_sides_and_the_target_reached(tmp_pa
     assert b"is served with TTL 600: this host raises it" in trials.journal()
 
 
+@pytest.mark.long
 def test_what_a_colleague_edits_after_the_copy_is_carried_to_the_new_host(tmp_path: Path) -> None:
     """Fault 55: shown while both sides are watched, copied again before the switch."""
     text = scenery.playbook_text().partition("  - name: finish")[0].replace("watch, for: 5m", "watch, for: 1m")
