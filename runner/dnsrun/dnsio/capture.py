@@ -11,13 +11,14 @@ import dns.name
 from dns.name import Name
 
 from dnsrun.errors import OutsideError
-from dnsrun.model.observation import Answer, Endpoint, Observation
+from dnsrun.model.observation import Endpoint
 from dnsrun.model.rrset import RRset, RRsetKey, folded_labels
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.net import Net, View
 
 from .agreement import Capture, Difference, judge_capture, keys_to_ask
 from .blind import Filled, fill, keys_to_fill
+from .patience import patiently
 from .probing import Found, found, probe
 from .wire import transfer
 
@@ -26,7 +27,6 @@ __all__ = ["Capture", "Difference", "capture", "capture_probed", "transferred"]
 Transfer = Callable[[Net, Endpoint, Name], tuple[RRset, ...]]
 _NOBODY: frozenset[Name] = frozenset()
 _MOST_NAMES = 500
-_TRIES = 9
 
 
 def capture(
@@ -42,7 +42,10 @@ def capture(
     is_listed = claimed.completeness == "listed"
     filled = fill(claimed, view.ask(keys_to_fill(claimed))) if is_listed else Filled(claimed)
     probing = probe(view, claimed.apex, _spread(sorted(names, key=folded_labels)))
-    seen = _ask_patiently(view, keys_to_ask(filled.snapshot, volatile))
+    seen = patiently(
+        view.ask(keys_to_ask(filled.snapshot, volatile)),
+        lambda places: view.ask(sorted({of for of, _ in places}, key=RRsetKey.order), transport="tcp"),
+    )
     judged = judge_capture(filled.snapshot, seen, probing, volatile=volatile)
     return replace(
         judged,
@@ -86,24 +89,6 @@ def transferred(
         held = {rrset.key: rrset for rrset in rrsets}
         return ZoneSnapshot(apex, held, f"transfer from {endpoint}", taken_at, "complete")
     raise failed
-
-
-def _ask_patiently(view: View, keys: Iterable[RRsetKey]) -> Iterable[Observation]:
-    """Ask every server; one that fails now and then is asked a few times more for what it failed (fault 46)."""
-    seen = {(one.of, one.server): one for one in view.ask(keys)}
-    for _ in range(_TRIES):
-        failed = {each for each, one in seen.items() if _is_error(one)}
-        at_times = {server for _, server in seen.keys() - failed}  # who fails everything is not asked again
-        again = dict.fromkeys(of for of, server in failed if server in at_times and isinstance(of, RRsetKey))
-        if not again:
-            break
-        told = view.ask(sorted(again, key=RRsetKey.order), transport="tcp")
-        seen.update({(one.of, one.server): one for one in told if (one.of, one.server) in failed})
-    return seen.values()
-
-
-def _is_error(seen: Observation) -> bool:
-    return isinstance(seen.got, Answer) and seen.got.kind == "error"
 
 
 def _spread(names: list[Name]) -> list[Name]:
