@@ -37,9 +37,9 @@ def last_words(made: Faulted) -> str:
     [
         pytest.param("error-once", "TGT", marks=pytest.mark.long),
         pytest.param("lost-answer", "TGT", marks=pytest.mark.long),
-        ("late-effect", "TGT"),
+        pytest.param("late-effect", "TGT", marks=pytest.mark.long),
         ("web-blips", "-"),
-        ("back-fails", "CAP"),
+        pytest.param("back-fails", "CAP", marks=pytest.mark.long),
         pytest.param("back-pending", "CAP", marks=pytest.mark.long),
         pytest.param("back-edited", "CAP", marks=pytest.mark.long),
     ],
@@ -55,9 +55,14 @@ def test_a_fault_that_comes_and_goes_fails_nobody(tmp_path: Path, name: str, out
     [
         ("lying", "CAP", "accepted, but the servers do not show it"),
         ("lying-data", "HOLD", "client.example A is 198.51.100"),
-        ("expired-token", "HOLD", "401 Unauthorized: the token has expired"),
+        pytest.param("expired-token", "HOLD", "401 Unauthorized: the token has expired", marks=pytest.mark.long),
         ("lame", "CAP", "answers REFUSED"),
-        ("registrar-rejects", "HOLD", "refused: the registry's check of the name servers failed"),
+        pytest.param(
+            "registrar-rejects",
+            "HOLD",
+            "refused: the registry's check of the name servers failed",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_fault_that_stays_stops_the_run_before_anybody_is_failed(
@@ -85,6 +90,7 @@ def test_a_placeholder_is_told_with_its_ttl_and_fails_whoever_learned_it(tmp_pat
     assert faults_as_data([made])[0]["not_ours_s"] == made.harm_s == made.found.broken_user_seconds > 0
 
 
+@pytest.mark.long
 def test_harm_that_the_fault_does_not_explain_or_that_was_not_told_is_not_allowed(tmp_path: Path) -> None:
     made = played(tmp_path, "placeholder")
     assert made.found is not None
@@ -94,6 +100,7 @@ def test_harm_that_the_fault_does_not_explain_or_that_was_not_told_is_not_allowe
     assert not replace(made, found=replace(made.found, spans=(other,))).is_allowed
 
 
+@pytest.mark.long
 def test_a_host_that_writes_something_else_where_users_ask_stops_the_run_at_once(tmp_path: Path) -> None:
     """Nobody can tell it from somebody's edit, so it is not overwritten (P3); users meet what the host wrote."""
     text = WEB_MOVE.replace("{use: manual, panel: other,", "{use: rfc2136, server: 192.0.2.53,")
@@ -138,7 +145,7 @@ def test_what_a_colleague_edits_after_the_copy_is_carried_to_the_new_host(tmp_pa
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", range(1, 4))
 def test_a_server_that_fails_every_fifth_question_changes_no_verdict(tmp_path: Path, seed: int) -> None:
     """Fault 46."""
     made = played(tmp_path, "servfail", script=replace(ONE, seed=seed))

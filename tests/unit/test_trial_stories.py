@@ -95,6 +95,7 @@ def test_story_a_changing_only_the_web_records_breaks_no_mail(tmp_path: Path) ->
     assert_never(trials(tmp_path, "web-move").found(HONEST))
 
 
+@pytest.mark.long
 def test_story_b_by_hand_mail_fails_where_the_old_address_is_still_known_and_stays_off(tmp_path: Path) -> None:
     """The TTLs were not lowered; the written way back, "restore the three records", leaves mail off."""
     found = trials(tmp_path, "mail-switch", ("ns1.host.example", "ns2.copies.example")).found(BY_HAND)
