@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -38,6 +39,17 @@ records:
 gates:
   - {kind: http, url: "http://www.client.example/", status: 200, contains: "Client"}
 """
+NS_MOVE = re.sub(
+    r"(?s)\nrecords:.*",
+    """
+phases:
+  - {name: copy, steps: [{kind: copy-zone}]}
+  - {name: switch NS, steps: [{kind: switch-ns}, {kind: watch, for: all-caches}]}
+""",
+    scenery.playbook_text(),
+)
+"""Nothing but the name servers move, as shortly as it can be played."""
+TEN_MINUTES = Wishes(ns_ttl_s=600)
 
 
 def nobody() -> Network:

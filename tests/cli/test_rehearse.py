@@ -74,6 +74,19 @@ def test_a_fault_is_told_in_a_table(moving: Project) -> None:
     assert "2 of 2 outcomes are allowed." in result.out
 
 
+def test_drills_are_told_as_data_and_as_a_page(moving: Project) -> None:
+    off = "[{kind: untouched, off: drilled}]"
+    switch = f"phases:\n  - {{name: switch A, steps: [{{kind: switch-records}}], gates: {off}}}\n"
+    moving.write(worlds.PLAYBOOK.partition("gates:")[0] + switch)
+    result = moving("rehearse", "--zone", "client.zone", "--drill", "--json", "--html", "drills.html")
+    assert result.code == 0, result.all
+    drills = json.loads(result.out)
+    assert {(each["gate"], each["when"]) for each in drills} == {("records", "after")}
+    assert {(each["outcome"], each["allowed"]) for each in drills} == {("rolled-back", True)}
+    page = (moving.folder / "drills.html").read_text(encoding="utf-8")
+    assert "1 of 1 drills ended as promised." in page
+
+
 def test_an_unknown_fault_lists_those_that_are_known(moving: Project) -> None:
     result = moving("rehearse", "--zone", "client.zone", "--fault", "meteor")
     assert result.code == 2
@@ -86,7 +99,7 @@ def test_an_unknown_fault_lists_those_that_are_known(moving: Project) -> None:
         (("--set", "colour=3"), "say NAME=DURATION, NAME one of old_ttl"),
         (("--set", "old_ttl=soon"), "--set old_ttl:"),
         (("--drill", "--by-hand"), "stand alone"),
-        (("--drill", "--html", "x.html"), "--html shows one play"),
+        (("--faults", "all", "--html", "x.html"), "--html shows one play, or drills"),
         (("--new-zone", "client.zone"), "--new-zone goes with --zone"),
     ],
 )

@@ -353,3 +353,30 @@ def test_fault_41_a_server_that_has_nothing_is_not_asked_to_the_end(world: MoveW
     asked = questions(world.case, NEW)
     assert asked[NEW[0]] <= len(world.new[0].log)
     assert asked[OLD[0]] == asked[NEW[0]] - 1  # the NS RRset at the apex is each host's own
+
+
+def test_what_was_edited_at_the_old_side_since_the_copy_is_a_warning_while_it_will_be_copied_again(
+    world: MoveWorld,
+) -> None:
+    """Fault 55: the new servers hold what was copied, the old ones the edit of a colleague."""
+    edit_old(world)
+    copied = world.case.move
+    assert copied is not None
+    world.case = move_case(zone_text().replace(OLD_MAIL, NEW_MAIL))
+    assert judged(world).outcome == "fail"
+    world.change_move(copied=copied.content)
+    verdict = judged(world)
+    assert verdict.outcome == "pass"
+    (warning,) = verdict.warnings
+    assert warning.startswith("edited at the old side since the copy, to be copied again before the switch: ")
+    assert warning.endswith("mail A should be 192.0.2.66, is 192.0.2.25 at all 2 servers")
+
+
+def test_what_was_never_copied_fails_also_while_it_could_be_copied_again(world: MoveWorld) -> None:
+    edit_old(world)
+    copied = world.case.move
+    assert copied is not None
+    world.case = move_case(zone_text().replace(OLD_MAIL, NEW_MAIL))
+    world.change_move(copied=copied.content)
+    plant(world, "mail 300 A 192.0.2.25", "mail 300 A 192.0.2.77")
+    assert judged(world).outcome == "fail"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dns.name
@@ -51,3 +52,15 @@ def test_data_shows_as_ever_beside_a_cut() -> None:
     written = (*WRITTEN, Change(www.key, None, www))
     assert showing(written, [seen(www, data(www))], ZONE).whole
     assert not showing(written, [seen(www, NODATA)], ZONE).whole
+
+
+def test_ttls_that_no_server_has_changed_are_kept_and_a_server_that_lags_keeps_nothing() -> None:
+    """Fault 32: the floor of a host may be the TTL that was there before."""
+    www, mail = (rrset(dns.name.from_text(f"{name}.client.example"), 600, "A", "192.0.2.1") for name in ("www", "mail"))
+    lower = tuple(Change(one.key, one, one.with_ttl(60)) for one in (www, mail))
+    found = showing(lower, [seen(www, data(www)), seen(mail, data(mail.with_ttl(60)))], ZONE)
+    assert (found.whole, found.keeps_ttls, found.kept) == (False, True, (www,))
+    other = replace(NS1, name=dns.name.from_text("ns2.new.example"))
+    lagging = Observation(mail.key, other, AT, data(mail))
+    found = showing(lower, [seen(www, data(www)), seen(mail, data(mail.with_ttl(60))), lagging], ZONE)
+    assert not found.keeps_ttls

@@ -70,7 +70,7 @@ def command(session: Session, /, playbook: str | None, **given: Any) -> Exit:
     setting = _setting(session, read, (given["zone"], given["new_zone"]), _wishes(given["wishes"]))
     trial = _Trial(session, setting, given["seed"])
     if given["drill"]:
-        return _drill(trial)
+        return _drill(trial, given["html"])
     if given["faults"] or given["all_faults"]:
         return _fault(trial, given["faults"])
     found = trial.play(_by_hand if given["by_hand"] else None, keep=given["keep"])
@@ -86,8 +86,8 @@ def _require_sense(given: dict[str, Any]) -> None:
     asked = [name for name in _MODES if given[name]]
     if len(asked) > 1 or (asked and given["keep"]):
         raise UsageError("--by-hand, --drill, --fault and --faults stand alone, and keep no journal")
-    if given["html"] and set(asked) - {"by_hand"}:
-        raise UsageError("--html shows one play; drills and faults are many. Leave one of them out")
+    if given["html"] and set(asked) - {"by_hand", "drill"}:
+        raise UsageError("--html shows one play, or drills; faults have no page. Leave one of them out")
 
 
 def _only(session: Session, word: str | None) -> Target:
@@ -180,7 +180,8 @@ def _by_hand(plain: Script) -> Script:
     return replace(plain, instead=switch_by_hand)
 
 
-def _drill(trial: _Trial) -> Exit:
+def _drill(trial: _Trial, page: Path | None) -> Exit:
+    from dnsrun.rehearse.trial.drillpage import as_drill_page
     from dnsrun.rehearse.trial.drills import Rounds, drilled
     from dnsrun.rehearse.trial.tables import drill_lines, drills_as_data
 
@@ -188,6 +189,8 @@ def _drill(trial: _Trial) -> Exit:
     console.passing("playing it once, to see which gates are asked")
     trial.play(lambda plain: replace(plain, arrange=rounds.arrange))
     found = drilled(rounds.drills(), trial.play, console.passing)
+    if page:
+        _write_text(page, as_drill_page(trial.setting.apex.to_text(omit_final_dot=True), found))
     _show(trial.session, drills_as_data(found), drill_lines(found))
     return Exit.DONE if all(one.is_allowed for one in found) else Exit.FINDINGS
 
@@ -220,8 +223,12 @@ def _show(session: Session, data: Any, lines: Iterable[Line]) -> None:
 def _write_page(path: Path, found: Summary) -> None:
     from dnsrun.rehearse.trial.page import as_page
 
+    _write_text(path, as_page(found))
+
+
+def _write_text(path: Path, text: str) -> None:
     try:
-        path.write_text(as_page(found), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as err:
         raise UsageError(f"{escape(str(path))}: the page cannot be written: {err.strerror}") from err
 

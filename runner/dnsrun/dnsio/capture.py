@@ -12,12 +12,13 @@ from dns.name import Name
 
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
-from dnsrun.model.rrset import RRset, folded_labels
+from dnsrun.model.rrset import RRset, RRsetKey, folded_labels
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.net import Net, View
 
 from .agreement import Capture, Difference, judge_capture, keys_to_ask
 from .blind import Filled, fill, keys_to_fill
+from .patience import patiently
 from .probing import Found, found, probe
 from .wire import transfer
 
@@ -41,7 +42,10 @@ def capture(
     is_listed = claimed.completeness == "listed"
     filled = fill(claimed, view.ask(keys_to_fill(claimed))) if is_listed else Filled(claimed)
     probing = probe(view, claimed.apex, _spread(sorted(names, key=folded_labels)))
-    seen = view.ask(keys_to_ask(filled.snapshot, volatile))
+    seen = patiently(
+        view.ask(keys_to_ask(filled.snapshot, volatile)),
+        lambda places: view.ask(sorted({of for of, _ in places}, key=RRsetKey.order), transport="tcp"),
+    )
     judged = judge_capture(filled.snapshot, seen, probing, volatile=volatile)
     return replace(
         judged,

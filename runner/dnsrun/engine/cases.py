@@ -146,8 +146,9 @@ def zone_move(
         moves = run.state.active.moves if run.state.active else {}
     done = {move.act for i, move in enumerate(plan.moves) if isinstance(move, Do) and i in moves and moves[i].done}
     content = content or run.zone(plan.content or plan.checkpoint)
-    if plan.switched:
-        content = content.apply(settled(plan, moves, provider=plan.live))
+    if plan.switched or plan.direction == "forward":
+        # What this phase has written there shows with the TTLs that the host serves.
+        content = content.apply(settled(plan, moves, provider=plan.live if plan.switched else run.playbook.zone.to))
     names = {name for spec in run.playbook.records for name in spec.names}
     return ZoneMove(
         content=content,
@@ -157,7 +158,18 @@ def zone_move(
         switched=plan.switched if act is None else plan.acts.index(act) in done,
         names=frozenset(names | _mail_hosts(run)),
         keep=run.playbook.zone.keep,
+        copied=None if act or plan.switched else _copied(run, plan),
     )
+
+
+def _copied(run: Run, plan: Plan) -> ZoneSnapshot | None:
+    """Return what an earlier phase copied to the new host, None where none did. Touches the disk."""
+    for number in sorted(run.state.wrote(), reverse=True):
+        steps = run.playbook.phase(number).steps
+        content = run.plan(run.state.phase(number).plan).content
+        if number < plan.phase and content and any(step.kind == "copy-zone" for step in steps):
+            return run.zone(content)
+    return None
 
 
 def _mail_hosts(run: Run) -> set[Name]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from dnsrun.dnsio.patience import patiently
 from dnsrun.dnsio.views import ServerView, current_view, future_view, named_view
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.observation import Endpoint, Observation, Question
@@ -106,6 +107,9 @@ def own_servers(run: Run, provider: str, view: ServerView) -> tuple[Endpoint, ..
 
 
 def ask_at(run: Run, keys: Iterable[RRsetKey], servers: Iterable[Endpoint]) -> tuple[Observation, ...]:
-    """Ask every key at every server."""
-    places = tuple(servers)
-    return tuple(run.ports.net.ask(Question(key, server) for key in keys for server in places))
+    """Ask every key at every server; what one fails now and then again."""
+    net, ends = run.ports.net, tuple(servers)
+    return patiently(
+        net.ask(Question(key, server) for key in keys for server in ends),
+        lambda places: net.ask(Question(key, server, "tcp") for key, server in places),
+    )

@@ -38,6 +38,7 @@ def read_moving(run: Run, view: ServerView, zone: ZoneSnapshot) -> Moving | None
         target=target,
         clean_at=None if not run.state.delegated else _clean_at(run, now, (zone, other, captured)),
         unreadable=unreadable,
+        raised_ttls=run.raised_ttls(run.playbook.zone.to),
     )
 
 

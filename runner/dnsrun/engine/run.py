@@ -13,6 +13,7 @@ from dnsrun.clock import Clock
 from dnsrun.dnsio.views import ServerView
 from dnsrun.dnsio.walk import Roots
 from dnsrun.journal.fold import MoveState, RunState, fold
+from dnsrun.model.act import WriteZone
 from dnsrun.model.codec import decode, encode
 from dnsrun.model.entry import Entry, Record, Resumed
 from dnsrun.model.observation import Endpoint
@@ -153,10 +154,17 @@ class Run:
         phases = [self.state.phase(number) for number in self.state.wrote()]
         return max((phase.ended_at for phase in phases if phase.ended_at), default=None)
 
-    def raised_ttls(self) -> Mapping[RRsetKey, int]:
-        """Return TTLs, in seconds, that the host serves though a lower one was asked for (fault 32)."""
-        moves = [move for number in sorted(self.state.wrote()) for move in self.state.phase(number).moves.values()]
-        return {rrset.key: rrset.ttl_s for move in moves if move.done for rrset in move.done.served}
+    def raised_ttls(self, provider: str) -> Mapping[RRsetKey, int]:
+        """Return TTLs, in seconds, that a host serves though a lower one was asked for (fault 32)."""
+        found: dict[RRsetKey, int] = {}
+        for number in sorted(self.state.wrote()):
+            plan, moves = self.plan(self.state.phase(number).plan), self.state.phase(number).moves
+            for index, move in enumerate(plan.moves):
+                act = plan.acts[move.act] if isinstance(move, Do) else None
+                done = moves[index].done if index in moves else None
+                if isinstance(act, WriteZone) and act.provider == provider and done:
+                    found |= {rrset.key: rrset.ttl_s for rrset in done.served}
+        return found
 
     def written(self) -> tuple[Change, ...]:
         """Return everything that this run ever set out to write going forward, oldest first, taken back or not.

@@ -27,12 +27,19 @@ class Showing:
 
     `missing`: changes that at least one server does not show. `strangers`: sentences about values that are neither
     before nor after. `silent`: servers that gave no usable answer. `served`: RRsets whose TTL the host raised (T7).
+    `kept`: RRsets that were only to get another TTL, and that every server still serves with the one that they had.
     """
 
     missing: tuple[Change, ...]
     strangers: tuple[str, ...]
     silent: tuple[str, ...]
     served: tuple[RRset, ...]
+    kept: tuple[RRset, ...] = ()
+
+    @property
+    def keeps_ttls(self) -> bool:
+        """Tell whether nothing is missing but TTLs that no server has changed."""
+        return not (self.strangers or self.silent) and len(self.kept) == len(self.missing) > 0
 
     @property
     def whole(self) -> bool:
@@ -49,6 +56,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
     held, after = Content(zone), Content(zone.apply(wanted.values()))
     missing: dict[RRsetKey, Change] = {}
     served: dict[RRsetKey, RRset] = {}
+    shown: set[RRsetKey] = set()
     strangers: list[str] = []
     silent: set[str] = set()
     for each in seen:
@@ -67,13 +75,21 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
             missing[change.key] = change
             continue
         if _shows(change, live):
+            shown.add(change.key)
             if live and change.after and live.ttl_s > change.after.ttl_s:
                 served[change.key] = change.after.with_ttl(live.ttl_s)
         elif _same(live, change.before):
             missing[change.key] = change
         else:
             strangers.append(f"{change.key} is {', '.join(live.texts()) if live else 'absent'} at {each.server}")
-    return Showing(tuple(missing.values()), tuple(strangers), tuple(sorted(silent)), tuple(served.values()))
+    kept = (change.before for key, change in missing.items() if change.ttl_only and key not in shown)
+    return Showing(
+        missing=tuple(missing.values()),
+        strangers=tuple(strangers),
+        silent=tuple(sorted(silent)),
+        served=tuple(served.values()),
+        kept=tuple(rrset for rrset in kept if rrset is not None),
+    )
 
 
 def _referred_to(got: object, zone: Content) -> RRset | None:

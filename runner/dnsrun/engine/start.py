@@ -83,7 +83,7 @@ def prepare(run: Run, number: int) -> Prepared:
         settled_at=run.settled_at(),
         written=run.written(),
         unobserved=tuple(str(server) for server in checkpoint.unobserved),
-        raised_ttls=run.raised_ttls(),
+        raised_ttls=run.raised_ttls(run.live),
         delegation=checkpoint.delegation,
         moving=moving,
     )

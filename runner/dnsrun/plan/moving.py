@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dns.name import Name
@@ -30,7 +30,8 @@ class Moving:
     `copied`: this run has written the zone at the new host. `captured` is the zone as this run saw it first.
     `delegation` is what the parent serves, `target` what it is to serve. `clean_at` (UTC) is when no honest cache asks
     the servers any more that were delegated to before the newest switch, either way (D1, D10); None without a switch.
-    `unreadable` says why the other host could not be read; empty when it could.
+    `unreadable` says why the other host could not be read; empty when it could. `raised_ttls`: TTLs in seconds that the
+    new host serves though this run asked it for lower ones.
     """
 
     switched: bool
@@ -42,6 +43,7 @@ class Moving:
     target: Delegation
     clean_at: datetime | None = None
     unreadable: str = ""
+    raised_ttls: Mapping[RRsetKey, int] = field(default_factory=dict)
 
 
 def target_delegation(playbook: Playbook, now: Delegation) -> Delegation:

@@ -111,7 +111,9 @@ def content_of(situation: Situation) -> tuple[ZoneSnapshot | None, tuple[str, ..
     content = expected_content(
         situation.zone, found.changes, servers, ns_ttl_s=apex_ns_ttl_s(moving.other, low_s), low_ttl_s=low_s
     )
-    return content, found.conflicts
+    raised = ((key, ttl_s) for key, ttl_s in moving.raised_ttls.items() if key in content.rrsets)
+    served = {key: content.rrsets[key].with_ttl(max(ttl_s, content.rrsets[key].ttl_s)) for key, ttl_s in raised}
+    return replace(content, rrsets={**content.rrsets, **served}), found.conflicts
 
 
 def _planned(phase: Phase, draft: Draft, situation: Situation) -> Plan:

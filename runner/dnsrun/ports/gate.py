@@ -26,6 +26,7 @@ class ZoneMove:
     them. `old_servers` are the endpoints of the host it leaves. `delegation` is what the parent served at the
     checkpoint, `target` what it is to serve. `switched`: the parent is to serve `target` now; else `delegation`.
     `names`: owner names that the playbook mentions. `keep`: owner names that only the new host holds and that may stay.
+    `copied`: what was copied there by an earlier phase, where a later one copies again before it switches.
     """
 
     content: ZoneSnapshot
@@ -35,6 +36,7 @@ class ZoneMove:
     switched: bool
     names: frozenset[Name] = frozenset()
     keep: frozenset[Name] = frozenset()
+    copied: ZoneSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class Authority:
         self._zones |= {apex: ZoneContent.from_text(apex, text) for apex, text in zones.items()}
         self._frozen: dict[Name, ZoneContent | None] | None = None
         self._faults = Faults()
-        self._dice: dict[int, Random] = {}
+        self._dice: dict[str, Random] = {}
         self._log: list[LogRecord] = []
         self._answers = Answers()
         self._lock = RLock()
@@ -319,12 +319,15 @@ class Authority:
     def _served(self) -> dict[Name, ZoneContent | None]:
         return self._zones if self._frozen is None else self._frozen
 
-    def _meets(self, faults: Faults) -> bool:
-        """Throw the dice whether this question meets the fault."""
-        return self._dice.setdefault(faults.seed, Random(faults.seed)).random() < faults.rcode_share  # noqa: S311 - no secret
+    def _meets(self, faults: Faults, request: Message, transport: Transport) -> bool:
+        """Throw the dice whether this question meets the fault; each has its own, whatever order they come in."""
+        question = request.question[0]
+        asked = f"{question.name.canonicalize()} {question.rdtype:d} {request.edns} {request.ednsflags}"
+        own = f"{faults.seed} {transport} {asked}"
+        return self._dice.setdefault(own, Random(own)).random() < faults.rcode_share  # noqa: S311 - no secret
 
     def _query(self, request: Message, transport: Transport, faults: Faults) -> _Answered:
-        if faults.rcode is not None and self._meets(faults):
+        if faults.rcode is not None and self._meets(faults, request, transport):
             return _simple("query", request, faults.rcode)
         question = request.question[0]
         with self._lock:
@@ -342,7 +345,7 @@ class Authority:
 
     def _transfer(self, request: Message, transport: Transport, faults: Faults) -> _Answered:
         question = request.question[0]
-        if faults.rcode is not None and self._meets(faults):
+        if faults.rcode is not None and self._meets(faults, request, transport):
             return _simple("transfer", request, faults.rcode)
         if self._key and not request.had_tsig:
             return _simple("transfer", request, Rcode.REFUSED)

@@ -21,7 +21,7 @@ from dnsrun.errors import OutsideError
 from dnsrun.gates.outside import Outside
 from dnsrun.gates.silence import ask_controls, not_asked
 from dnsrun.model.content import Content
-from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question
+from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Question, Transport
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
@@ -32,6 +32,7 @@ from .spfcheck import Lookup
 
 Source = Literal["now", "before", "elsewhere"]
 _MOST_ALIASES = 10
+_TRIES = 9
 
 
 class Told:
@@ -160,13 +161,25 @@ class Asking(Told):
     def _ask(self, source: Source, key: RRsetKey, server: Endpoint | None) -> Iterator[Observation]:
         """Ask one question: every server now, of those before the one that is known to answer."""
         if source == "now":
-            yield from self._view.ask([key])
+            yield from _patiently(lambda transport: self._view.ask([key], transport=transport))
         elif source == "before":
             old = self.case.move.old_servers if self.case.move else ()
-            for one in self._net.ask([Question(key, end) for end in ([server] if server else old)]):
-                yield replace(one, of=_of(source, key))
+            ends = [server] if server else old
+            told = _patiently(lambda transport: self._net.ask([Question(key, end, transport) for end in ends]))
+            yield from (replace(one, of=_of(source, key)) for one in told)
         elif first := next(iter(self._said.values()), None):
             yield Observation(_of(source, key), first.server, first.at, self._outside.answer(key))
+
+
+def _patiently(ask: Callable[[Transport], Iterable[Observation]]) -> Iterable[Observation]:
+    """Ask a few times more while a server answers with an error; its first answer that is none counts (fault 46)."""
+    seen = {one.server: one for one in ask("udp")}
+    for _ in range(_TRIES):
+        failed = {end for end, one in seen.items() if isinstance(one.got, Answer) and one.got.kind == "error"}
+        if not failed:
+            break
+        seen.update({one.server: one for one in ask("tcp") if one.server in failed})
+    return seen.values()
 
 
 def _serves(got: Answer | NoReply) -> bool:

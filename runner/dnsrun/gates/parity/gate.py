@@ -105,7 +105,7 @@ class _Judgement:
         not_checked = (*unchecked(self._seen), *(str(one.end) for one in self._hidden))
         if not judged:
             return Verdict("unknown", "no new name server could be asked", not_checked=not_checked)
-        failing, shared, softer = self._weighed(judged)
+        failing, shared, softer, outdated = self._weighed(judged)
         moved = self._old_side_moved(failing)
         brought, known = self._defects()
         dead = [one for one in judged if not serves_zone(one.soa)]
@@ -120,7 +120,7 @@ class _Judgement:
             *in_lines(moved, self._case.apex, self._labels, servers=len(self._old), since=True),
             *unsure,
         ]
-        warnings = self._warnings(judged, shared, softer, known)
+        warnings = (*self._warnings(judged, shared, softer, known), *self._outdated(outdated))
         evidence = tuple(one.seen for one in (*hard, *moved, *lost))[:_EVIDENCE]
         if proved or hard or brought or moved:
             not_yet = bool(hard) and not proved and not brought and not moved and all(map(self._is_late, hard))
@@ -149,22 +149,25 @@ class _Judgement:
                     heard.differences.append(Difference(one, one.of, state, wanted))
         return sorted(found.values(), key=lambda one: (one.end.name, one.end.is_v6, one.end.address))
 
-    def _weighed(self, judged: Iterable[_Heard]) -> tuple[list[Difference], list[Difference], list[Difference]]:
-        """Return what fails, what both sides share, and what only exists without holding anything."""
+    def _weighed(self, judged: Iterable[_Heard]) -> tuple[list[Difference], ...]:
+        """Return what fails, what both sides share, what only exists without holding anything, what is outdated."""
         failing: list[Difference] = []
         shared: list[Difference] = []
         softer: list[Difference] = []
+        outdated: list[Difference] = []
         for one in judged:
             full = {each.key.owner for each in one.differences if each.state == "extra"}
             for each in one.differences:
-                if each.state == "empty":
+                if self._sides.is_as_copied(each.seen):
+                    outdated.append(each)
+                elif each.state == "empty":
                     if each.key.owner not in full:
                         softer.append(each)
                 elif each.state not in {"silent", "broken"} and self._is_shared(each):
                     shared.append(each)
                 else:
                     failing.append(each)
-        return failing, shared, softer
+        return failing, shared, softer, outdated
 
     def _is_shared(self, difference: Difference) -> bool:
         """Tell whether every old server that answers gives the same answer, and the playbook wants no other."""
@@ -232,6 +235,11 @@ class _Judgement:
             *self._old_warnings(),
         ]
         return tuple(lines)
+
+    def _outdated(self, outdated: list[Difference]) -> list[str]:
+        """Say what was edited at the old side since it was copied: the switch copies that before anything else."""
+        lines = in_lines(outdated, self._case.apex, self._labels, servers=len(self._new))
+        return [f"edited at the old side since the copy, to be copied again before the switch: {one}" for one in lines]
 
     def _old_warnings(self) -> list[str]:
         """Say what is odd at the old side; after the switch this is where somebody edits the wrong zone."""

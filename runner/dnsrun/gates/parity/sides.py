@@ -35,6 +35,7 @@ class Sides:
         self._content = move.content
         self.new = Served(move.content)
         self.old = Served(_at_old(move.content, case.checkpoint), apex_ns=False)
+        self._copied = None if move.copied is None else Served(move.copied)
 
     def served(self, side: Side) -> Served:
         """Return what one side is to answer."""
@@ -61,6 +62,12 @@ class Sides:
         if found in {"extra", "empty"} and self._is_kept(one.of.owner):
             return "ok"
         return found
+
+    def is_as_copied(self, one: Observation) -> bool:
+        """Tell whether a new server answers what was copied, where something else has come to the old side since."""
+        if self._copied is None or not isinstance(one.of, RRsetKey):
+            return False
+        return state_of(one.of, self._copied.answer(one.of), one.got) == "ok"
 
     def _is_kept(self, owner: Name) -> bool:
         """Tell whether the playbook lets the new host hold a name of its own, itself or by a wildcard."""

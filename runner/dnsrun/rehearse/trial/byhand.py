@@ -24,6 +24,8 @@ from .played import PhasePlayed
 
 CALL_AFTER = timedelta(minutes=30)
 """From the first user who is failed to the call of the client."""
+SWITCHED_OFF_AFTER = timedelta(minutes=15)
+"""From the change of the records to the end of mail at the old server, as such instructions say."""
 _LOOK = timedelta(minutes=1)
 _CALM = timedelta(hours=1)
 
@@ -35,13 +37,15 @@ def switch_by_hand(play: Play) -> tuple[PhasePlayed, ...]:
     steps = [_type(play)]
     if play.setting.playbook.zone.to:
         steps.append(_switch(play))
+    elif ends := _services_to_end(play):
+        steps.append(_switch_off(play, ends))
     failed_at = _first_failure(play)
-    if failed_at is not None and play.setting.playbook.zone.to:
+    if failed_at is not None and len(steps) > 1:
         play.agenda.wait_until(failed_at + CALL_AFTER)
         put_back(play)
         steps[-1] = PhasePlayed(
             steps[-1].number, steps[-1].name, None, steps[-1].began, play.agenda.now(), "by hand",
-            "the client has called; the old name servers are put back", went_back_at=failed_at + CALL_AFTER,
+            f"the client has called; {_put_back_words(play)}", went_back_at=failed_at + CALL_AFTER,
             failed="the client has called",
         )  # fmt: skip
     return tuple(steps)
@@ -84,6 +88,25 @@ def _switch(play: Play) -> PhasePlayed:
     play.agenda.wait_until(began + timedelta(seconds=play.setting.delays.registrar_s))
     play.stage.delegate(target_delegation(play.setting.playbook, play.setting.delegation))
     return PhasePlayed(2, "switch the name servers", None, began, play.agenda.now(), "done", "done")
+
+
+def _services_to_end(play: Play) -> tuple[str, ...]:
+    """Return the hosts whose mail the playbook switches off."""
+    steps = (step for phase in play.setting.playbook.phases for step in phase.steps if step.kind == "mail-service")
+    return tuple(str(step.options["provider"]) for step in steps if step.options["state"] == "disabled")
+
+
+def _switch_off(play: Play, hosts: tuple[str, ...]) -> PhasePlayed:
+    began = play.agenda.now()
+    play.agenda.wait_until(began + SWITCHED_OFF_AFTER)
+    for host in hosts:
+        play.agenda.change(lambda host=host: play.services.switch(host, on=False))  # type: ignore[misc]
+    return PhasePlayed(2, "switch mail off at the old server", None, began, play.agenda.now(), "done", "done")
+
+
+def _put_back_words(play: Play) -> str:
+    what = "the old name servers are" if play.setting.playbook.zone.to else "the records are"
+    return f"{what} put back"
 
 
 def _first_failure(play: Play) -> datetime | None:

@@ -31,9 +31,11 @@ from dnsrun.ports.net import Net, View
 
 from .byhand import put_back
 from .drive import Play, Script
+from .mishaps import Mishap
 from .summary import Summary
 
 When = Literal["before", "after", "half-way"]
+WAYS = ("dnsrun", "by hand", "old zone deleted", "new zone deleted")
 ALLOWED = frozenset({"rolled-back", "refused", "paused"})
 
 
@@ -52,17 +54,33 @@ class Drill:
 
 @dataclass(frozen=True, slots=True)
 class Drilled:
-    """What came of a drill, and of the same failure with a rollback by hand (None: no user had been failed)."""
+    """What came of a drill, and of the same failure with a rollback by hand (None: no user had been failed).
+
+    Where the name servers had been switched also with an old zone that is deleted when the gate fails (`purged`), and
+    with a new zone that somebody deletes once all is rolled back (`deleted`).
+    """
 
     drill: Drill
     found: Summary
-    by_hand: Summary | None
+    by_hand: Summary | None = None
+    purged: Summary | None = None
+    deleted: Summary | None = None
 
     @property
     def is_allowed(self) -> bool:
-        """Tell whether the run ended as promised: nothing done, rolled back, or stopped for a person."""
+        """Tell whether the run ended as promised: nothing done, rolled back, or stopped for a person.
+
+        Nothing goes back to servers whose zone is gone.
+        """
         before = self.drill.when == "before" and self.found.honest_user_seconds
-        return self.found.played.outcome in ALLOWED and self.found.played.ending != "between" and not before
+        ended = [one.played for one in (self.found, self.purged, self.deleted) if one is not None]
+        return all(one.outcome in ALLOWED and one.ending != "between" for one in ended) and not before
+
+    @property
+    def ways(self) -> tuple[tuple[str, Summary], ...]:
+        """The drill and its variants that were played, each with a word for people."""
+        every = zip(WAYS, (self.found, self.by_hand, self.purged, self.deleted), strict=True)
+        return tuple((way, found) for way, found in every if found is not None)
 
 
 class Rounds:
@@ -100,25 +118,39 @@ def _when(event: Judging) -> When | None:
     return {"before": "before", "after": "after"}.get(event.move.when)  # type: ignore[return-value] # those two
 
 
-def script_of(drill: Drill, plain: Script, *, by_hand: bool) -> Script:
-    """Return the script that has this gate fail; `by_hand`: then a person goes back, not the engine."""
+def script_of(drill: Drill, plain: Script, *, by_hand: bool = False, also: Mishap | None = None) -> Script:
+    """Return the script that has this gate fail; `by_hand`: then a person goes back, not the engine.
+
+    `also` happens at the moment at which the gate begins to fail.
+    """
     return replace(
         plain,
-        gates=lambda play, gates: {kind: Failing(gate, drill, play) for kind, gate in gates.items()},
+        gates=lambda play, gates: {kind: Failing(gate, drill, play, also) for kind, gate in gates.items()},
         back_by_hand=put_back if by_hand else None,
     )
+
+
+def _purge_old(play: Play) -> None:
+    for name, host in play.stage.hosts.items():
+        if name != play.setting.playbook.zone.to:
+            host.purge()
+
+
+def _delete_new(play: Play) -> None:
+    play.stage.hosts[play.setting.playbook.zone.to or ""].purge()
 
 
 class Failing:
     """A gate kind, one gate of which fails from a moment on."""
 
-    def __init__(self, real: Gate, drill: Drill, play: Play) -> None:
+    def __init__(self, real: Gate, drill: Drill, play: Play, also: Mishap | None = None) -> None:
         self._real = real
         self._drill = drill
         self._play = play
+        self._also = also
         self._harm = False
         self._looks = 0
-        self._watched_since: datetime | None = None
+        self._half_at: datetime | None = None
 
     @property
     def kind(self) -> str:
@@ -136,6 +168,8 @@ class Failing:
         if self._is_meant(spec, case) and self._drill.when != "before" and not self._harm:
             self._harm = True
             _do_harm(self._play, spec)
+            if self._also:
+                self._also(self._play)
         return self._real.observe(spec, case, view, net)
 
     def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:
@@ -161,8 +195,10 @@ class Failing:
         ends, now = self._play.watch_ends, self._play.agenda.now()
         if ends is None:
             return self._harm
-        self._watched_since = self._watched_since or now
-        return now >= self._watched_since + (ends - self._watched_since) / 2
+        if self._half_at is None:
+            self._half_at = now + (ends - now) / 2
+            self._play.agenda.at(self._half_at, lambda: None)  # nobody rests beyond it
+        return now >= self._half_at
 
 
 def _do_harm(play: Play, spec: GateSpec) -> None:
@@ -203,13 +239,22 @@ def _subject(spec: GateSpec) -> Name | None:
 def drilled(
     drills: Iterable[Drill], play: Callable[[Callable[[Script], Script]], Summary], tell: Callable[[str], None]
 ) -> tuple[Drilled, ...]:
-    """Play every drill, and those that had written also with a rollback by hand."""
-    found = []
-    for drill in drills:
-        tell(f"drill: {drill}")
-        ours = play(lambda plain, drill=drill: script_of(drill, plain, by_hand=False))  # type: ignore[misc]
-        went_back = any(phase.went_back_at for phase in ours.played.phases)
-        counts = went_back and (ours.broken_user_seconds or drill.when == "half-way")
-        hand = play(lambda plain, drill=drill: script_of(drill, plain, by_hand=True)) if counts else None  # type: ignore[misc]
-        found.append(Drilled(drill, ours, hand))
-    return tuple(found)
+    """Play every drill, and those that had written also with a rollback by hand and with a zone that is deleted."""
+    return tuple(_drilled(drill, play, tell) for drill in drills)
+
+
+def _drilled(
+    drill: Drill, play: Callable[[Callable[[Script], Script]], Summary], tell: Callable[[str], None]
+) -> Drilled:
+    tell(f"drill: {drill}")
+    ours = play(lambda plain: script_of(drill, plain))
+    back = [phase for phase in ours.played.phases if phase.went_back_at]
+    if not back or not (ours.broken_user_seconds or drill.when == "half-way"):
+        return Drilled(drill, ours)
+    hand = play(lambda plain: script_of(drill, plain, by_hand=True))
+    if not back[-1].moved_servers:
+        return Drilled(drill, ours, hand)
+    tell(f"drill: {drill}, with one of the zones deleted")
+    purged = play(lambda plain: script_of(drill, plain, also=_purge_old))
+    deleted = play(lambda plain: replace(script_of(drill, plain), afterwards=_delete_new))
+    return Drilled(drill, ours, hand, purged, deleted)

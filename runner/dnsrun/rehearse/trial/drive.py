@@ -10,12 +10,13 @@ from pathlib import Path
 from dns.rdatatype import RdataType
 
 from dnsrun.engine.advance import Ended, NeedsPerson, advance
-from dnsrun.engine.progress import Event, GoingBack, Judging
+from dnsrun.engine.progress import AtParent, Event, GoingBack, Judging
 from dnsrun.engine.run import Ports, Run
 from dnsrun.engine.start import Prepared, begin, prepare, remember, resume
 from dnsrun.errors import DnsrunError
 from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
+from dnsrun.model.act import SetDelegation
 from dnsrun.model.content import is_content
 from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.plan import Hold
@@ -58,7 +59,7 @@ class Script:
 
     `arrange` is called before the first phase, with the play; it sets troubles in it. `gates` wraps the gates: drills
     have one fail. `instead` plays something in place of the phases. `back_by_hand` does what a person does in place of
-    a rollback, which is then not begun.
+    a rollback, which is then not begun. `afterwards` is called when the run is over, and users live on.
     """
 
     seed: int = 1
@@ -67,6 +68,7 @@ class Script:
     gates: Callable[[Play, Mapping[str, Gate]], Mapping[str, Gate]] | None = None
     instead: Callable[[Play], tuple[PhasePlayed, ...]] | None = None
     back_by_hand: Callable[[Play], None] | None = None
+    afterwards: Callable[[Play], None] | None = None
 
 
 class StoppedError(Exception):
@@ -86,18 +88,20 @@ class Play:
         self.population = Population(setting, wants_of(setting), self.services, script.kinds, seed=script.seed)
         self.listeners: list[Callable[[datetime, Event], None]] = []
         self.phase: Phase | None = None
+        self.seed = script.seed
         self._script = script
         self._cast = cast
         self._folder = folder
         self._playbook = without_programs(setting.playbook)
         played = {
-            kind: StillGate(gate, lambda: self.agenda.version)
+            kind: StillGate(gate, self._version)
             for kind, gate in rehearsed(gates, self.street.trusted, self.agenda).items()
         }
         self._gates = script.gates(self, played) if script.gates else played
         self._went_back: tuple[datetime, str] | None = None
         self.foreign: list[Change] = []
         self._asked: list[str] = []
+        self._incidents: dict[str, None] = {}
         self._doubted_at = setting.start
         self.run: Run
 
@@ -112,6 +116,8 @@ class Play:
             if self._script.arrange:
                 self._script.arrange(self)
             phases = self._script.instead(self) if self._script.instead else self._phases()
+            if self._script.afterwards:
+                self._script.afterwards(self)
             self._live_on(recovering=not phases or phases[-1].outcome != "done")
             return self._result(phases)
 
@@ -142,11 +148,16 @@ class Play:
         run.catch_up()
         return run
 
+    def _version(self) -> int:
+        return self.stage.version()
+
     def _listen(self, at: datetime, event: Event) -> None:
         for listener in self.listeners:
             listener(at, event)
         if isinstance(event, Judging) and event.verdict.outcome != "pass":
             self._doubted_at = at
+        for incident in _incidents(event):
+            self._incidents.setdefault(incident)
         if isinstance(event, GoingBack) and self._went_back is None:
             self._went_back = (at, event.because)
             if self._script.back_by_hand:
@@ -192,6 +203,7 @@ class Play:
             went_back_at=self._rollback()[0],
             failed=self._rollback()[1],
             hazards=tuple(hazards),
+            moved_servers=any(isinstance(act, SetDelegation) and act.moves_servers for act in plan.acts),
         )
 
     def _rollback(self) -> tuple[datetime | None, str]:
@@ -360,6 +372,7 @@ class Play:
             not_rehearsed=left_out(self.setting.playbook),
             served_new_at=tuple(self.population.served_new_at.items()),
             asked=tuple(self._asked),
+            incidents=tuple(self._incidents),
         )
 
     def _ending(self) -> tuple[Ending, tuple[str, ...]]:
@@ -377,6 +390,15 @@ class Play:
                 return name, ()
             nearest = left if nearest is None or len(left) < len(nearest) else nearest
         return "between", nearest or ()
+
+
+def _incidents(event: Event) -> list[str]:
+    """Return what a person must hear of though the run goes on: a strange delegation, an old side that is gone."""
+    if isinstance(event, AtParent) and event.handover.state == "wrong":
+        return [str(event.handover)]
+    if not (isinstance(event, Judging) and event.gate.kind == "parity" and isinstance(event.move, Hold)):
+        return []
+    return [warning for warning in event.verdict.warnings if warning.startswith("old side: ")]
 
 
 def _differing(content: ZoneSnapshot, goal: ZoneSnapshot) -> list[RRsetKey]:

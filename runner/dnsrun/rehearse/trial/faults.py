@@ -1,41 +1,52 @@
 """Faults of the matrix that can be played: what goes wrong, what may come of it, and what did.
 
 The numbers are those of the fault matrix. `allowed` are the endings that the promises allow: the target, the
-checkpoint, or a stop for a person (HOLD) in which nothing that users get is broken.
+checkpoint, or a stop for a person (HOLD) in which nothing that users get is broken. Where the fault itself breaks
+something, at a place that the run does not rule, only that is excused, and what users met is told all the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
-from dns.rdatatype import RdataType
-
-from dnsrun.model.rrset import Change, from_texts
-
+from . import mishaps
 from .drive import Play, Script
-from .summary import Summary
+from .mishaps import Gates, Mishap
+from .stage import PLACEHOLDER
+from .summary import Span, Summary
 
 HELD = frozenset({"refused", "paused", "waiting"})
-_TEN_MINUTES_S = 600
-_DAY_S = 86_400
-_HALF_AN_HOUR = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What a fault breaks by itself: a sentence for people, and whether a broken time is nothing but that.
+
+    `told`: words that the run must have said of it.
+    """
+
+    words: str
+    is_all: Callable[[Span], bool]
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A fault: its name, what it is in a sentence, its number in the matrix, how it is arranged.
 
-    `needs` tells whether it can happen to a playbook at all. `may_hold`: a stop for a person is allowed, too.
+    `needs` tells whether it can happen to a playbook at all. `may_hold`: a stop for a person is allowed, too. `gates`
+    wraps the gates, where one of them is to fail. `harm`: what it breaks that no run can help.
     """
 
     name: str
     words: str
     number: int
-    arrange: Callable[[Play], None]
+    arrange: Mishap
     needs: Callable[[Play], bool]
     may_hold: bool = True
+    gates: Gates | None = None
+    harm: Harm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +58,28 @@ class Faulted:
 
     @property
     def is_allowed(self) -> bool:
-        """Tell whether the ending is one of those promised, and no user behind an honest cache was failed."""
+        """Tell whether the ending is one of those promised, and no user behind an honest cache was failed by it."""
         if self.found is None:
             return True
         played = self.found.played
         held = played.outcome in HELD and self.fault.may_hold
         ended = played.outcome in {"done", "nothing"} and played.ending == "target"
         back = played.outcome == "rolled-back" and played.ending != "between"
-        return (ended or back or held) and not self.found.honest_user_seconds
+        return (ended or back or held) and self._is_told and self.harm_s == self.found.honest_user_seconds
+
+    @property
+    def harm_s(self) -> int:
+        """Seconds in which users behind honest caches were failed by nothing but the fault itself, all added up."""
+        if self.found is None or self.fault.harm is None:
+            return 0
+        return sum(span.user_seconds for span in self.found.spans if span.honest and self.fault.harm.is_all(span))
+
+    @property
+    def _is_told(self) -> bool:
+        if self.found is None or self.fault.harm is None or not self.harm_s:
+            return True
+        played = self.found.played
+        return any(self.fault.harm.told in text for text in (*played.incidents, played.phases[-1].because))
 
     @property
     def outcome(self) -> str:
@@ -69,132 +94,175 @@ class Faulted:
         return "CAP" if played.outcome == "rolled-back" else "TGT" if played.ending == "target" else "?"
 
 
-def _moves(play: Play) -> bool:
-    return play.setting.playbook.zone.to is not None
+_PLACEHOLDER = Harm(
+    "whoever learned the placeholder is failed until its TTL runs out: the registry's doing, told as an incident",
+    lambda span: all(by == (PLACEHOLDER,) for _, by in span.causes),
+    told="neither the old nor the new name servers",
+)
+_PURGED = Harm(
+    "whoever still asks the old name servers is failed until the delegation's TTL runs out: the old host's doing",
+    lambda span: all(cause == "no server answers" for cause, _ in span.causes),
+    told="does not serve the zone",
+)
 
-
-def _by_hand(play: Play) -> bool:
-    return any(one.capabilities.needs_person for one in play.run.ports.providers.values())
-
-
-def _writes(play: Play) -> bool:
-    hosts = (play.run.ports.providers[name].capabilities for name in play.stage.hosts)
-    return any(one.writes and not one.needs_person for one in hosts)
-
-
-def _has_secondary(play: Play) -> bool:
-    return any(len(host.servers) > 1 for host in play.stage.hosts.values())
-
-
-def _always(play: Play) -> bool:  # noqa: ARG001 - every playbook
-    return True
-
-
-def _stale(play: Play) -> None:
-    hosts = [host for host in play.stage.hosts.values() if len(host.servers) > 1]
-    play.troubles.stale.add(hosts[0].servers[-1])
-
-
-def _stale_for_a_while(play: Play) -> None:
-    _stale(play)
-    host = next(host for host in play.stage.hosts.values() if host.servers[-1] in play.troubles.stale)
-
-    def recover() -> None:
-        play.troubles.stale.clear()
-        host.catch_up()
-
-    play.agenda.later(_TEN_MINUTES_S, recover)
-
-
-def _empty(play: Play) -> None:
-    host = play.stage.hosts[play.setting.playbook.zone.to or ""]
-    play.troubles.empty.add(host.servers[-1])
-
-
-def _floor(play: Play) -> None:
-    play.troubles.floor_s = _TEN_MINUTES_S
-
-
-def _pending(play: Play) -> None:
-    play.troubles.pending_s = _DAY_S // 2
-
-
-def _forgotten(play: Play) -> None:
-    play.troubles.forgets = True
-
-
-def _mistyped(play: Play) -> None:
-    play.troubles.mistypes = True
-
-
-def _late(play: Play) -> None:
-    play.troubles.late_s = _DAY_S * 3 // 4
-
-
-def _half(play: Play) -> None:
-    play.troubles.halves = 1
-
-
-def _busy(play: Play) -> None:
-    play.troubles.refusals = 3
-
-
-def _busy_for_long(play: Play) -> None:
-    play.troubles.refusals = _HALF_AN_HOUR
-
-
-def _colleague(play: Play) -> None:
-    """Have somebody change a record that the playbook does not speak of, at the old host, in the first night."""
-    host = play.stage.hosts[play.setting.playbook.zone.provider]
-    spoken = {key for spec in play.setting.playbook.records for key in spec.rrset_keys()}
-    asked = {(want.name, want.rdtype) for want in play.population.wants}
-
-    def edit() -> None:
-        for key, held in sorted(host.content.rrsets.items(), key=lambda pair: pair[0].order()):
-            if key.rdtype == RdataType.A and key not in spoken and (key.owner, key.rdtype) not in asked:
-                change = Change(key, held, from_texts(key, held.ttl_s, [play.setting.spare[0]]))
-                play.foreign.append(change)
-                host.write([change])
-                return
-
-    play.agenda.later(timedelta(hours=12).total_seconds(), edit)
-
-
-def _killed(number: int) -> Callable[[Play], None]:
-    def arrange(play: Play) -> None:
-        play.troubles.kill_at = number
-
-    return arrange
+_WRITTEN = Harm(
+    "users get what the host wrote until a person decides: nothing that may be somebody else's edit is overwritten",
+    lambda span: all(cause == "other data" for cause, _ in span.causes),
+    told="set by somebody else",
+)
 
 
 def faults() -> Mapping[str, Fault]:
     """Return the faults by name, in the order of the matrix."""
-    known = (
-        *(
-            Fault(
-                f"kill-{number}",
-                f"the process is killed straight after call {number}",
-                3,
-                _killed(number),
-                _always,
-                may_hold=False,
-            )
-            for number in range(1, 7)
-        ),
-        Fault("busy", "the host answers three calls with 429 Too Many Requests", 21, _busy, _always, may_hold=False),
-        Fault("busy-for-long", "the host answers 429 for half an hour", 22, _busy_for_long, _always),
-        Fault("half-batch", "the host breaks off in the middle of its first batch", 27, _half, _writes, may_hold=False),
-        Fault("ttl-floor", "the host serves no TTL below ten minutes", 32, _floor, _always),
-        Fault("stale-for-a-while", "a name server follows ten minutes late", 39, _stale_for_a_while, _has_secondary),
-        Fault("stale-secondary", "a name server never follows", 40, _stale, _has_secondary),
-        Fault("empty-twin", "a new name server has an empty zone", 41, _empty, _moves),
-        Fault("registrar-pending", "the registrar takes half a day longer", 51, _pending, _moves),
-        Fault("colleague", "somebody edits another record in the first night", 55, _colleague, _always),
-        Fault("forgotten-step", "nobody does what is to be done by hand", 0, _forgotten, _by_hand),
-        Fault("late-step", "whoever works by hand takes 18 hours longer", 0, _late, _by_hand),
-        Fault("wrong-step", "whoever types by hand leaves out a line", 0, _mistyped, _by_hand),
+    return {
+        fault.name: fault for fault in (*_of_calls(), *_of_servers(), *_of_the_way_back(), *_of_others(), *_by_hand())
+    }
+
+
+def _of_calls() -> tuple[Fault, ...]:
+    """Return what goes wrong between the run and a host."""
+    always, writes = mishaps.always, mishaps.writes
+    kills = (
+        Fault(
+            f"kill-{number}",
+            f"the process is killed straight after call {number}",
+            3,
+            mishaps.killed(number),
+            always,
+            may_hold=False,
+        )
+        for number in range(1, 7)
     )
-    return {fault.name: fault for fault in known}
+    return (
+        *kills,
+        Fault(
+            "busy", "the host answers three calls with 429 Too Many Requests", 21, mishaps.busy, always, may_hold=False
+        ),
+        Fault("busy-for-long", "the host answers 429 for half an hour", 22, mishaps.busy_for_long, always),
+        Fault("error-once", "the host answers one call with 500", 23, mishaps.broken_once, always, may_hold=False),
+        Fault(
+            "lost-answer",
+            "the host writes new data and gives no answer",
+            25,
+            mishaps.doubtful("at once"),
+            writes,
+            may_hold=False,
+        ),
+        Fault(
+            "late-effect",
+            "the host gives no answer and writes 90 s later",
+            26,
+            mishaps.doubtful("later"),
+            writes,
+            may_hold=False,
+        ),
+        Fault(
+            "half-batch",
+            "the host breaks off in the middle of its first batch",
+            27,
+            mishaps.half,
+            writes,
+            may_hold=False,
+        ),
+        Fault("ttl-floor", "the host serves no TTL below ten minutes", 32, mishaps.floor, always),
+        Fault("lying", "the host says that it wrote new data, and did not", 36, mishaps.lying("nothing"), writes),
+        Fault(
+            "lying-data",
+            "the host writes another address, and says done",
+            36,
+            mishaps.lying("something else"),
+            writes,
+            harm=_WRITTEN,
+        ),
+        Fault("expired-token", "the token expires after the first call", 37, mishaps.expired, writes),
+    )
+
+
+def _of_servers() -> tuple[Fault, ...]:
+    """Return what goes wrong at servers that are asked."""
+    moves, more = mishaps.moves, mishaps.has_secondary
+    return (
+        Fault("stale-for-a-while", "a name server follows ten minutes late", 39, mishaps.stale_for_a_while, more),
+        Fault("stale-secondary", "a name server never follows", 40, mishaps.stale, more),
+        Fault("empty-twin", "a new name server has an empty zone", 41, mishaps.empty, moves),
+        Fault("lame", "a new name server does not know the zone", 45, mishaps.lame, moves),
+        Fault("servfail", "a name server fails every fifth question", 46, mishaps.flapping, more, may_hold=False),
+        Fault(
+            "web-blips",
+            "every fifth look at the web site fails",
+            47,
+            mishaps.nothing,
+            mishaps.fetches_pages,
+            may_hold=False,
+            gates=mishaps.blips,
+        ),
+    )
+
+
+def _of_the_way_back() -> tuple[Fault, ...]:
+    """Return what goes wrong while a rollback is under way: a gate says no after the last write that users see."""
+    return (
+        Fault(
+            "back-fails",
+            "a gate fails, and the way back meets 500 three times",
+            50,
+            mishaps.nothing,
+            mishaps.always,
+            gates=mishaps.says_no(mishaps.broken),
+        ),
+        Fault(
+            "back-pending",
+            "a gate fails, and the registrar takes half a day longer",
+            51,
+            mishaps.nothing,
+            mishaps.moves,
+            gates=mishaps.says_no(mishaps.pending),
+        ),
+        Fault(
+            "back-edited",
+            "a gate fails, and a colleague has edited a record",
+            56,
+            mishaps.nothing,
+            mishaps.always,
+            gates=mishaps.says_no(mishaps.edit),
+        ),
+    )
+
+
+def _of_others() -> tuple[Fault, ...]:
+    """Return what registrars, registries, old hosts and colleagues do."""
+    moves = mishaps.moves
+    return (
+        Fault("registrar-pending", "the registrar takes half a day longer", 51, mishaps.pending, moves),
+        Fault(
+            "registrar-rejects",
+            "the registry turns the new name servers down",
+            52,
+            mishaps.rejected,
+            mishaps.moves_by_itself,
+        ),
+        Fault("registrar-lock", "the domain is locked in the first night", 53, mishaps.locked, mishaps.moves_by_itself),
+        Fault(
+            "placeholder",
+            "the registry shows a placeholder for five minutes",
+            54,
+            mishaps.placeholder,
+            moves,
+            harm=_PLACEHOLDER,
+        ),
+        Fault("colleague", "somebody edits another record in the first night", 55, mishaps.colleague, mishaps.always),
+        Fault("purged", "the old host deletes the zone at the switch", 62, mishaps.purged, moves, harm=_PURGED),
+    )
+
+
+def _by_hand() -> tuple[Fault, ...]:
+    """Return what people do."""
+    hand = mishaps.by_hand
+    return (
+        Fault("forgotten-step", "nobody does what is to be done by hand", 0, mishaps.forgotten, hand),
+        Fault("late-step", "whoever works by hand takes 18 hours longer", 0, mishaps.late, hand),
+        Fault("wrong-step", "whoever types by hand leaves out a line", 0, mishaps.mistyped, hand),
+    )
 
 
 class ImpossibleError(Exception):
@@ -210,6 +278,6 @@ def faulted(fault: Fault, play: Callable[[Callable[[Script], Script]], Summary])
         fault.arrange(one)
 
     try:
-        return Faulted(fault, play(lambda plain: replace(plain, arrange=arrange)))
+        return Faulted(fault, play(lambda plain: replace(plain, arrange=arrange, gates=fault.gates)))
     except ImpossibleError:
         return Faulted(fault, None)

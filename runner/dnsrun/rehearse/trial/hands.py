@@ -6,16 +6,16 @@ or by a person who is asked and takes their time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import NoReturn, cast
 
 from dns.name import Name
 from dns.rdatatype import RdataType
 
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
-from dnsrun.model.rrset import Change
+from dnsrun.model.rrset import Change, from_texts
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.ports.provider import (
     Capabilities,
@@ -35,6 +35,7 @@ from .stage import PlayedHost, Stage
 from .troubles import KilledError
 
 _AGAIN_AFTER_S = 60
+_EVENTUALLY_S = 90
 _MISTYPED = (RdataType.A, RdataType.CNAME, RdataType.MX, RdataType.TXT)
 
 
@@ -96,13 +97,29 @@ class Writer:
         return receipt
 
     def _write(self, host: PlayedHost, changes: tuple[Change, ...]) -> None:
-        """Write all of it, or half of it where the host is to break off (fault 27)."""
+        """Write all of it; what the host makes of it where it lies or falls silent (faults 23 to 27, 36)."""
         troubles = self._stage.troubles
+        if any(not change.ttl_only for change in changes):
+            lies, doubts = troubles.lies, troubles.doubts
+            troubles.lies, troubles.doubts = "", ""
+            if lies:
+                host.write(_other(changes, self._stage.setting.spare[2]) if lies == "something else" else ())
+                return
+            if doubts:
+                self._leave_in_doubt(host, changes, doubts)
         if troubles.halves and len(changes) > 1:
             troubles.halves -= 1
             host.write(changes[: len(changes) // 2])
             raise OutsideError("broke off in the middle", retryable=True, certainty="in-doubt")
         host.write(changes)
+
+    def _leave_in_doubt(self, host: PlayedHost, changes: tuple[Change, ...], doubts: str) -> NoReturn:
+        """Write at once, later or never, and give no answer."""
+        if doubts == "at once":
+            host.write(changes)
+        elif doubts == "later":
+            self._stage.agenda.later(_EVENTUALLY_S, lambda: host.write(changes))
+        raise OutsideError("no answer within 30 s", retryable=True, certainty="in-doubt")
 
     def refresh(self, apex: Name, servers: tuple[Endpoint, ...] = ()) -> Receipt:
         """Have the host copy the zone from its primary."""
@@ -148,6 +165,7 @@ class Registry:
         self._stage = stage
         self._newest = 0
         self._shown = 0
+        self._rejected = -1
         self._ordered: Delegation | None = None
 
     @property
@@ -157,6 +175,8 @@ class Registry:
 
     def read_delegation(self, domain: Name) -> Delegation | None:  # noqa: ARG002 - one domain is played
         """Return what the parent serves, None where only a person sees it."""
+        if self._stage.troubles.locked:
+            raise OutsideError("locked: clientUpdateProhibited", retryable=False, certainty="not-applied")
         return None if self.capabilities.needs_person else self._stage.delegation
 
     def replace_delegation(self, domain: Name, *, before: Delegation, after: Delegation) -> Receipt:
@@ -176,10 +196,21 @@ class Registry:
                 stage.delegate(after)
                 self._shown = number
 
+        def come() -> None:
+            troubles, between_s = stage.troubles, stage.troubles.placeholder_s
+            if number == self._newest and troubles.rejects:
+                troubles.rejects, self._rejected, self._ordered = False, number, None
+            elif number == self._newest and between_s:
+                troubles.placeholder_s = 0
+                stage.park()
+                stage.agenda.later(between_s, show)
+            else:
+                show()
+
         if self.capabilities.needs_person:
-            _by_hand(stage, lambda: stage.agenda.later(delay_s, show))
+            _by_hand(stage, lambda: stage.agenda.later(delay_s, come))
         else:
-            stage.agenda.later(delay_s, show)
+            stage.agenda.later(delay_s, come)
             _killed(stage)
         return self._taken(domain, before, after)
 
@@ -189,7 +220,9 @@ class Registry:
         return Receipt(operation=f"order {self._newest}")
 
     def poll(self, operation: str) -> Pending | Settled | Rejected:  # noqa: ARG002 - the newest order counts
-        """Say whether the newest order shows."""
+        """Say whether the newest order shows, or was turned down by the registry."""
+        if self._rejected == self._newest:
+            return Rejected("the registry's check of the name servers failed")
         return Settled() if self._shown == self._newest else Pending("in progress at the registry")
 
 
@@ -199,9 +232,14 @@ def _by_hand(stage: Stage, what: Callable[[], None]) -> None:
 
 
 def _interfere(stage: Stage) -> None:
-    """Refuse the call where the host is to be busy (faults 21, 22)."""
+    """Refuse the call where the host is to be busy (21, 22), broken (23, 50), or the token to have expired (37)."""
     troubles = stage.troubles
     troubles.calls += 1
+    if 0 < troubles.denied_from <= troubles.calls:
+        raise OutsideError("401 Unauthorized: the token has expired", retryable=False, certainty="not-applied")
+    if troubles.errors > 0:
+        troubles.errors -= 1
+        raise OutsideError("500 Internal Server Error", retryable=True, certainty="not-applied")
     if troubles.refusals > 0:
         troubles.refusals -= 1
         message = "429 Too Many Requests"
@@ -212,6 +250,16 @@ def _killed(stage: Stage) -> None:
     """End the process straight after a call (fault 3)."""
     if stage.troubles.calls == stage.troubles.kill_at:
         raise KilledError
+
+
+def _other(changes: tuple[Change, ...], address: str) -> Iterator[Change]:
+    """Yield the changes with another address in place of the first."""
+    first = next((change for change in changes if change.after and change.key.rdtype == RdataType.A), None)
+    for change in changes:
+        if change is first and change.after:
+            yield replace(change, after=from_texts(change.key, change.after.ttl_s, [address]))
+        else:
+            yield change
 
 
 def _mistyped(changes: tuple[Change, ...]) -> tuple[Change, ...]:

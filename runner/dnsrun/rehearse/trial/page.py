@@ -74,6 +74,7 @@ def _body(found: Summary) -> Iterator[str]:
     yield f"<h1>Rehearsal of {_text(played.domain)}</h1>"
     yield f'<p class="soft">{full_time(played.began)}, {lasted}; played on one machine, nothing real was touched.</p>'
     yield _verdict(found)
+    yield from (f'<p class="bad">INCIDENT: {_text(incident)}</p>' for incident in played.incidents)
     yield "<h2>Phases</h2>"
     yield _phase_bar(played.phases, axis)
     yield f'<div class="ends"><span>{full_time(played.began)}</span><span>{full_time(played.ended)}</span></div>'

@@ -18,6 +18,7 @@ class PhasePlayed:
 
     `outcome` is the engine's word, `nothing` for a phase without work, `waiting` where a person never acted.
     `went_back_at`: when the rollback began; `failed`: the sentence that began it.
+    `moved_servers`: the phase has the parent delegate to other name servers.
     """
 
     number: int
@@ -31,6 +32,7 @@ class PhasePlayed:
     went_back_at: datetime | None = None
     failed: str = ""
     hazards: tuple[str, ...] = ()
+    moved_servers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Played:
     """A whole trial. `ending`: what the zone's servers hold at the end; `left_over`: RRsets that are neither.
 
     `served_new_at`: since when every server of the delegation gave the new data of a name. `asked` is what a person was
-    told to do.
+    told to do. `incidents`: what nobody planned and the run told, in words.
     """
 
     domain: str
@@ -69,6 +71,7 @@ class Played:
     not_rehearsed: tuple[str, ...]
     served_new_at: tuple[tuple[Want, datetime], ...] = ()
     asked: tuple[str, ...] = ()
+    incidents: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> str:

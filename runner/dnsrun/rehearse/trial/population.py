@@ -79,6 +79,7 @@ class Cache:
         self.now = begins
         self.last_server = ""
         self._roots = roots
+        self._send: Send | None = None
         self._resolver: CachingResolver | None = None
         self._wakes: list[datetime] = []
         self._way_ends: datetime | None = None
@@ -94,7 +95,17 @@ class Cache:
                 self._note_failure()
             return answer
 
-        self._resolver = CachingResolver(self._roots, listening, lambda: self.now, self.kind, seed=self.number)
+        self._send = listening
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Forget everything, as a resolver that was started again; its users ask at once."""
+        assert self._send is not None  # noqa: S101 - opened before
+        if self._resolver is not None:
+            for asker in self.askers:
+                asker.due, asker.steady = self.now, False
+        self._way_ends = None
+        self._resolver = CachingResolver(self._roots, self._send, lambda: self.now, self.kind, seed=self.number)
 
     def live_until(self, when: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
         """Let the users ask everything that is due before `when` (UTC)."""
@@ -151,9 +162,9 @@ class Cache:
         resolver, now = self._known(), max(self.now, at)
         self.now, self.last_server = at, ""
         answer = resolver.resolve(asker.want.name, asker.want.rdtype)
-        if answer.rcode == dns.rcode.SERVFAIL or answer.is_stale:
-            self._note_failure()
-        period = max(_LEAST_PAUSE, timedelta(seconds=answer.remaining_ttl_s))
+        # What came to nothing is not tried again before that is forgotten, however often users ask.
+        pause_s = self.kind.failure_s if answer.rcode == dns.rcode.SERVFAIL else answer.remaining_ttl_s
+        period = max(_LEAST_PAUSE, timedelta(seconds=pause_s))
         before = asker.answer
         asker.steady = before is not None and period == asker.period and before.rrset == answer.rrset
         asker.period, asker.answer, asker.due = period, answer, at + period

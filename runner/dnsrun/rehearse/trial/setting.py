@@ -78,7 +78,10 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The stage before the play. `target` is the zone once everything is done; `assumed` says what was made up."""
+    """The stage before the play. `target` is the zone once everything is done; `assumed` says what was made up.
+
+    `spare`: addresses of the root server, the parent's, and of a server that nobody planned (fault 54).
+    """
 
     playbook: Playbook
     zone: ZoneSnapshot
@@ -89,7 +92,7 @@ class Setting:
     files: Mapping[str, str]
     start: datetime
     delays: Delays
-    spare: tuple[str, ...]
+    spare: tuple[str, str, str]
     assumed: tuple[str, ...] = ()
 
     @property
@@ -140,7 +143,7 @@ def set_scene(playbook: Playbook, captured: Captured, start: datetime, wishes: W
         files={name: _as_file(name, zone) for name in captured.files},
         start=start,
         delays=wishes.delays,
-        spare=(next(pool), next(pool)),
+        spare=(next(pool), next(pool), next(pool)),
         assumed=tuple(assumed),
     )
 

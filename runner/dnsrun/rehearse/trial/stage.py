@@ -10,6 +10,7 @@ from typing import Self
 
 import dns.name
 from dns.name import Name
+from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
 from dnsrun.dnsio.walk import Roots
@@ -18,6 +19,7 @@ from dnsrun.model.rrset import Change, RRset, RRsetKey, rdata_from_text
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.rehearse.authority import Authority
 from dnsrun.rehearse.lab import Place
+from dnsrun.rehearse.responses import Faults
 
 from .agenda import Agenda
 from .setting import Outside, Setting, soa_of
@@ -26,7 +28,9 @@ from .troubles import Troubles
 from .truth import Version, version_of
 
 _DAY_S = 86_400
+_PARKED_S = 14_400
 _ROOT_NAME = "a.root."
+PLACEHOLDER = "the placeholder"
 _UPSTREAM = f"{_DAY_S} SOA a.root. hostmaster.root. 1 1800 900 604800 900"
 
 
@@ -45,6 +49,7 @@ class PlayedHost:
         self._newest = version_of(content)
         self._held: dict[Name, Version] = {}
         self._stage = stage
+        self._purged = False
         for server in servers:
             self._load(server, self._newest)
 
@@ -68,6 +73,17 @@ class PlayedHost:
         for server in self.servers[1:]:
             self._catch_up(server)
 
+    def purge(self) -> None:
+        """Delete the zone, for good: the servers refuse from now on, and nothing that is written here shows."""
+
+        def begin() -> None:
+            for server, authority in self.authorities.items():
+                self._held[server] = _bare_version(self._held[server])
+                authority.faults = Faults(rcode=Rcode.REFUSED)
+
+        self._purged = True
+        self._stage.agenda.change(begin)
+
     def holds(self, server: Name) -> Version:
         """Return what one server serves."""
         return self._held[server]
@@ -87,8 +103,10 @@ class PlayedHost:
             self._stage.agenda.change(lambda: self._load(server, self._newest))
 
     def _load(self, server: Name, version: Version) -> None:
+        if self._purged:
+            return
         if server in self._stage.troubles.empty:
-            version = version_of(replace(version.snapshot, rrsets=_bare(version.snapshot)))
+            version = _bare_version(version)
         self.authorities[server].put_zone(version.content)
         self._held[server] = version
 
@@ -112,9 +130,10 @@ class Stage:
         self.parent = Authority({setting.parent: self._parent_text(setting.delegation)})
         self.root = Authority({dns.name.root: self._root_text()})
         self._stack = ExitStack()
+        self._looks = 0
 
     def __enter__(self) -> Self:
-        root, parent = self.setting.spare
+        root, parent, _ = self.setting.spare
         self._play(self.root, (root,))
         self._play(self.parent, (parent,))
         for host in self.hosts.values():
@@ -128,13 +147,25 @@ class Stage:
         self._stack.close()
 
     @property
+    def is_parked(self) -> bool:
+        """Tell whether the parent delegates to the placeholder."""
+        return any(self.setting.spare[2] in addresses for addresses in self.delegation.glue.values())
+
+    @property
     def roots(self) -> Roots:
         """Where iteration starts."""
         return Roots.of({_ROOT_NAME: [self.setting.spare[0]]})
 
     def net(self) -> StillNet:
         """Return a new way to the places of this stage."""
-        return StillNet(self.places, self.agenda, lambda: self.agenda.version, self.beyond)
+        return StillNet(self.places, self.agenda, self.version, self.beyond)
+
+    def version(self) -> int:
+        """Count the changes of the world; while a server flaps, no answer is sure to be like the one before."""
+        if not self.troubles.flaps:
+            return self.agenda.version
+        self._looks -= 1
+        return self._looks
 
     def also_at(self, authority: Authority, endpoints: Iterable[Endpoint]) -> None:
         """Play a server at more places: where the playbook says that it is written."""
@@ -145,6 +176,17 @@ class Stage:
         """Have the parent serve a delegation now; its TTL stays the parent's."""
         self.delegation = replace(delegation, ttl_s=self.setting.delegation.ttl_s)
         self.agenda.change(lambda: self.parent.set_zone(self.setting.parent, self._parent_text(self.delegation)))
+
+    def park(self) -> None:
+        """Have the parent delegate to a server that nobody planned; it serves a parking page (incident 6)."""
+        apex, address = self.setting.apex, self.setting.spare[2]
+        server = Name((b"ns", b"parked", *self.setting.parent.labels))
+        if (address, 53) not in self.places:
+            lines = [f"@ SOA {server} hostmaster.{server} 1 14400 3600 1209600 3600", f"@ NS {server}"]
+            lines += [f"{name} A {address}" for name in ("@", "*")]
+            text = "\n".join([f"$ORIGIN {apex}", f"$TTL {_PARKED_S}", *lines])
+            self._play(Authority({apex: f"{text}\n"}), (address,))
+        self.delegate(Delegation(frozenset({server}), {server: (address,)}, frozenset(), 0))
 
     def asked_contents(self) -> tuple[Version, ...]:
         """Return what each server holds that the parent delegates to."""
@@ -157,14 +199,14 @@ class Stage:
 
     def server_names(self) -> Mapping[str, str]:
         """Return the name of each name server by its address, for people."""
-        root, parent = self.setting.spare
+        root, parent, parked = self.setting.spare
         named = {
             address: server.to_text(omit_final_dot=True)
             for host in self.hosts.values()
             for server in host.servers
             for address in self.setting.addresses(server)
         }
-        return {root: "the root", parent: "the parent", **named}
+        return {root: "the root", parent: "the parent", parked: PLACEHOLDER, **named}
 
     def _play(self, authority: Authority, addresses: Iterable[str]) -> None:
         self._stack.enter_context(authority)
@@ -240,6 +282,10 @@ def _begun(setting: Setting, provider: str) -> ZoneSnapshot:
     held = {key: setting.zone.rrsets[key] for key in (soa, ns)}
     own = RRset(ns, held[ns].ttl_s, frozenset(rdata_from_text(RdataType.NS, name.to_text()) for name in names))
     return replace(setting.zone, rrsets={soa: held[soa], ns: own}, source="a new zone")
+
+
+def _bare_version(version: Version) -> Version:
+    return version_of(replace(version.snapshot, rrsets=_bare(version.snapshot)))
 
 
 def _bare(zone: ZoneSnapshot) -> Mapping[RRsetKey, RRset]:

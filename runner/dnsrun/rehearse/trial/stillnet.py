@@ -49,7 +49,7 @@ class StillNet(MappedNet):
             for seen in super().ask(new, limit=limit):
                 self._observed[by_place[seen.of, seen.server]] = seen  # type: ignore[index] # keys were asked for
         now = self._clock.now()
-        yield from (replace(self._observed[one], at=now) for one in asked)
+        yield from [replace(self._observed[one], at=now) for one in asked]
 
     def exchange(
         self, server: Endpoint, message: Message, *, timeout_s: float = 10.0, transport: Transport = "tcp"

@@ -241,6 +241,7 @@ def as_data(found: Summary) -> dict[str, Any]:
         "broken_user_seconds": found.broken_user_seconds,
         "broken_user_seconds_by_cache": dict(found.broken_by_kind()),
         "worst_for_a_user_s": found.worst_s,
+        "incidents": list(played.incidents),
         "by_hand": list(played.asked),
         "assumed": list(played.assumed),
         "not_rehearsed": list(played.not_rehearsed),

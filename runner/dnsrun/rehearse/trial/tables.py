@@ -7,12 +7,24 @@ from typing import Any
 
 from dnsrun.model.times import duration
 
-from .drills import Drilled
+from .drills import WAYS, Drilled
 from .faults import Faulted
 from .summary import Summary, recovery_s
 from .telling import Line
 
 _NAME, _WORDS = 20, 52
+WORDS = {
+    "by hand": "by hand: the old name servers are put back, and nothing else is done",
+    "old zone deleted": (
+        "old zone deleted: the old host has deleted it when the gate fails. The delegation does not go back to servers "
+        "that do not answer; the new zone is repaired, and a person is asked"
+    ),
+    "new zone deleted": (
+        "new zone deleted: somebody deletes it straight after dnsrun's rollback. Caches still ask its servers: it must "
+        "stay until the time that is said then"
+    ),
+}
+"""What each way of a drill is, by its word."""
 
 
 def drill_lines(drilled: Sequence[Drilled]) -> Iterator[Line]:
@@ -25,14 +37,15 @@ def drill_lines(drilled: Sequence[Drilled]) -> Iterator[Line]:
         verdict = "ok" if one.is_allowed else "NOT AS PROMISED"
         end = one.found.played.phases[-1]
         yield f"  {one.drill!s:<44} {end.outcome:<20} {verdict}", "ok" if one.is_allowed else "failed"
-        yield f"      dnsrun    {_cost(one.found)}", "plain"
-        if one.by_hand is not None:
-            yield f"      by hand   {_cost(one.by_hand)}", "changed"
+        for way, found in one.ways:
+            yield f"      {way:<18}{cost(found)}", "plain" if found is one.found else "changed"
+    yield from ((f"  {WORDS[way]}.", "plain") for way in WAYS[1:] if any(way in dict(one.ways) for one in drilled))
     good = sum(one.is_allowed for one in drilled)
     yield f"{good} of {len(drilled)} drills ended as promised.", "ok" if good == len(drilled) else "failed"
 
 
-def _cost(found: Summary) -> str:
+def cost(found: Summary) -> str:
+    """Return for how long users were failed, for people: all of them, and behind which caches longest."""
     if not found.broken_user_seconds:
         return "nobody was failed"
     honest = {story.kind for story in found.played.stories if story.honest}
@@ -50,6 +63,11 @@ def fault_lines(faulted: Sequence[Faulted]) -> Iterator[Line]:
         verdict = "" if one.found is None else "allowed" if one.is_allowed else "NOT ALLOWED"
         style = "plain" if one.found is None else "ok" if one.is_allowed else "failed"
         yield f"  {one.fault.name:<{_NAME}} {one.fault.words:<{_WORDS}} {one.outcome:<5} {broken:<14} {verdict}", style  # type: ignore[misc] # one of the styles
+        if one.fault.harm and one.harm_s:
+            yield f"      {one.harm_s:,} s of it behind caches that keep to TTLs: {one.fault.harm.words}", "changed"
+        yield from (
+            (f"      told: {incident}", "plain") for incident in (one.found.played.incidents if one.found else ())
+        )
         if one.found and one.outcome in {"HOLD", "CAP", "?"}:
             last = one.found.played.phases[-1]
             yield f"      {(last.failed or last.because).splitlines()[0]}", "plain"
@@ -69,6 +87,8 @@ def drills_as_data(drilled: Sequence[Drilled]) -> list[dict[str, Any]]:
             "allowed": one.is_allowed,
             "dnsrun": _as_data(one.found),
             "by_hand": _as_data(one.by_hand) if one.by_hand else None,
+            "old_zone_deleted": _ended(one.purged) if one.purged else None,
+            "new_zone_deleted": _ended(one.deleted) if one.deleted else None,
         }
         for one in drilled
     ]
@@ -84,10 +104,18 @@ def faults_as_data(faulted: Sequence[Faulted]) -> list[dict[str, Any]]:
             "allowed": one.is_allowed,
             "ended": one.found.played.outcome if one.found else None,
             "because": one.found.played.phases[-1].because if one.found else None,
+            "incidents": list(one.found.played.incidents) if one.found else [],
+            "not_ours_s": one.harm_s,
+            "not_ours": one.fault.harm.words if one.fault.harm and one.harm_s else None,
             **(_as_data(one.found) if one.found else {}),
         }
         for one in faulted
     ]
+
+
+def _ended(found: Summary) -> dict[str, Any]:
+    last = found.played.phases[-1]
+    return {"outcome": last.outcome, "because": last.because, "ending": found.played.ending, **_as_data(found)}
 
 
 def _as_data(found: Summary) -> dict[str, Any]:

@@ -43,6 +43,7 @@ def lines(found: Summary) -> Iterator[Line]:
     for phase in played.phases:
         yield from _phase(phase)
     yield "", "plain"
+    yield from ((f"INCIDENT: {incident}", "failed") for incident in played.incidents)
     yield from _moves(found)
     yield from _broken(found)
     yield ENDINGS[played.ending], "failed" if played.ending == "between" else "plain"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dns.name import Name
 
@@ -20,6 +21,11 @@ class Troubles:
     what they are told; `late_s`: how much longer they take. `mistypes`: what is typed by hand misses one RRset.
     `refusals`: how many calls are answered with 429. `halves`: how many batches are applied only half, with an error.
     `kill_at`: the process ends after the n-th call, counted from 1. `calls` counts them.
+    `lies`: what the host writes of its next batch of new data, which it says that it has written. `doubts`: what comes
+    of its next batch of new data, to which it gives no answer. `denied_from`: the n-th call and all later ones are not
+    let in. `errors`: how many calls are answered with 500.
+    `placeholder_s`: for how long the registry shows a placeholder in between. `rejects`: the registry turns the next
+    order down. `locked`: the registrar lets nobody change anything. `flaps`: a server answers now this, now that.
     """
 
     stale: set[Name] = field(default_factory=set)
@@ -33,3 +39,11 @@ class Troubles:
     halves: int = 0
     kill_at: int = 0
     calls: int = 0
+    lies: Literal["", "nothing", "something else"] = ""
+    doubts: Literal["", "nothing", "at once", "later"] = ""
+    denied_from: int = 0
+    errors: int = 0
+    placeholder_s: int = 0
+    rejects: bool = False
+    locked: bool = False
+    flaps: bool = False

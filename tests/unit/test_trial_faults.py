@@ -1,0 +1,171 @@
+"""Faults of the matrix, played: what comes of each, and what users met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnsrun.rehearse import scenery
+from dnsrun.rehearse.kinds import POPULATION
+from dnsrun.rehearse.trial.drive import Script
+from dnsrun.rehearse.trial.faults import Faulted, faulted, faults
+from dnsrun.rehearse.trial.summary import Summary
+from dnsrun.rehearse.trial.tables import fault_lines, faults_as_data
+from trialworld import DAY_S, NS_MOVE, PLAIN, TEN_MINUTES, WEB_MOVE, Trials
+
+ONE = replace(PLAIN, kinds=(POPULATION["bind"],))
+
+
+def played(folder: Path, name: str, text: str = NS_MOVE, script: Script = ONE) -> Faulted:
+    def play(change: Callable[[Script], Script]) -> Summary:
+        return Trials(folder, text=text, wishes=TEN_MINUTES).found(change(script))
+
+    return faulted(faults()[name], play)
+
+
+def last_words(made: Faulted) -> str:
+    assert made.found is not None
+    last = made.found.played.phases[-1]
+    return last.failed or last.because
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [
+        pytest.param("error-once", "TGT", marks=pytest.mark.long),
+        pytest.param("lost-answer", "TGT", marks=pytest.mark.long),
+        pytest.param("late-effect", "TGT", marks=pytest.mark.long),
+        ("web-blips", "-"),
+        pytest.param("back-fails", "CAP", marks=pytest.mark.long),
+        pytest.param("back-pending", "CAP", marks=pytest.mark.long),
+        pytest.param("back-edited", "CAP", marks=pytest.mark.long),
+    ],
+)
+def test_a_fault_that_comes_and_goes_fails_nobody(tmp_path: Path, name: str, outcome: str) -> None:
+    made = played(tmp_path, name)
+    assert (made.outcome, made.is_allowed) == (outcome, True)
+    assert made.found is None or made.found.broken_user_seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "words"),
+    [
+        ("lying", "CAP", "accepted, but the servers do not show it"),
+        ("lying-data", "HOLD", "client.example A is 198.51.100"),
+        pytest.param("expired-token", "HOLD", "401 Unauthorized: the token has expired", marks=pytest.mark.long),
+        ("lame", "CAP", "answers REFUSED"),
+        pytest.param(
+            "registrar-rejects",
+            "HOLD",
+            "refused: the registry's check of the name servers failed",
+            marks=pytest.mark.long,
+        ),
+    ],
+)
+def test_a_fault_that_stays_stops_the_run_before_anybody_is_failed(
+    tmp_path: Path, name: str, outcome: str, words: str
+) -> None:
+    made = played(tmp_path, name)
+    assert (made.outcome, made.is_allowed) == (outcome, True)
+    assert made.found is not None
+    assert made.found.broken_user_seconds == 0
+    assert words in last_words(made)
+
+
+def test_a_placeholder_is_told_with_its_ttl_and_fails_whoever_learned_it(tmp_path: Path) -> None:
+    """Fault 54, incident 6."""
+    made = played(tmp_path, "placeholder")
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed) == ("TGT", True)
+    (incident,) = made.found.played.incidents
+    assert "neither the old nor the new name servers: ns.parked.example; caches keep that up to 600 s" in incident
+    assert {by for span in made.found.spans for _, by in span.causes} == {("the placeholder",)}
+    assert 300 < made.found.worst_s <= 14_400
+    told = "\n".join(text for text, _ in fault_lines([made]))
+    assert f"{made.harm_s:,} s of it behind caches that keep to TTLs: whoever learned the placeholder" in told
+    assert f"told: {incident}" in told
+    assert faults_as_data([made])[0]["not_ours_s"] == made.harm_s == made.found.broken_user_seconds > 0
+
+
+@pytest.mark.long
+def test_harm_that_the_fault_does_not_explain_or_that_was_not_told_is_not_allowed(tmp_path: Path) -> None:
+    made = played(tmp_path, "placeholder")
+    assert made.found is not None
+    untold = replace(made.found, played=replace(made.found.played, incidents=()))
+    assert not replace(made, found=untold).is_allowed
+    other = replace(made.found.spans[0], causes=(("other data", ("ns1.new-host.example",)),))
+    assert not replace(made, found=replace(made.found, spans=(other,))).is_allowed
+
+
+@pytest.mark.long
+def test_a_host_that_writes_something_else_where_users_ask_stops_the_run_at_once(tmp_path: Path) -> None:
+    """Nobody can tell it from somebody's edit, so it is not overwritten (P3); users meet what the host wrote."""
+    text = WEB_MOVE.replace("{use: manual, panel: other,", "{use: rfc2136, server: 192.0.2.53,")
+    made = played(tmp_path, "lying-data", text)
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed) == ("HOLD", True)
+    assert "set by somebody else" in last_words(made)
+    assert {cause for span in made.found.spans for cause, _ in span.causes} == {"other data"}
+
+
+def test_an_old_host_that_deletes_the_zone_too_early_fails_those_who_still_ask_it(tmp_path: Path) -> None:
+    """Fault 62, incident 16: the run goes on to the target, says so, and does not go back to dead servers."""
+    made = played(tmp_path, "purged")
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed) == ("TGT", True)
+    assert any("ns1.old-host.example does not serve the zone" in text for text in made.found.played.incidents)
+    assert {cause for span in made.found.spans for cause, _ in span.causes} == {"no server answers"}
+    assert 0 < made.found.worst_s <= 600
+
+
+@pytest.mark.parametrize("old_ttl_s", [600, pytest.param(3_600, marks=pytest.mark.long)])
+def test_a_ttl_floor_is_planned_with_on_both_sides_and_the_target_reached(tmp_path: Path, old_ttl_s: int) -> None:
+    """Fault 32, also where the floor is the TTL that was there before."""
+    lowering = NS_MOVE.replace("[{kind: copy-zone}]", "[{kind: lower-ttl, wait_at_least: 1h}, {kind: copy-zone}]")
+    trials = Trials(tmp_path, text=lowering, wishes=replace(TEN_MINUTES, old_ttl_s=old_ttl_s))
+    made = faulted(faults()["ttl-floor"], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert (made.outcome, made.found.broken_user_seconds) == ("TGT", 0)
+    assert b"is served with TTL 600: this host raises it" in trials.journal()
+
+
+@pytest.mark.long
+def test_what_a_colleague_edits_after_the_copy_is_carried_to_the_new_host(tmp_path: Path) -> None:
+    """Fault 55: shown while both sides are watched, copied again before the switch."""
+    text = scenery.playbook_text().partition("  - name: finish")[0].replace("watch, for: 5m", "watch, for: 1m")
+    trials = Trials(tmp_path, text=text, wishes=TEN_MINUTES)
+    made = faulted(faults()["colleague"], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert last_words(made) == "done"
+    assert (made.outcome, made.found.played.left_over, made.found.broken_user_seconds) == ("TGT", (), 0)
+    assert b"edited at the old side since the copy, to be copied again before the switch: " in trials.journal()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_a_server_that_fails_every_fifth_question_changes_no_verdict(tmp_path: Path, seed: int) -> None:
+    """Fault 46."""
+    made = played(tmp_path, "servfail", script=replace(ONE, seed=seed))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("TGT", True, 0)
+
+
+@pytest.mark.long
+def test_the_same_fault_has_the_same_journal_octet_by_octet(tmp_path: Path) -> None:
+    """P10."""
+    trials = Trials(tmp_path, text=NS_MOVE, wishes=TEN_MINUTES)
+    for name in ("one", "two"):
+        faulted(faults()["placeholder"], lambda change, name=name: trials.found(change(ONE), name=name))  # type: ignore[misc]
+    assert trials.journal("one") == trials.journal("two")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["web-blips", "registrar-lock"])
+def test_a_whole_migration_with_a_fault_ends_as_allowed(tmp_path: Path, name: str) -> None:
+    made = faulted(faults()[name], lambda change: Trials(tmp_path).found(change(PLAIN)))
+    assert (made.outcome, made.is_allowed) == ("HOLD" if name == "registrar-lock" else "TGT", True)
+    assert made.found is not None
+    assert made.found.worst_s < DAY_S
