@@ -103,7 +103,8 @@ class Play:
         """Play every phase until one does not end well. Touches the network (loopback) and the folder."""
         with self.stage, ExitStack() as stack:
             pages.play(stack, pages.pages_of(self._playbook), self.services, self.stage.places)
-            self.population.open(through(self.stage.net()), self.stage.server_names(), self.agenda)
+            names, anchor = self.stage.server_names(), self.stage.anchor
+            self.population.open(through(self.stage.net()), names, self.agenda, anchor)
             self.agenda.witness(lambda _: None, self._look_at_servers)
             self._look_at_servers()
             self.run = self._opened()

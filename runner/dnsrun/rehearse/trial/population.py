@@ -18,6 +18,7 @@ import dns.rcode
 from dns.message import Message
 from dns.name import Name
 from dns.rdatatype import RdataType
+from dns.rrset import RRset
 
 from dnsrun.model.rrset import rdata_text
 from dnsrun.rehearse.cache import POPULATION, CacheAnswer, CacheKind, CachingResolver, Send
@@ -30,8 +31,8 @@ from .truth import Truth, final_data
 from .wants import Want
 
 State = Literal["well", "old", "new", "broken"]
-USERS_SIT_BEHIND: tuple[CacheKind, ...] = tuple(kind for kind in POPULATION.values() if not kind.validates)
-"""The kinds behind which users sit. A played zone is not signed, so one that validates would do as its twin does."""
+USERS_SIT_BEHIND: tuple[CacheKind, ...] = tuple(POPULATION.values())
+"""The kinds behind which users sit. Where nothing is signed one that validates would do as its twin does: left out."""
 CACHES_OF_A_KIND = 4
 _LEAST_PAUSE = timedelta(seconds=1)
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
@@ -83,8 +84,8 @@ class Cache:
         self._resolver: CachingResolver | None = None
         self._wakes: list[datetime] = []
 
-    def open(self, send: Send) -> None:
-        """Begin with an empty cache that asks through `send`."""
+    def open(self, send: Send, anchor: RRset | None = None) -> None:
+        """Begin with an empty cache that asks through `send`; one that validates does so below `anchor`."""
 
         def listening(address: str, query: Message) -> Message | None:
             answer = send(address, query)
@@ -95,7 +96,9 @@ class Cache:
                 self._note(answer)
             return answer
 
-        self._resolver = CachingResolver(self._roots, listening, lambda: self.now, self.kind, seed=self.number)
+        self._resolver = CachingResolver(
+            self._roots, listening, lambda: self.now, self.kind, anchor=anchor, seed=self.number
+        )
 
     def live_until(self, when: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
         """Let the users ask everything that is due before `when` (UTC)."""
@@ -178,6 +181,7 @@ class Population:
         self.caches = tuple(
             Cache(kind, number, setting.start, setting.spare[:1])
             for kind in kinds
+            if setting.signing or not kind.validates
             for number in range(CACHES_OF_A_KIND)
         )
         self._truth = Truth(setting)
@@ -198,11 +202,11 @@ class Population:
             for want in self.wants:
                 cache.askers.append(Asker(want, cache.now + timedelta(seconds=dice.randrange(60))))
 
-    def open(self, send: Send, names: Mapping[str, str], agenda: Agenda) -> None:
-        """Let everybody ask through `send`; `names` are those of servers by address."""
+    def open(self, send: Send, names: Mapping[str, str], agenda: Agenda, anchor: RRset | None = None) -> None:
+        """Let everybody ask through `send`; `names` are those of servers by address, `anchor` is what is trusted in."""
         self._names = names
         for cache in self.caches:
-            cache.open(send)
+            cache.open(send, anchor)
         agenda.witness(self.live_until, lambda: self.reconsider(agenda.now()))
 
     def live_until(self, when: datetime) -> None:

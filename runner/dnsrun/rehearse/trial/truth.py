@@ -16,6 +16,7 @@ from dnsrun.model.zonetext import to_text
 from dnsrun.rehearse.lookup import look_up
 from dnsrun.rehearse.zonestore import ZoneContent
 
+from .keys import Signer, content_from
 from .setting import ADDRESS_TYPES, Outside, Setting
 
 Data = frozenset[str]
@@ -47,20 +48,20 @@ class Truth:
 
 
 class Version(NamedTuple):
-    """A zone as a server holds it: as data, and ready to answer; several servers may hold the same."""
+    """A zone as a server holds it: as data, and ready to answer, maybe signed; several servers may hold the same."""
 
     snapshot: ZoneSnapshot
     content: ZoneContent
 
 
-def version_of(zone: ZoneSnapshot) -> Version:
+def version_of(zone: ZoneSnapshot, signer: Signer | None) -> Version:
     """Return a zone ready to be held."""
-    return Version(zone, content_of(zone))
+    return Version(zone, content_of(zone, signer))
 
 
-def content_of(zone: ZoneSnapshot) -> ZoneContent:
+def content_of(zone: ZoneSnapshot, signer: Signer | None = None) -> ZoneContent:
     """Return a zone ready to answer."""
-    return ZoneContent.from_text(zone.apex, to_text(zone))
+    return content_from(zone.apex, to_text(zone), signer)
 
 
 def final_data(content: ZoneContent, outside: Mapping[Name, Outside], name: Name, rdtype: RdataType) -> Data:
