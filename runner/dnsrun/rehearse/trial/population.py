@@ -130,14 +130,20 @@ class Cache:
         assert self._resolver is not None  # noqa: S101 - opened before anybody lives
         self.last_server = ""
         answer = self._resolver.resolve(asker.want.name, asker.want.rdtype)
-        if answer.rcode == dns.rcode.SERVFAIL or answer.is_stale:
+        if (answer.rcode == dns.rcode.SERVFAIL and not self._tries_again(answer)) or answer.is_stale:
             self._note_failure()
+        if self.kind.validates:
+            self._wake_at(*self._resolver.proofs_until(asker.want.name))
         period = max(_LEAST_PAUSE, timedelta(seconds=answer.remaining_ttl_s))
         before = asker.answer
         asker.steady = before is not None and period == asker.period and before.rrset == answer.rrset
         asker.period, asker.answer, asker.due = period, answer, self.now + period
         asker.said_by = self.last_server or asker.said_by
         note(asker, judge(self, asker))
+
+    def _tries_again(self, answer: CacheAnswer) -> bool:
+        """Tell whether every question tries what is refused again; then no reminder is needed."""
+        return bool(answer.refused) and timedelta(seconds=self.kind.failure_s) <= _LEAST_PAUSE
 
     def _note(self, answer: Message) -> None:
         """Remember when what leads to servers runs out: then the way to the data may become another one."""
@@ -152,9 +158,12 @@ class Cache:
             self._wake_after(pause_s)
 
     def _wake_after(self, seconds: int) -> None:
-        wake = self.now + timedelta(seconds=seconds)
-        if seconds and wake not in self._wakes:
-            heapq.heappush(self._wakes, wake)
+        self._wake_at(self.now + timedelta(seconds=seconds))
+
+    def _wake_at(self, *times: datetime) -> None:
+        for wake in times:
+            if wake > self.now and wake not in self._wakes:
+                heapq.heappush(self._wakes, wake)
 
 
 def _effective(asker: Asker, end: datetime) -> datetime:
@@ -244,6 +253,8 @@ class Population:
         shown = tuple(sorted(given))
         by = self._names.get(asker.said_by, asker.said_by)
         if answer.rcode == dns.rcode.SERVFAIL:
+            if answer.refused:
+                return Met(cache.now, "broken", (), f"{answer.refused}: validating resolvers refuse it", by)
             return Met(cache.now, "broken", (), "no server answers")
         if given not in pair:
             return Met(cache.now, "broken", shown, _wrong(answer), by)
