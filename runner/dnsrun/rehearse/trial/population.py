@@ -83,6 +83,7 @@ class Cache:
         self._roots = roots
         self._resolver: CachingResolver | None = None
         self._wakes: list[datetime] = []
+        self._proofs_end: list[datetime] = []
 
     def open(self, send: Send, anchor: RRset | None = None) -> None:
         """Begin with an empty cache that asks through `send`; one that validates does so below `anchor`."""
@@ -113,18 +114,32 @@ class Cache:
             self.now = max(self.now, end)
             if end >= when:
                 return
-            self.unsettle()
+            self._look_twice()
 
     def _quiet_until(self, when: datetime) -> datetime:
         """Return up to when nothing changes by itself in what this cache asks whom, `when` at the latest."""
-        while self._wakes and self._wakes[0] <= self.now:
-            heapq.heappop(self._wakes)
-        return min(when, self._wakes[0]) if self._wakes else when
+        if _drop_passed(self._wakes, self.now):
+            self._note_proofs()
+        _drop_passed(self._proofs_end, self.now)
+        return min((when, *self._wakes[:1], *self._proofs_end[:1]))
 
     def unsettle(self) -> None:
-        """Have everybody look twice before they take an answer for the usual one."""
+        """Have everybody look twice before they take an answer for the usual one: the world has changed."""
+        self._look_twice()
+        self._note_proofs()
+
+    def _look_twice(self) -> None:
         for asker in self.askers:
             asker.steady = False
+
+    def _note_proofs(self) -> None:
+        """Remember when keys and DS RRsets run out that were learned on another way or from another world.
+
+        What has been learned since is learned again as it is.
+        """
+        if self.kind.validates and self._resolver is not None:
+            for until in {end for asker in self.askers for end in self._resolver.proofs_until(asker.want.name)}:
+                heapq.heappush(self._proofs_end, until)
 
     def _ask(self, asker: Asker, judge: Callable[[Cache, Asker], Met]) -> None:
         assert self._resolver is not None  # noqa: S101 - opened before anybody lives
@@ -132,8 +147,6 @@ class Cache:
         answer = self._resolver.resolve(asker.want.name, asker.want.rdtype)
         if (answer.rcode == dns.rcode.SERVFAIL and not self._tries_again(answer)) or answer.is_stale:
             self._note_failure()
-        if self.kind.validates:
-            self._wake_at(*self._resolver.proofs_until(asker.want.name))
         period = max(_LEAST_PAUSE, timedelta(seconds=answer.remaining_ttl_s))
         before = asker.answer
         asker.steady = before is not None and period == asker.period and before.rrset == answer.rrset
@@ -158,12 +171,17 @@ class Cache:
             self._wake_after(pause_s)
 
     def _wake_after(self, seconds: int) -> None:
-        self._wake_at(self.now + timedelta(seconds=seconds))
+        wake = self.now + timedelta(seconds=seconds)
+        if seconds and wake not in self._wakes:
+            heapq.heappush(self._wakes, wake)
 
-    def _wake_at(self, *times: datetime) -> None:
-        for wake in times:
-            if wake > self.now and wake not in self._wakes:
-                heapq.heappush(self._wakes, wake)
+
+def _drop_passed(times: list[datetime], now: datetime) -> bool:
+    """Take what has passed off a heap of times; tell whether anything had."""
+    before = len(times)
+    while times and times[0] <= now:
+        heapq.heappop(times)
+    return len(times) < before
 
 
 def _effective(asker: Asker, end: datetime) -> datetime:
