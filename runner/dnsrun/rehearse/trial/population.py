@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Literal
 
@@ -35,6 +35,7 @@ USERS_SIT_BEHIND: tuple[CacheKind, ...] = tuple(POPULATION.values())
 """The kinds behind which users sit. Where nothing is signed one that validates would do as its twin does: left out."""
 CACHES_OF_A_KIND = 4
 _LEAST_PAUSE = timedelta(seconds=1)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
 _INFRASTRUCTURE = frozenset({RdataType.NS, *_ADDRESSED})
 
@@ -84,6 +85,7 @@ class Cache:
         self._resolver: CachingResolver | None = None
         self._wakes: list[datetime] = []
         self._proofs_end: list[datetime] = []
+        self._learns_at = _NEVER
 
     def open(self, send: Send, anchor: RRset | None = None) -> None:
         """Begin with an empty cache that asks through `send`; one that validates does so below `anchor`."""
@@ -105,8 +107,8 @@ class Cache:
         """Let the users ask everything that is due before `when` (UTC)."""
         while True:
             end = self._quiet_until(when)
-            asker = min(self.askers, key=lambda one: _effective(one, end))
-            at = _effective(asker, end)
+            asker = min(self.askers, key=lambda one: _effective(one, end, self._learns_at))
+            at = _effective(asker, end, self._learns_at)
             if at < end:
                 self.now = max(self.now, at)
                 self._ask(asker, judge)
@@ -135,7 +137,7 @@ class Cache:
     def _note_proofs(self) -> None:
         """Remember when keys and DS RRsets run out that were learned on another way or from another world.
 
-        What has been learned since is learned again as it is.
+        What has been learned since is learned again as it is, by whoever asks next.
         """
         if self.kind.validates and self._resolver is not None:
             for until in {end for asker in self.askers for end in self._resolver.proofs_until(asker.want.name)}:
@@ -147,6 +149,9 @@ class Cache:
         answer = self._resolver.resolve(asker.want.name, asker.want.rdtype)
         if (answer.rcode == dns.rcode.SERVFAIL and not self._tries_again(answer)) or answer.is_stale:
             self._note_failure()
+        if self.kind.validates:
+            ends = (end for end in self._resolver.proofs_until(asker.want.name) if end > self.now)
+            self._learns_at = min(ends, default=_NEVER)
         period = max(_LEAST_PAUSE, timedelta(seconds=answer.remaining_ttl_s))
         before = asker.answer
         asker.steady = before is not None and period == asker.period and before.rrset == answer.rrset
@@ -184,11 +189,17 @@ def _drop_passed(times: list[datetime], now: datetime) -> bool:
     return len(times) < before
 
 
-def _effective(asker: Asker, end: datetime) -> datetime:
-    """Return when an asker asks next: of many equal times before `end` only the last."""
+def _effective(asker: Asker, end: datetime, learns_at: datetime) -> datetime:
+    """Return when an asker asks next: of many equal times before `end` only the last.
+
+    From `learns_at` on the first, since whoever asks then has keys or a DS RRset learned anew.
+    """
     if not asker.steady or asker.due >= end:
         return asker.due
-    return asker.due + (end - _LEAST_PAUSE / 1000 - asker.due) // asker.period * asker.period
+    last = asker.due + (end - _LEAST_PAUSE / 1000 - asker.due) // asker.period * asker.period
+    if last < learns_at:
+        return last
+    return asker.due + max(timedelta(0), -((asker.due - learns_at) // asker.period) * asker.period)
 
 
 def note(asker: Asker, met: Met) -> None:
