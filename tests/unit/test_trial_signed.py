@@ -17,6 +17,7 @@ from dnsrun.plan.moving import target_delegation
 from dnsrun.rehearse import scenery
 from dnsrun.rehearse.kinds import POPULATION
 from dnsrun.rehearse.trial.byhand import switch_by_hand
+from dnsrun.rehearse.trial.drills import Drill, script_of
 from dnsrun.rehearse.trial.drive import Play, Script
 from dnsrun.rehearse.trial.keys import MadeUpKey
 from dnsrun.rehearse.trial.page import as_page
@@ -91,6 +92,29 @@ def test_the_ready_made_move_with_the_ds_removed_has_the_same_journal_twice(tmp_
     assert (unsign.ended - unsign.began).total_seconds() > DS_TTL_S
     trials.found(BOTH, name="again")
     assert trials.journal() == trials.journal("again")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("drill", "servers", "signed"),
+    [
+        (Drill(4, "records", "records", "after"), "old-host", True),
+        (Drill(5, "http", "http", "half-way"), "old-host", False),
+        (Drill(6, "records", "records", "after"), "new-host", False),
+    ],
+    ids=str,
+)
+def test_going_back_puts_a_ds_back_only_where_it_harms_nobody(
+    tmp_path: Path, drill: Drill, servers: str, *, signed: bool
+) -> None:
+    """S2: the DS returns while the name servers have not moved, stays away after that, and a new one goes first."""
+    play = Trials(tmp_path, text=WITH_SIGN, wishes=SIGNED).play(script_of(drill, BOTH, by_hand=False))
+    found = summary(play.act())
+    assert (found.played.outcome, found.played.ending) == ("rolled-back", "target")
+    assert all(servers in name.to_text() for name in play.stage.delegation.ns)
+    assert bool(play.stage.delegation.ds) == signed
+    assert not any("validating resolvers refuse it" in span.why for span in found.spans)
+    assert not any("the parent" in by for span in found.spans for _, by in span.causes)
 
 
 @pytest.mark.long

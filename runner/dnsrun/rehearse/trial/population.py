@@ -38,6 +38,7 @@ _LEAST_PAUSE = timedelta(seconds=1)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
 _INFRASTRUCTURE = frozenset({RdataType.NS, *_ADDRESSED})
+_PROVING = frozenset({RdataType.DS, RdataType.DNSKEY})  # asked on the way to judging what somebody else said
 
 
 def is_honest(kind: CacheKind) -> bool:
@@ -92,7 +93,8 @@ class Cache:
 
         def listening(address: str, query: Message) -> Message | None:
             answer = send(address, query)
-            self.last_server = address
+            if query.question[0].rdtype not in _PROVING:
+                self.last_server = address
             if answer is None:
                 self._note_failure()
             else:
