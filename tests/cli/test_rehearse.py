@@ -55,6 +55,16 @@ def test_by_hand_ends_with_findings_and_says_who_was_failed(moving: Project) -> 
     assert {(each["service"], each["name"]) for each in data["broken"]} >= {("mail", "imap-k7.client.example")}
 
 
+def test_what_if_the_parent_has_a_ds_breaks_who_validates_by_hand(moving: Project) -> None:
+    asked = ("rehearse", "--zone", "client.zone", "--set", "signed=yes", "--set", "ns_ttl=1h", "--set", "ds_ttl=2h")
+    result = moving(*asked, "--by-hand", "--json")
+    data = json.loads(result.out)
+    assert result.code == 7
+    assert data["broken_user_seconds_by_cache"]["validating"] > 0
+    assert any("not signed, and the parent has a DS" in each["cause"] for each in data["broken"])
+    assert any("made up" in text for text in data["assumed"])
+
+
 @pytest.mark.long
 def test_a_page_and_the_journal_are_kept_on_request(moving: Project) -> None:
     result = moving("rehearse", "--zone", "client.zone", "--html", "page.html", "--keep", "kept")
@@ -98,6 +108,7 @@ def test_an_unknown_fault_lists_those_that_are_known(moving: Project) -> None:
     [
         (("--set", "colour=3"), "say NAME=DURATION, NAME one of old_ttl"),
         (("--set", "old_ttl=soon"), "--set old_ttl:"),
+        (("--set", "signed=perhaps"), "or signed=yes, signed=no"),
         (("--drill", "--by-hand"), "stand alone"),
         (("--faults", "all", "--html", "x.html"), "--html shows one play, or drills"),
         (("--new-zone", "client.zone"), "--new-zone goes with --zone"),

@@ -95,7 +95,7 @@ def _scene(world: SoakWorld, folder: Path) -> tuple[Setting, Cast]:
     file = folder / "client.zone"
     file.write_text(world.zone, encoding="ascii")
     captured = captured_in_file(file, None, playbook, START)
-    wishes = Wishes(ns_ttl_s=world.ns_ttl_s, delays=world.delays)
+    wishes = Wishes(ns_ttl_s=world.ns_ttl_s, delays=world.delays, signed=world.signed, ds_ttl_s=world.ns_ttl_s)
     machine = World(folder, clock=VirtualClock(START), open_network=_nobody, redactor=Redactor())
     return set_scene(playbook, captured, START, wishes), open_cast(machine, playbook)
 

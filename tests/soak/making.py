@@ -45,7 +45,10 @@ class Mishap:
 
 @dataclass(frozen=True, slots=True)
 class SoakWorld:
-    """One world. `zone` is master-file text, `kinds` are the caches' names, `ns_ttl_s` the delegation's TTL."""
+    """One world. `zone` is master-file text, `kinds` are the caches' names, `ns_ttl_s` the delegation's TTL.
+
+    `signed`: the parent has a DS.
+    """
 
     seed: int
     shape: Shape
@@ -56,6 +59,7 @@ class SoakWorld:
     kinds: tuple[str, ...]
     mishaps: tuple[Mishap, ...]
     spares: tuple[str, ...]
+    signed: bool = False
 
     def __str__(self) -> str:
         goes_wrong = ", ".join(map(str, self.mishaps)) or "nothing goes wrong"

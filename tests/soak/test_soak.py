@@ -32,6 +32,18 @@ def test_many_random_worlds_keep_the_promises(seed: int) -> None:
     assert not came.problems, f"again: {replay(seed)}"
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(3_000, 3_004))
+def test_signed_worlds_whose_ds_is_removed_first_keep_the_promises(seed: int) -> None:
+    world = soak_world(seed, shape="everything")
+    unsign = "  - {name: unsign, steps: [{kind: remove-ds}]}\n"
+    text = world.playbook.replace("  - name: name servers\n", f"{unsign}  - name: name servers\n")
+    came = soak(replace(world, playbook=text, kinds=(*world.kinds, "validating"), signed=True))
+    assert not came.problems
+    refused = [met for story in came.played.stories for met in story.met if "refuse it" in met.cause]
+    assert not refused
+
+
 def test_the_same_seed_has_the_same_journal_octet_by_octet() -> None:
     """P10, mishaps included."""
     world = soak_world(8, shape="mail")

@@ -197,16 +197,6 @@ def test_an_old_ttl_of_two_days_moves_the_start_of_the_switch(tmp_path: Path) ->
     assert (switch.earliest - found.played.phases[0].began).total_seconds() > 2 * DAY_S
 
 
-def test_a_signed_zone_is_played_unsigned_and_that_is_said(tmp_path: Path) -> None:
-    signed = (
-        scenery.FIRST_ZONE + "@ DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxIL "
-        "fDLUT0rAK9iUzy1L53eKGQ==\n"
-    )
-    setting = Trials(tmp_path, zone=signed).setting()
-    assert any("DNSSEC is not rehearsed" in text for text in setting.assumed)
-    assert not any(key.rdtype.name == "DNSKEY" for key in setting.zone.rrsets)
-
-
 def test_a_capture_in_csv_is_played_with_the_ttls_that_are_asked_for(tmp_path: Path) -> None:
     text = WEB_MOVE.replace("client.zone", "client.csv")
     found = Trials(tmp_path, text=text, wishes=Wishes(old_ttl_s=DAY_S // 2)).found()

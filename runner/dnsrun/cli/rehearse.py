@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from dnsrun.rehearse.trial.telling import Line
 
 _MODES = ("by_hand", "drill", "faults", "all_faults")
-_SETTABLE = ("old_ttl", "ns_ttl", "registrar_delay", "person_delay", "secondary_delay", "copy_delay")
+_SETTABLE = ("old_ttl", "ns_ttl", "ds_ttl", "registrar_delay", "person_delay", "secondary_delay", "copy_delay")
+_YES_OR_NO = {"yes": True, "no": False}
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -36,7 +37,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--new-zone", type=_FILE, metavar="FILE", help="With --zone: what the host that the zone moves to holds already."
 )
-@click.option("--set", "wishes", multiple=True, metavar="NAME=DURATION", help=f"What if: {', '.join(_SETTABLE)}.")
+@click.option(
+    "--set",
+    "wishes",
+    multiple=True,
+    metavar="NAME=DURATION",
+    help=f"What if: {', '.join(_SETTABLE)}; signed=yes or no: the parent has a DS.",
+)
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="When users begin to ask; the same seed, the same story."
 )
@@ -105,10 +112,15 @@ def _wishes(given: tuple[str, ...]) -> Wishes:
     from dnsrun.rehearse.trial.setting import Delays, Wishes
 
     told: dict[str, int] = {}
+    signed = None
     for text in given:
         name, equals, value = text.partition("=")
+        if name == "signed" and value in _YES_OR_NO:
+            signed = _YES_OR_NO[value]
+            continue
         if not equals or name not in _SETTABLE:
-            raise UsageError(f"--set {escape(text)}: say NAME=DURATION, NAME one of {', '.join(_SETTABLE)}")
+            known = ", ".join(_SETTABLE)
+            raise UsageError(f"--set {escape(text)}: say NAME=DURATION, NAME one of {known}; or signed=yes, signed=no")
         try:
             told[name] = int(value) if value.isdigit() else duration(value)
         except Wrong as err:
@@ -120,7 +132,7 @@ def _wishes(given: tuple[str, ...]) -> Wishes:
         registrar_s=told.get("registrar_delay", usual.registrar_s),
         person_s=told.get("person_delay", usual.person_s),
     )
-    return Wishes(told.get("old_ttl"), told.get("ns_ttl"), delays)
+    return Wishes(told.get("old_ttl"), told.get("ns_ttl"), delays, told.get("ds_ttl"), signed)
 
 
 def _setting(session: Session, playbook: Playbook, files: tuple[Path | None, Path | None], wishes: Wishes) -> Setting:

@@ -16,6 +16,7 @@ from random import Random
 import dns.flags
 import dns.message
 import dns.name
+import dns.rdatatype
 from dns.message import Message
 from dns.name import Name
 from dns.rcode import Rcode
@@ -28,7 +29,8 @@ from .cuts import Cut, Cuts
 from .failures import Failures
 from .kinds import ORDINARY, POPULATION, CacheKind
 from .sections import address_texts, find_rrset, is_between, targets
-from .validation import Proofs
+from .validation import BogusError, Proofs
+from .zonestore import ancestry
 
 __all__ = ["ORDINARY", "POPULATION", "CacheAnswer", "CacheKind", "CachingResolver", "Send"]
 
@@ -40,6 +42,7 @@ _MAX_CHAIN = 11  # links of one alias chain
 _MAX_DEPTH = 3  # addresses of name servers of addresses of name servers ...
 _PAYLOAD = 1232
 _ADDRESS_TYPES = (RdataType.A, RdataType.AAAA)
+_PROVING = (RdataType.DS, RdataType.DNSKEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class CacheAnswer:
     `rrset` is the RRset asked for, at the end of its alias chain, with the TTL it was fetched with;
     None when there is none, and `rcode` tells why. `remaining_ttl_s` is how many whole seconds the
     shortest-lived link may still be served. `from_cache`: nobody was asked. `is_stale`: some link has
-    run out and is served since nobody gives better (RFC 8767).
+    run out and is served since nobody gives better (RFC 8767). `refused`: why answers that came were not believed,
+    in words; empty where nobody was of use, or all is well.
     """
 
     rcode: Rcode
@@ -57,6 +61,7 @@ class CacheAnswer:
     remaining_ttl_s: int
     from_cache: bool
     is_stale: bool = False
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class CachingResolver:
         self._cuts = Cuts(kind)
         self._failures = Failures(kind)
         self._proofs = Proofs(anchor) if kind.validates and anchor is not None else None
+        self._refused: dict[tuple[Name, RdataType], str] = {}
 
     def resolve(self, name: Name, rdtype: RdataType) -> CacheAnswer:
         """Answer one question of a user; `name` is absolute, `rdtype` a type of data (not ANY).
@@ -137,6 +143,12 @@ class CachingResolver:
         )
         return frozenset(chain(self._cuts.newest(), glue))
 
+    def proofs_until(self, name: Name) -> Iterator[datetime]:
+        """Yield until when (UTC) keys and DS RRsets are kept, or their absence, by which data of a name is judged."""
+        for zone in ancestry(name, dns.name.root):
+            kept = self._data.get(zone, {})
+            yield from (kept[rdtype].expires_at for rdtype in _PROVING if rdtype in kept)
+
     def _resolve(self, name: Name, rdtype: RdataType, work: _Work) -> CacheAnswer:
         now = self._now()
         from_cache, is_stale = True, False
@@ -155,7 +167,7 @@ class CachingResolver:
                 remaining_s = max(0, int((expires_at - now).total_seconds()))
                 return CacheAnswer(entry.rcode, entry.rrset, remaining_s, from_cache, is_stale)
             name = target
-        return CacheAnswer(Rcode.SERVFAIL, None, 0, from_cache)
+        return CacheAnswer(Rcode.SERVFAIL, None, 0, from_cache, refused=self._refused.get((name, rdtype), ""))
 
     def _find(self, name: Name, rdtype: RdataType, now: datetime) -> _Entry | None:
         kept = self._data.get(name, {})
@@ -172,6 +184,8 @@ class CachingResolver:
         """Ask, unless that came to nothing just now; say whether somebody was asked, and what there is to serve."""
         now = self._now()
         asked = self._failures.may_try(name, rdtype, now)
+        if asked:
+            self._refused.pop((name, rdtype), None)
         entry = self._fetch(name, rdtype, work) if asked else None
         if entry is not None:
             return asked, entry
@@ -269,7 +283,8 @@ class CachingResolver:
             return self._learn_referral(zone, name, response)
         if self._proofs is not None:
             now, source = self._now(), self._keys(work)
-            if not self._proofs.accepts(zone, name, rdtype, response, now=now, source=source):
+            if flaw := self._proofs.flaw(zone, name, rdtype, response, now=now, source=source):
+                self._refused[name, rdtype] = flaw
                 return None
         self._learn_child_ns(zone, name, rdtype, response)
         first, owner = self._learn_chain(zone, name, rdtype, response)
@@ -379,10 +394,12 @@ class _Keys:
     look_up: Callable[[Name, RdataType], CacheAnswer]
     nearest_cut: Callable[[Name], Cut | None]
 
-    def rrset(self, name: Name, rdtype: RdataType) -> tuple[Rcode, RRset | None]:
-        """Look an RRset up, at the cost of the question that is being answered."""
+    def rrset(self, name: Name, rdtype: RdataType) -> RRset | None:
+        """Look an RRset up, at the cost of the question that is being answered; raises `BogusError`."""
         answer = self.look_up(name, rdtype)
-        return answer.rcode, answer.rrset
+        if answer.rcode == Rcode.SERVFAIL:
+            raise BogusError(answer.refused or f"nobody answers for {dns.rdatatype.to_text(rdtype)} of {name}")
+        return answer.rrset
 
     def parent_of(self, zone: Name) -> Name:
         """Return the zone that `zone` is delegated from: the last cut on the way to its DS RRset."""

@@ -14,7 +14,6 @@ import dns.dnssec
 import dns.exception
 from dns.message import Message
 from dns.name import Name
-from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.DNSKEY import DNSKEY
 from dns.rdtypes.ANY.DS import DS
@@ -28,15 +27,19 @@ _FAILED = (dns.exception.DNSException, ValueError)  # ValueError: a key that is 
 _DENIALS = (RdataType.NSEC, RdataType.NSEC3)
 
 
+_NOT_SIGNED = "not signed, and the parent has a DS"
+_OTHER_KEYS = "signed with other keys than the DS at the parent points to"
+
+
 class BogusError(Exception):
-    """There should be a chain of trust, and there is none."""
+    """There should be a chain of trust, and there is none; says why in words."""
 
 
 class Source(Protocol):
     """Where keys come from: the resolver itself."""
 
-    def rrset(self, name: Name, rdtype: RdataType) -> tuple[Rcode, RRset | None]:
-        """Look an RRset up, validated."""
+    def rrset(self, name: Name, rdtype: RdataType) -> RRset | None:
+        """Look an RRset up, validated; None where there is none. Raises `BogusError` where nobody can tell."""
         ...
 
     def parent_of(self, zone: Name) -> Name:
@@ -50,25 +53,30 @@ class Proofs:
     def __init__(self, anchor: RRset) -> None:
         self._anchor = anchor
 
-    def accepts(
+    def flaw(
         self, zone: Name, name: Name, rdtype: RdataType, response: Message, *, now: datetime, source: Source
-    ) -> bool:
-        """Tell whether an answer of the servers of `zone` is proved, or belongs to what is not signed."""
+    ) -> str:
+        """Return in words why an answer of the servers of `zone` is not believed.
+
+        Empty where it is proved, or belongs to what is not signed.
+        """
         zone = _signer(response, zone, name)
         try:
             if rdtype == RdataType.DNSKEY and name == zone:
-                return self._accepts_keys(zone, response, now, source)
+                return self._flaw_of_keys(zone, response, now, source)
             keys = self._keys(zone, source)
-        except BogusError:
-            return False
-        return keys is None or _is_proved(response, zone, name, rdtype, keys, now)
+        except BogusError as err:
+            return str(err)
+        return "" if keys is None else _flaw(response, zone, name, rdtype, keys, now)
 
-    def _accepts_keys(self, zone: Name, response: Message, now: datetime, source: Source) -> bool:
+    def _flaw_of_keys(self, zone: Name, response: Message, now: datetime, source: Source) -> str:
         keys, trusted = find_rrset(response.answer, zone, RdataType.DNSKEY), self._ds(zone, source)
         if trusted is None:
-            return True
-        matching = None if keys is None else _matching(keys, trusted)
-        return keys is not None and matching is not None and _is_signed(keys, response.answer, matching, now)
+            return ""
+        if keys is None:
+            return _NOT_SIGNED
+        matching = _matching(keys, trusted)
+        return _OTHER_KEYS if matching is None else _flaw_of_signature(keys, response.answer, matching, now)
 
     def _keys(self, zone: Name, source: Source) -> RRset | None:
         """Return the keys of a zone, None for one that is not signed.
@@ -78,9 +86,9 @@ class Proofs:
         """
         if self._ds(zone, source) is None:
             return None
-        _, keys = source.rrset(zone, RdataType.DNSKEY)
+        keys = source.rrset(zone, RdataType.DNSKEY)
         if keys is None:
-            raise BogusError
+            raise BogusError(_NOT_SIGNED)
         return keys
 
     def _ds(self, zone: Name, source: Source) -> RRset | None:
@@ -88,9 +96,7 @@ class Proofs:
             return self._anchor
         if not zone.is_subdomain(self._anchor.name):
             return None
-        rcode, trusted = source.rrset(zone, RdataType.DS)
-        if rcode == Rcode.SERVFAIL:
-            raise BogusError
+        trusted = source.rrset(zone, RdataType.DS)
         return None if self._keys(source.parent_of(zone), source) is None else trusted
 
 
@@ -103,18 +109,19 @@ def _signer(response: Message, zone: Name, name: Name) -> Name:
     return zone
 
 
-def _is_proved(response: Message, zone: Name, name: Name, rdtype: RdataType, keys: RRset, now: datetime) -> bool:
+def _flaw(response: Message, zone: Name, name: Name, rdtype: RdataType, keys: RRset, now: datetime) -> str:
     data = [rrset for rrset in response.answer if rrset.rdtype != RdataType.RRSIG and rrset.name.is_subdomain(zone)]
-    if not all(_is_signed(rrset, response.answer, keys, now) for rrset in data):
-        return False
     denials = [rrset for rrset in response.authority if rrset.rdtype in (RdataType.SOA, *_DENIALS)]
-    if not all(_is_signed(rrset, response.authority, keys, now) for rrset in denials):
-        return False
+    for rrsets, section in ((data, response.answer), (denials, response.authority)):
+        for rrset in rrsets:
+            if flaw := _flaw_of_signature(rrset, section, keys, now):
+                return flaw
     absent = [(rrset.name, rrset.rdtype) for rrset in data if _is_expanded(rrset.name, response.answer)]
     owner = _end_of_chain(data, name, rdtype)
     if find_rrset(data, owner, rdtype) is None and owner.is_subdomain(zone):
         absent.append((owner, rdtype))
-    return all(any(_denies(rrset, *each) for rrset in denials) for each in absent)
+    proved = all(any(_denies(rrset, *each) for rrset in denials) for each in absent)
+    return "" if proved else "nothing proves that there is no such record"
 
 
 def _is_expanded(owner: Name, section: Iterable[RRset]) -> bool:
@@ -148,15 +155,26 @@ def _points_to(ds: DS, zone: Name, key: DNSKEY) -> bool:
     return bool(ds == made)
 
 
-def _is_signed(rrset: RRset, section: Iterable[RRset], keys: RRset, now: datetime) -> bool:
+def _flaw_of_signature(rrset: RRset, section: Iterable[RRset], keys: RRset, now: datetime) -> str:
     for signatures in section:
         if signatures.name == rrset.name and signatures.covers == rrset.rdtype:
             try:
                 dns.dnssec.validate(rrset, signatures, {keys.name: keys}, now=now.timestamp())
             except _FAILED:
-                return False
-            return True
-    return False
+                return _why(signatures, keys, now.timestamp())
+            return ""
+    return _NOT_SIGNED
+
+
+def _why(signatures: RRset, keys: RRset, now_s: float) -> str:
+    """Return why none of the signatures holds."""
+    made = [one for one in signatures if isinstance(one, RRSIG)]
+    tags = {dns.dnssec.key_id(key) for key in keys if isinstance(key, DNSKEY)}
+    if not any(one.key_tag in tags for one in made):
+        return _OTHER_KEYS
+    if all(one.expiration < now_s for one in made):
+        return "its signatures have run out"
+    return "its signatures do not hold"
 
 
 def _denies(rrset: RRset, name: Name, rdtype: RdataType) -> bool:

@@ -109,7 +109,7 @@ class Rounds:
 def _switches(play: Play) -> bool:
     """Tell whether the phase moves the name servers: then it matters how many caches have followed."""
     plan = play.run.active_plan()
-    return plan is not None and any(isinstance(act, SetDelegation) for act in plan.acts)
+    return plan is not None and any(isinstance(act, SetDelegation) and act.moves_servers for act in plan.acts)
 
 
 def _when(event: Judging) -> When | None:

@@ -24,7 +24,7 @@ from dnsrun.model.playbook import Phase, Playbook, Step
 from dnsrun.model.rrset import Change, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.gate import Gate
-from dnsrun.rehearse.cache import CacheKind
+from dnsrun.rehearse.cache import POPULATION, CacheKind
 from dnsrun.rehearse.users import through
 
 from .agenda import Agenda
@@ -32,7 +32,7 @@ from .endpoints.street import Street
 from .gates import left_out, made_up, rehearsed
 from .hands import Cast, Registry, Writer
 from .played import Ending, PhasePlayed, Played, Story
-from .population import USERS_SIT_BEHIND, Population, is_honest
+from .population import Population, is_honest
 from .services import Services, services_of
 from .setting import Setting
 from .stage import Stage
@@ -63,7 +63,7 @@ class Script:
     """
 
     seed: int = 1
-    kinds: tuple[CacheKind, ...] = USERS_SIT_BEHIND
+    kinds: tuple[CacheKind, ...] = tuple(POPULATION.values())
     arrange: Callable[[Play], None] | None = None
     gates: Callable[[Play, Mapping[str, Gate]], Mapping[str, Gate]] | None = None
     instead: Callable[[Play], tuple[PhasePlayed, ...]] | None = None
@@ -109,7 +109,8 @@ class Play:
         """Play every phase until one does not end well. Touches the network (loopback) and the folder."""
         with self.stage, self.street:
             self.stage.beyond = self.street.place
-            self.population.open(through(self.stage.net()), self.stage.server_names(), self.agenda)
+            names, anchor = self.stage.server_names(), self.stage.anchor
+            self.population.open(through(self.stage.net()), names, self.agenda, anchor)
             self.agenda.witness(lambda _: None, self._look_at_servers)
             self._look_at_servers()
             self.run = self._opened()
@@ -242,6 +243,7 @@ class Play:
                 step = advance(self.run)
             except KilledError:
                 self.run = self._opened()
+                self._doubted_at = self.agenda.now()  # whoever starts again looks at once
                 continue
             except StoppedError:
                 assert self._script.back_by_hand is not None  # noqa: S101 - it is what stopped the engine

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Literal
 
@@ -18,6 +18,7 @@ import dns.rcode
 from dns.message import Message
 from dns.name import Name
 from dns.rdatatype import RdataType
+from dns.rrset import RRset
 
 from dnsrun.model.rrset import rdata_text
 from dnsrun.rehearse.cache import POPULATION, CacheAnswer, CacheKind, CachingResolver, Send
@@ -31,10 +32,12 @@ from .wants import Want
 
 State = Literal["well", "old", "new", "broken"]
 USERS_SIT_BEHIND: tuple[CacheKind, ...] = tuple(kind for kind in POPULATION.values() if not kind.validates)
-"""The kinds behind which users sit. A played zone is not signed, so one that validates would do as its twin does."""
+"""The kinds behind which users sit where nothing is signed: one that validates would do as its twin does."""
 CACHES_OF_A_KIND = 4
 _LEAST_PAUSE = timedelta(seconds=1)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _ADDRESSED = frozenset({RdataType.A, RdataType.AAAA})
+_PROVING = frozenset({RdataType.DS, RdataType.DNSKEY})  # asked on the way to judging what somebody else said
 
 
 def is_honest(kind: CacheKind) -> bool:
@@ -80,22 +83,27 @@ class Cache:
         self.last_server = ""
         self._roots = roots
         self._send: Send | None = None
+        self._anchor: RRset | None = None
         self._resolver: CachingResolver | None = None
         self._wakes: list[datetime] = []
         self._way_ends: datetime | None = None
-        self._renews = kind.child_ns_life == "renewed"  # then every answer counts for the way to servers
+        # Where every answer counts for the way to servers, or for what they say being believed.
+        self._is_renewed = kind.child_ns_life == "renewed" or kind.validates
+        self._proofs_end: list[datetime] = []
+        self._learns_at = _NEVER
 
-    def open(self, send: Send) -> None:
-        """Begin with an empty cache that asks through `send`."""
+    def open(self, send: Send, anchor: RRset | None = None) -> None:
+        """Begin with an empty cache that asks through `send`; one that validates does so below `anchor`."""
 
         def listening(address: str, query: Message) -> Message | None:
             answer = send(address, query)
-            self.last_server = address
+            if query.question[0].rdtype not in _PROVING:
+                self.last_server = address
             if answer is None:
                 self._note_failure()
             return answer
 
-        self._send = listening
+        self._send, self._anchor = listening, anchor
         self.start_anew()
 
     def start_anew(self) -> None:
@@ -104,8 +112,11 @@ class Cache:
         if self._resolver is not None:
             for asker in self.askers:
                 asker.due, asker.steady = self.now, False
-        self._way_ends = None
-        self._resolver = CachingResolver(self._roots, self._send, lambda: self.now, self.kind, seed=self.number)
+        self._way_ends, self._learns_at = None, _NEVER
+        self._proofs_end.clear()
+        self._resolver = CachingResolver(
+            self._roots, self._send, lambda: self.now, self.kind, anchor=self._anchor, seed=self.number
+        )
 
     def live_until(self, when: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
         """Let the users ask everything that is due before `when` (UTC)."""
@@ -113,25 +124,26 @@ class Cache:
             end = self._quiet_until(when)
             if self._finds_the_way(end, judge):
                 continue
-            asker = min(self.askers, key=lambda one: _effective(one, end))
-            at = _effective(asker, end)
+            asker = min(self.askers, key=lambda one: _effective(one, end, self._learns_at))
+            at = _effective(asker, end, self._learns_at)
             if at < end:
                 self._ask(asker, at, judge)
                 continue
             self.now = max(self.now, end)
             if end >= when:
                 return
-            self.unsettle()
+            self._look_twice()
 
     def _quiet_until(self, when: datetime) -> datetime:
         """Return up to when nothing changes by itself in what this cache asks whom, `when` at the latest."""
-        while self._wakes and self._wakes[0] <= self.now:
-            heapq.heappop(self._wakes)
-        if not self._renews:
-            return min([when, *self._wakes[:1]])
-        if self._way_ends is not None and self._way_ends <= self.now:
-            self._way_ends = self._known().way_ends()
-        return min([when, *self._wakes[:1], *([self._way_ends] if self._way_ends else [])])
+        passed = _drop_passed(self._wakes, self.now)
+        if self._is_renewed and self._way_ends is not None and self._way_ends <= self.now:
+            self._way_ends, passed = self._known().way_ends(), True
+        if passed:
+            self._note_proofs()
+        _drop_passed(self._proofs_end, self.now)
+        way_ends = [self._way_ends] if self._is_renewed and self._way_ends else []
+        return min([when, *self._wakes[:1], *self._proofs_end[:1], *way_ends])
 
     def _finds_the_way(self, end: datetime, judge: Callable[[Cache, Asker], Met]) -> bool:
         """Play the next question that finds the way to servers run out; False when there is none before `end`.
@@ -139,7 +151,7 @@ class Cache:
         Where it is found again as it was, nobody else need ask to know that nothing has changed for them, either.
         """
         ends = self._way_ends
-        if ends is None or self._renews:
+        if ends is None or self._is_renewed:
             return False
         asker = min(self.askers, key=lambda one: _first(one, ends))
         at = _first(asker, ends)
@@ -148,14 +160,27 @@ class Cache:
         way = self._known().way()
         self._ask(asker, at, judge)
         if at >= ends and not (asker.steady and self._known().way() == way):
-            self.unsettle()
+            self._look_twice()
         return True
 
     def unsettle(self) -> None:
-        """Have everybody look twice before they take an answer for the usual one."""
+        """Have everybody look twice before they take an answer for the usual one: the world has changed."""
+        self._look_twice()
+        self._note_proofs()
+
+    def _look_twice(self) -> None:
         for asker in self.askers:
             asker.due = _first(asker, self.now)
             asker.steady = False
+
+    def _note_proofs(self) -> None:
+        """Remember when keys and DS RRsets run out that were learned on another way or from another world.
+
+        What has been learned since is learned again as it is, by whoever asks next.
+        """
+        if self.kind.validates and self._resolver is not None:
+            for until in {end for asker in self.askers for end in self._resolver.proofs_until(asker.want.name)}:
+                heapq.heappush(self._proofs_end, until)
 
     def _ask(self, asker: Asker, at: datetime, judge: Callable[[Cache, Asker], Met]) -> None:
         """Have an asker ask at `at` (UTC); that may lie before what others have asked while nothing changed."""
@@ -165,6 +190,10 @@ class Cache:
         # What came to nothing is not tried again before that is forgotten, however often users ask.
         pause_s = self.kind.failure_s if answer.rcode == dns.rcode.SERVFAIL else answer.remaining_ttl_s
         period = max(_LEAST_PAUSE, timedelta(seconds=pause_s))
+        if answer.is_stale:
+            self._wake_after(self.kind.stale_s)
+        if self.kind.validates:
+            self._learns_at = min((end for end in resolver.proofs_until(asker.want.name) if end > at), default=_NEVER)
         before = asker.answer
         asker.steady = before is not None and period == asker.period and before.rrset == answer.rrset
         asker.period, asker.answer, asker.due = period, answer, at + period
@@ -194,11 +223,25 @@ def _first(asker: Asker, since: datetime) -> datetime:
     return asker.due - (asker.due - since) // asker.period * asker.period
 
 
-def _effective(asker: Asker, end: datetime) -> datetime:
-    """Return when an asker asks next: of many equal times before `end` only the last."""
+def _drop_passed(times: list[datetime], now: datetime) -> bool:
+    """Take what has passed off a heap of times; tell whether anything had."""
+    before = len(times)
+    while times and times[0] <= now:
+        heapq.heappop(times)
+    return len(times) < before
+
+
+def _effective(asker: Asker, end: datetime, learns_at: datetime) -> datetime:
+    """Return when an asker asks next: of many equal times before `end` only the last.
+
+    From `learns_at` on the first, since whoever asks then has keys or a DS RRset learned anew.
+    """
     if not asker.steady or asker.due >= end:
         return asker.due
-    return asker.due + (end - _LEAST_PAUSE / 1000 - asker.due) // asker.period * asker.period
+    last = asker.due + (end - _LEAST_PAUSE / 1000 - asker.due) // asker.period * asker.period
+    if last < learns_at:
+        return last
+    return asker.due + max(timedelta(0), -((asker.due - learns_at) // asker.period) * asker.period)
 
 
 def note(asker: Asker, met: Met) -> None:
@@ -228,6 +271,7 @@ class Population:
         self.caches = tuple(
             Cache(kind, number, setting.start, setting.spare[:1])
             for kind in kinds
+            if setting.signing or not kind.validates
             for number in range(CACHES_OF_A_KIND)
         )
         self._truth = Truth(setting)
@@ -241,11 +285,11 @@ class Population:
         for cache in self.caches:
             settle_in(cache, self.wants, setting.delegation.ttl_s, dice)
 
-    def open(self, send: Send, names: Mapping[str, str], agenda: Agenda) -> None:
-        """Let everybody ask through `send`; `names` are those of servers by address."""
+    def open(self, send: Send, names: Mapping[str, str], agenda: Agenda, anchor: RRset | None = None) -> None:
+        """Let everybody ask through `send`; `names` are those of servers by address, `anchor` is what is trusted in."""
         self._names = names
         for cache in self.caches:
-            cache.open(send)
+            cache.open(send, anchor)
         agenda.witness(self.live_until, lambda: self.reconsider(agenda.now()))
 
     def live_until(self, when: datetime) -> None:
@@ -283,6 +327,8 @@ class Population:
         shown = tuple(sorted(given))
         by = self._names.get(asker.said_by, asker.said_by)
         if answer.rcode == dns.rcode.SERVFAIL:
+            if answer.refused:
+                return Met(cache.now, "broken", (), f"{answer.refused}: validating resolvers refuse it", by)
             return Met(cache.now, "broken", (), "no server answers")
         if given not in pair:
             return Met(cache.now, "broken", shown, _wrong(answer), by)

@@ -24,6 +24,8 @@ from dnsrun.model.zonetext import to_text
 from dnsrun.plan.mail.senders import policies, spf_hosts
 from dnsrun.plan.records import desired
 
+from .signing import Signing, assumptions, is_signed, signing_of, with_made_up_keys
+
 ADDRESS_TYPES = (RdataType.A, RdataType.AAAA)
 USUAL_NS_TTL_S = 86_400
 _LEADS_TO_HOSTS = frozenset({RdataType.CNAME, RdataType.MX, RdataType.NS, RdataType.SRV})
@@ -69,11 +71,16 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What if: TTLs of the captured zone and of the delegation in seconds (None: as captured), and delays."""
+    """What if: TTLs of the captured zone and of the delegation in seconds, `signed` (None: as captured), and delays.
+
+    `signed`: the parent has a DS.
+    """
 
     old_ttl_s: int | None = None
     ns_ttl_s: int | None = None
     delays: Delays = Delays()
+    ds_ttl_s: int | None = None
+    signed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ class Setting:
     """The stage before the play. `target` is the zone once everything is done; `assumed` says what was made up.
 
     `spare`: addresses of the root server, the parent's, and of a server that nobody planned (fault 54).
+    `signing`: None where the domain is not signed, neither before nor after.
     """
 
     playbook: Playbook
@@ -94,6 +102,7 @@ class Setting:
     delays: Delays
     spare: tuple[str, str, str]
     assumed: tuple[str, ...] = ()
+    signing: Signing | None = None
 
     @property
     def apex(self) -> Name:
@@ -128,6 +137,13 @@ def set_scene(playbook: Playbook, captured: Captured, start: datetime, wishes: W
         raise UsageError(f"{playbook.domain}: a top-level domain cannot be rehearsed")
     assumed: list[str] = []
     delegation = _delegation(playbook, captured, wishes, assumed)
+    signing = _signing(playbook, captured, delegation, wishes, assumed)
+    delegation = replace(
+        delegation,
+        ds=signing.ds if signing else frozenset(),
+        ds_ttl_s=signing.ds_ttl_s if signing and signing.ds else 0,
+    )
+    playbook = with_made_up_keys(playbook, signing)
     zone = _whole(_with_ttl(captured.zone, wishes.old_ttl_s), delegation, assumed)
     target = zone.apply(desired(playbook.records, zone, new_ttl_s=playbook.low_ttl_s).changes)
     other = _whole(captured.other, delegation, []) if captured.other else None
@@ -145,26 +161,42 @@ def set_scene(playbook: Playbook, captured: Captured, start: datetime, wishes: W
         delays=wishes.delays,
         spare=(next(pool), next(pool), next(pool)),
         assumed=tuple(assumed),
+        signing=signing,
     )
 
 
 def _delegation(playbook: Playbook, captured: Captured, wishes: Wishes, assumed: list[str]) -> Delegation:
     known = captured.delegation
     if known is None:
-        apex_ns = captured.zone.rrsets.get(RRsetKey(playbook.domain, RdataType.NS))
-        names = {target for rdata in (apex_ns.rdatas if apex_ns else ()) if (target := target_of(rdata))}
-        names |= {server.name for server in playbook.providers[playbook.zone.provider].name_servers}
-        if not names:
-            raise UsageError(
-                f"{playbook.path}: neither the zone nor the playbook names the servers that are delegated to; "
-                "nothing was rehearsed. Give `name_servers` at the host, or capture first"
-            )
-        glue = {name: own_addresses(captured.zone, name) for name in names if name.is_subdomain(playbook.domain)}
-        known = Delegation(frozenset(names), glue, frozenset(), apex_ns.ttl_s if apex_ns else USUAL_NS_TTL_S)
-        assumed.append(f"the parent delegates to {_listed(names)} with a TTL of {wishes.ns_ttl_s or known.ttl_s} s")
-    if known.ds:
-        assumed.append("the domain is not signed: DNSSEC is not rehearsed")
-    return replace(known, ds=frozenset(), ds_ttl_s=0, ttl_s=wishes.ns_ttl_s or known.ttl_s)
+        known = _made_up(playbook, captured.zone)
+        servers = f"{_listed(known.ns)} with a TTL of {wishes.ns_ttl_s or known.ttl_s} s"
+        assumed.append(f"the parent delegates to {servers}, {'with' if wishes.signed else 'without'} DS")
+    return replace(known, ttl_s=wishes.ns_ttl_s or known.ttl_s)
+
+
+def _signing(
+    playbook: Playbook, captured: Captured, delegation: Delegation, wishes: Wishes, assumed: list[str]
+) -> Signing | None:
+    signed = bool(delegation.ds) if wishes.signed is None else wishes.signed
+    if not signed and is_signed(captured.zone):
+        assumed.append("the zone is signed, and the parent has no DS, so that nobody validates: played unsigned")
+    found = signing_of(playbook, delegation, captured.other, signed=signed, ds_ttl_s=wishes.ds_ttl_s)
+    assumed += assumptions(playbook, found)
+    return found
+
+
+def _made_up(playbook: Playbook, zone: ZoneSnapshot) -> Delegation:
+    """Return the delegation to the servers that zone and playbook name; raises `UsageError` where they name none."""
+    apex_ns = zone.rrsets.get(RRsetKey(playbook.domain, RdataType.NS))
+    names = {target for rdata in (apex_ns.rdatas if apex_ns else ()) if (target := target_of(rdata))}
+    names |= {server.name for server in playbook.providers[playbook.zone.provider].name_servers}
+    if not names:
+        raise UsageError(
+            f"{playbook.path}: neither the zone nor the playbook names the servers that are delegated to; "
+            "nothing was rehearsed. Give `name_servers` at the host, or capture first"
+        )
+    glue = {name: own_addresses(zone, name) for name in names if name.is_subdomain(playbook.domain)}
+    return Delegation(frozenset(names), glue, frozenset(), apex_ns.ttl_s if apex_ns else USUAL_NS_TTL_S)
 
 
 def _with_ttl(zone: ZoneSnapshot, ttl_s: int | None) -> ZoneSnapshot:
@@ -174,11 +206,9 @@ def _with_ttl(zone: ZoneSnapshot, ttl_s: int | None) -> ZoneSnapshot:
 
 
 def _whole(zone: ZoneSnapshot, delegation: Delegation, assumed: list[str]) -> ZoneSnapshot:
-    """Return a zone that a server can load: unsigned, with SOA and apex NS."""
+    """Return a zone that a server can load: without signatures, with SOA and apex NS."""
     dropped = HOSTS_OWN - {RdataType.SOA}
     kept = {key: found for key, found in zone.rrsets.items() if key.rdtype not in dropped and found.rdatas}
-    if len(kept) < len(zone.rrsets) and any(key.rdtype in dropped for key in zone.rrsets):
-        assumed.append("the zone is not signed: DNSSEC is not rehearsed")
     soa, ns = RRsetKey(zone.apex, RdataType.SOA), RRsetKey(zone.apex, RdataType.NS)
     if soa not in kept:
         first = min(delegation.ns).to_text()

@@ -12,6 +12,7 @@ import dns.name
 from dns.name import Name
 from dns.rcode import Rcode
 from dns.rdatatype import RdataType
+from dns.rrset import RRset as DnsRRset
 
 from dnsrun.dnsio.walk import Roots
 from dnsrun.model.observation import Endpoint
@@ -22,6 +23,7 @@ from dnsrun.rehearse.lab import Place
 from dnsrun.rehearse.responses import Faults
 
 from .agenda import Agenda
+from .keys import MadeUpKey, Signer, content_from
 from .setting import Outside, Setting, soa_of
 from .stillnet import Beyond, StillNet
 from .troubles import Troubles
@@ -37,16 +39,24 @@ _UPSTREAM = f"{_DAY_S} SOA a.root. hostmaster.root. 1 1800 900 604800 900"
 class PlayedHost:
     """A host of the zone: its primary, its own secondaries, and other hosts that copy from it.
 
-    Everything that it does to the world goes through the agenda.
+    Everything that it does to the world goes through the agenda. With a `signer` its servers serve the zone signed.
     """
 
-    def __init__(self, name: str, content: ZoneSnapshot, servers: tuple[Name, ...], stage: Stage) -> None:
+    def __init__(
+        self,
+        name: str,
+        content: ZoneSnapshot,
+        servers: tuple[Name, ...],
+        stage: Stage,
+        signer: Signer | None = None,
+    ) -> None:
         self.name = name
         self.content = content
         self.servers = servers
         self.authorities = {server: Authority({}) for server in servers}
         self.copies: list[PlayedHost] = []
-        self._newest = version_of(content)
+        self._signer = signer
+        self._newest = version_of(content, signer)
         self._held: dict[Name, Version] = {}
         self._stage = stage
         self._purged = False
@@ -78,7 +88,7 @@ class PlayedHost:
 
         def begin() -> None:
             for server, authority in self.authorities.items():
-                self._held[server] = _bare_version(self._held[server])
+                self._held[server] = _bare_version(self._held[server], self._signer)
                 authority.faults = Faults(rcode=Rcode.REFUSED)
 
         self._purged = True
@@ -90,7 +100,7 @@ class PlayedHost:
 
     def _take(self, content: ZoneSnapshot) -> None:
         agenda, delays = self._stage.agenda, self._stage.setting.delays
-        self.content, self._newest = content, version_of(content)
+        self.content, self._newest = content, version_of(content, self._signer)
         agenda.change(lambda: self._load(self.servers[0], self._newest))
         for server in self.servers[1:]:
             agenda.later(delays.secondary_s, lambda server=server: self._catch_up(server))  # type: ignore[misc]
@@ -106,7 +116,7 @@ class PlayedHost:
         if self._purged:
             return
         if server in self._stage.troubles.empty:
-            version = _bare_version(version)
+            version = _bare_version(version, self._signer)
         self.authorities[server].put_zone(version.content)
         self._held[server] = version
 
@@ -126,9 +136,12 @@ class Stage:
         self.beyond: Beyond = lambda _address, _port: None
         self.is_planning = False
         self.delegation = setting.delegation
+        self._root_key, self._parent_key = MadeUpKey(dns.name.root, "root"), MadeUpKey(setting.parent, "parent")
+        self._signers: dict[MadeUpKey, Signer] = {}
         self.hosts = _hosts(self)
-        self.parent = Authority({setting.parent: self._parent_text(setting.delegation)})
-        self.root = Authority({dns.name.root: self._root_text()})
+        self.parent, self.root = Authority({}), Authority({})
+        self._load_parent()
+        self.root.put_zone(content_from(dns.name.root, self._root_text(), self._signer(self._root_key)))
         self._stack = ExitStack()
         self._looks = 0
 
@@ -156,6 +169,21 @@ class Stage:
         """Where iteration starts."""
         return Roots.of({_ROOT_NAME: [self.setting.spare[0]]})
 
+    @property
+    def anchor(self) -> DnsRRset | None:
+        """What resolvers that validate trust in; None where nothing is signed."""
+        return self._root_key.anchor if self.setting.signing else None
+
+    def signer_of(self, host: str) -> Signer | None:
+        """Return who signs the zone at a host, None where nobody does."""
+        return self._signer(self.setting.signing.keys.get(host)) if self.setting.signing else None
+
+    def _signer(self, key: MadeUpKey | None) -> Signer | None:
+        """Return who signs with a key; None where nothing is signed."""
+        if key is None or self.setting.signing is None:
+            return None
+        return self._signers.setdefault(key, Signer(key, self.setting.start))
+
     def net(self) -> StillNet:
         """Return a new way to the places of this stage."""
         return StillNet(self.places, self.agenda, self.version, self.beyond)
@@ -173,9 +201,11 @@ class Stage:
             self.places.setdefault((endpoint.address, endpoint.port), (authority.address, authority.port))
 
     def delegate(self, delegation: Delegation) -> None:
-        """Have the parent serve a delegation now; its TTL stays the parent's."""
-        self.delegation = replace(delegation, ttl_s=self.setting.delegation.ttl_s)
-        self.agenda.change(lambda: self.parent.set_zone(self.setting.parent, self._parent_text(self.delegation)))
+        """Have the parent serve a delegation now; its TTLs stay the parent's."""
+        signing = self.setting.signing
+        ds_ttl_s = signing.ds_ttl_s if signing and delegation.ds else 0
+        self.delegation = replace(delegation, ttl_s=self.setting.delegation.ttl_s, ds_ttl_s=ds_ttl_s)
+        self.agenda.change(self._load_parent)
 
     def park(self) -> None:
         """Have the parent delegate to a server that nobody planned; it serves a parking page (incident 6)."""
@@ -213,7 +243,11 @@ class Stage:
         for address in addresses:
             self.places[address, 53] = (authority.address, authority.port)
 
-    def _parent_text(self, delegation: Delegation) -> str:
+    def _load_parent(self) -> None:
+        self.parent.put_zone(content_from(self.setting.parent, self._parent_text(), self._signer(self._parent_key)))
+
+    def _parent_text(self) -> str:
+        delegation = self.delegation
         apex, parent, ttl_s = self.setting.apex, self.setting.parent, delegation.ttl_s
         server = f"a.rehearsed-parent.{parent}"
         lines = [
@@ -222,6 +256,7 @@ class Stage:
             f"{server} {_DAY_S} A {self.setting.spare[1]}",
         ]
         lines += [f"{apex} {ttl_s} NS {name}" for name in sorted(delegation.ns)]
+        lines += [f"{apex} {delegation.ds_ttl_s} DS {text}" for text in sorted(delegation.ds)]
         for name, addresses in sorted(delegation.glue.items()):
             lines += [f"{name} {ttl_s} {_address_type(address)} {address}" for address in addresses]
         lines += self._outside_lines(lambda name: name.is_subdomain(parent))
@@ -232,6 +267,7 @@ class Stage:
         server = f"a.rehearsed-parent.{parent}"
         lines = [f". {_UPSTREAM}", f". {_DAY_S} NS {_ROOT_NAME}", f"{_ROOT_NAME} {_DAY_S} A {self.setting.spare[0]}"]
         lines += [f"{parent} {_DAY_S} NS {server}", f"{server} {_DAY_S} A {self.setting.spare[1]}"]
+        lines += [f"{parent} {_DAY_S} DS {self._parent_key.ds}"] if self.setting.signing else []
         lines += self._outside_lines(lambda name: not name.is_subdomain(parent))
         return "\n".join(lines) + "\n"
 
@@ -258,14 +294,16 @@ def _hosts(stage: Stage) -> dict[str, PlayedHost]:
     own = known[zone.provider] + tuple(sorted(setting.delegation.ns - of_others - set(known[zone.provider])))
     if zone.to:
         own = tuple(name for name in own if name not in _named(setting, zone.to))
-    hosts = {zone.provider: PlayedHost(zone.provider, setting.zone, own, stage)}
-    for name in copying:
-        if known[name]:
-            hosts[name] = PlayedHost(name, setting.zone, known[name], stage)
+    hosts = {zone.provider: PlayedHost(zone.provider, setting.zone, own, stage, stage.signer_of(zone.provider))}
+    for primary, names in zone.secondaries.items():
+        for name in names:
+            if known[name]:
+                hosts[name] = PlayedHost(name, setting.zone, known[name], stage, stage.signer_of(primary))
     for primary, names in zone.secondaries.items():
         hosts[primary].copies += [hosts[name] for name in names if name in hosts]
     if zone.to:
-        hosts[zone.to] = PlayedHost(zone.to, _begun(setting, zone.to), _named(setting, zone.to), stage)
+        begun, servers = _begun(setting, zone.to), _named(setting, zone.to)
+        hosts[zone.to] = PlayedHost(zone.to, begun, servers, stage, stage.signer_of(zone.to))
     return hosts
 
 
@@ -284,8 +322,8 @@ def _begun(setting: Setting, provider: str) -> ZoneSnapshot:
     return replace(setting.zone, rrsets={soa: held[soa], ns: own}, source="a new zone")
 
 
-def _bare_version(version: Version) -> Version:
-    return version_of(replace(version.snapshot, rrsets=_bare(version.snapshot)))
+def _bare_version(version: Version, signer: Signer | None) -> Version:
+    return version_of(replace(version.snapshot, rrsets=_bare(version.snapshot)), signer)
 
 
 def _bare(zone: ZoneSnapshot) -> Mapping[RRsetKey, RRset]:

@@ -12,9 +12,11 @@ from dns.rdtypes.ANY.CNAME import CNAME
 
 from dnsrun.model.rrset import rdata_text
 from dnsrun.model.zone import ZoneSnapshot
+from dnsrun.model.zonetext import to_text
 from dnsrun.rehearse.lookup import look_up
 from dnsrun.rehearse.zonestore import Draft, Stored, ZoneContent
 
+from .keys import Signer
 from .setting import ADDRESS_TYPES, Outside, Setting
 
 Data = frozenset[str]
@@ -46,19 +48,21 @@ class Truth:
 
 
 class Version(NamedTuple):
-    """A zone as a server holds it: as data, and ready to answer; several servers may hold the same."""
+    """A zone as a server holds it: as data, and ready to answer, maybe signed; several servers may hold the same."""
 
     snapshot: ZoneSnapshot
     content: ZoneContent
 
 
-def version_of(zone: ZoneSnapshot) -> Version:
+def version_of(zone: ZoneSnapshot, signer: Signer | None) -> Version:
     """Return a zone ready to be held."""
-    return Version(zone, content_of(zone))
+    return Version(zone, content_of(zone, signer))
 
 
-def content_of(zone: ZoneSnapshot) -> ZoneContent:
+def content_of(zone: ZoneSnapshot, signer: Signer | None = None) -> ZoneContent:
     """Return a zone ready to answer."""
+    if signer:
+        return signer.signed(to_text(zone))
     draft = Draft(ZoneContent(zone.apex, {}, {}))
     for key, held in zone.rrsets.items():
         draft.put(key.owner, (key.rdtype, RdataType.NONE), Stored(held.ttl_s, tuple(sorted(held.rdatas))))
