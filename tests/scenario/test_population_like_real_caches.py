@@ -54,6 +54,7 @@ def test_the_model_gives_the_measured_table(case: Case) -> None:
         assert found.new_after_s == pytest.approx(new_after_s, abs=TOLERANCE_S), name
 
 
+@pytest.mark.long
 def test_model_and_real_caches_move_together(
     quick: dict[str, Any], record_property: Callable[[str, object], None]
 ) -> None:
@@ -67,6 +68,7 @@ def test_model_and_real_caches_move_together_in_the_whole_table(
     assert differences("measured", measured, record_property) == []
 
 
+@pytest.mark.long
 def test_real_caches_keep_data_and_absences_as_long_as_the_model_says(quick: dict[str, Any]) -> None:
     for cache, found in quick["limits"].items():
         for real_s, model_s in zip(found, limits_of(POPULATION[KINDS[cache]]), strict=True):

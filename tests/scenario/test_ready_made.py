@@ -97,6 +97,7 @@ def test_zone_move(tmp_path: Path, pem: Path, start: Starter, monkeypatch: pytes
         assert takes_mail(made, MAIL_OLD)
 
 
+@pytest.mark.long
 def test_zone_move_by_hand(tmp_path: Path, pem: Path, start: Starter) -> None:
     """Nobody of us can write at the old host, where a mailbox host has a name that nobody guesses."""
     setting = Setting(new=tuple(f"0{number}.dnsv.jp" for number in (1, 2, 3, 4)), typed={"onamae_dns": "new"})
@@ -144,6 +145,7 @@ MOVED_TO_MICROSOFT = {
 }
 
 
+@pytest.mark.long
 def test_microsoft_365(tmp_path: Path, pem: Path, start: Starter) -> None:
     """What the tenant shows only later is written into the playbook later, and nothing goes there before that."""
     setting = Setting(typed={"dns": "old"}, outside=MICROSOFT)

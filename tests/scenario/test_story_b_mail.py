@@ -244,6 +244,7 @@ def test_every_message_of_the_switch_is_kept_and_none_bounces(story: MailStory) 
     assert [story.both(name) for name in MAIL_NAMES] == [({NEW}, {NEW})] * 3
 
 
+@pytest.mark.long
 def test_a_forgotten_secondary_keeps_the_mail_on_at_the_old_server(story: MailStory) -> None:
     lowered(story)
     story.forgets_the_secondary = True
@@ -291,7 +292,8 @@ def test_nobody_has_to_write_the_gates_of_mail(story: MailStory) -> None:
     assert story.both("mail") == ({OLD}, {OLD})
 
 
-@pytest.mark.parametrize("how", ["450", pytest.param("550", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["450", "550"])
 def test_a_new_server_that_turns_mail_away_afterwards_brings_everything_back(
     story: MailStory, how: Literal["450", "550"]
 ) -> None:
