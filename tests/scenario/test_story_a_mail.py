@@ -413,7 +413,7 @@ def test_a_mailbox_host_that_nobody_names_waits_for_the_delegation_as_is_said(ma
     seated = mail.sit()
     back = mail.project("rollback", DOMAIN, "--yes")
     assert back.code == 3, back.all
-    longest = "A name that only vps holds and that nobody knew of may be missing for 8 min at most."
+    longest = "A name that only vps holds and that nobody knew of may be missing for 12 min at most."
     assert longest in back.err
     said = datetime.fromisoformat(json.loads(mail.project("status", "--json").out)[0]["move"]["unknown_until"])
     assert f"A name that nobody knew of may be missing until {full_time(said)}" in back.out

@@ -402,6 +402,19 @@ def test_a_call_in_doubt_is_looked_for_before_it_is_called_again() -> None:
     assert next_of(ACT, *entries, now=90, delays_s={"host": 90}) == Call(0, 2)
 
 
+def test_a_request_whose_answer_nobody_heard_is_looked_for_before_its_gate_speaks_of_a_stranger() -> None:
+    """Fault 3: the process died straight after it; by now the parent may show it, and that is no incident."""
+    delegation = GateSpec("delegation", "delegation", {}, successes=1)
+    plan = a_plan(check(delegation, "before"), Do(0), acts=(SetDelegation("registry", APEX, AT_OLD, AT_NEW),))
+    lost = Failed(1, 1, "it does not show", retryable=True, in_doubt=False, not_before=at(10))
+    entries = ((1, judged("pass", gate="delegation")), (2, Intended(1, 1)), (3, lost))
+
+    assert next_of(plan, *entries, now=900) == Settle(1)
+    assert next_of(plan, *entries, now=900, looked={1: at(800)}) == Settle(1)
+    assert next_of(plan, *entries, now=900, looked={1: at(890)}) == Look(0, delegation)
+    assert next_of(plan, *entries, now=900, fresh=frozenset({(0, "delegation")})) == Call(1, 2)
+
+
 def test_a_refusal_pauses_and_says_why() -> None:
     """Fault 37."""
     decision = next_of(ACT, INTENDED, (1, failed(retryable=False)), now=2)

@@ -11,19 +11,21 @@ from dnsrun.model.plan import Check, Do, Hold
 from dnsrun.model.playbook import GateSpec
 
 from .decide_acts import next_for_act
-from .decisions import AskPerson, Call, Decision, End, Look, Until
+from .decisions import AskPerson, Call, Decision, End, Look, Settle, Until
 from .standing import Standing
+
+LOOKED_S = 60  # longer than between two looks at the parent, so that one look is enough
 
 
 def next_for_check(at: Standing, index: int, move: Check, rounds: Rounds | None) -> Decision | None:
     """Return what to do about a check, None when it has passed or does not decide."""
     gate = move.gate
     if rounds is None:
-        return Look(index, gate)
+        return _anew(at, index, move)
     if move.when == "baseline" or gate.advisory or is_excused(at, move, rounds):
         return None
     if rounds.successes >= (gate.successes if move.when == "after" else 1):
-        return Look(index, gate) if _is_stale(at, index, move) else None
+        return _anew(at, index, move) if _is_stale(at, index, move) else None
     in_time_s = gate.within_s if move.when != "before" else 0
     if is_over(gate, rounds, in_time_s=in_time_s) or _is_flapping(gate, rounds, in_time_s):
         return gate_failed(at, move, rounds)
@@ -33,6 +35,25 @@ def next_for_check(at: Standing, index: int, move: Check, rounds: Rounds | None)
     return _later(at, index, gate, rounds, gate.every_s)
 
 
+def _anew(at: Standing, index: int, move: Check) -> Decision:
+    """Ask a gate anew; where a call that it guards was begun earlier, by whomever, first whether that shows by now.
+
+    A registrar may have taken what nobody heard the answer to, and the gate would find that somebody has switched.
+    """
+    for number, act in _guarded(at, move):
+        looked = at.case.looked.get(number)
+        begun = move.when == "before" and at.active.move(number).attempts and _is_called_next(at, number, act)
+        if begun and (looked is None or at.now > looked + timedelta(seconds=LOOKED_S)):
+            return Settle(number)
+    return Look(index, move.gate)
+
+
+def _guarded(at: Standing, move: Check) -> list[tuple[int, Act]]:
+    """Return the changes of the delegation that a check guards, with their moves."""
+    dos = {m.act: number for number, m in enumerate(at.plan.moves) if isinstance(m, Do)}
+    return [(dos[act], at.plan.acts[act]) for act in move.acts if isinstance(at.plan.acts[act], SetDelegation)]
+
+
 def _is_stale(at: Standing, index: int, move: Check) -> bool:
     """Tell whether a pass is not enough to move the delegation: of another process, too old, or of other data.
 
@@ -40,9 +61,7 @@ def _is_stale(at: Standing, index: int, move: Check) -> bool:
     """
     if move.when != "before" or move.gate.kind == "confirm" or (index, move.gate.name) in at.case.fresh:
         return False
-    dos = {m.act: number for number, m in enumerate(at.plan.moves) if isinstance(m, Do)}
-    guarded = [act for act in move.acts if isinstance(at.plan.acts[act], SetDelegation)]
-    return any(_is_called_next(at, dos[act], at.plan.acts[act]) for act in guarded)
+    return any(_is_called_next(at, number, act) for number, act in _guarded(at, move))
 
 
 def _is_called_next(at: Standing, index: int, act: Act) -> bool:

@@ -243,7 +243,6 @@ class Play:
                 step = advance(self.run)
             except KilledError:
                 self.run = self._opened()
-                self._doubted_at = self.agenda.now()  # whoever starts again looks at once
                 continue
             except StoppedError:
                 assert self._script.back_by_hand is not None  # noqa: S101 - it is what stopped the engine

@@ -33,10 +33,11 @@ def drill_lines(drilled: Sequence[Drilled]) -> Iterator[Line]:
         "Drills: every gate fails once. Broken user-seconds, and when the last user behind each cache was well:",
         "strong",
     )
+    wide = max((len(str(one.drill)) for one in drilled), default=0)
     for one in drilled:
         verdict = "ok" if one.is_allowed else "NOT AS PROMISED"
         end = one.found.played.phases[-1]
-        yield f"  {one.drill!s:<44} {end.outcome:<20} {verdict}", "ok" if one.is_allowed else "failed"
+        yield f"  {one.drill!s:<{wide}}  {end.outcome:<20} {verdict}", "ok" if one.is_allowed else "failed"
         for way, found in one.ways:
             yield f"      {way:<18}{cost(found)}", "plain" if found is one.found else "changed"
     yield from ((f"  {WORDS[way]}.", "plain") for way in WAYS[1:] if any(way in dict(one.ways) for one in drilled))
