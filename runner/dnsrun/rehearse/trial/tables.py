@@ -12,7 +12,7 @@ from .faults import Faulted
 from .summary import Summary, recovery_s
 from .telling import Line
 
-_NAME, _WORDS = 20, 52
+_NAME = 20
 WORDS = {
     "by hand": "by hand: the old name servers are put back, and nothing else is done",
     "old zone deleted": (
@@ -59,11 +59,12 @@ def cost(found: Summary) -> str:
 def fault_lines(faulted: Sequence[Faulted]) -> Iterator[Line]:
     """Yield the table of faults: what came of each, and whether that is allowed."""
     yield "Faults: TGT the target, CAP as captured, HOLD a stop for a person, - cannot happen here", "strong"
+    wide = max((len(one.fault.words) for one in faulted), default=0)
     for one in faulted:
         broken = f"{one.found.broken_user_seconds:,} s broken" if one.found else ""
         verdict = "" if one.found is None else "allowed" if one.is_allowed else "NOT ALLOWED"
         style = "plain" if one.found is None else "ok" if one.is_allowed else "failed"
-        yield f"  {one.fault.name:<{_NAME}} {one.fault.words:<{_WORDS}} {one.outcome:<5} {broken:<14} {verdict}", style  # type: ignore[misc] # one of the styles
+        yield f"  {one.fault.name:<{_NAME}} {one.fault.words:<{wide}}  {one.outcome:<5} {broken:<14} {verdict}", style  # type: ignore[misc] # one of the styles
         if one.fault.harm and one.harm_s:
             yield f"      {one.harm_s:,} s of it behind caches that keep to TTLs: {one.fault.harm.words}", "changed"
         yield from (
