@@ -6,7 +6,7 @@ stage are asked so; connections, transfers and updates go their usual way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 import dns.message
 from dns.message import Message
@@ -48,16 +48,33 @@ class Handing(MappedNet):
         *,
         limit: Rate | None = None,
     ) -> Iterator[Observation | Matched]:
+        as_wanted: dict[tuple[object, int], int] = {}
         for server, names in expected.items():
-            matched = 0
-            for octets, wanted in questions_of(names):
-                got = self._differing(self._hand(server, _ID + _OPENING + octets + _ENDING, "udp"), octets, wanted)
-                if got is None:
-                    matched += 1
-                else:
-                    yield Observation(key_of(octets, wanted), server, self._clock.now(), got)
+            holds = (self._zones_at(server), id(names))
+            matched = as_wanted.get(holds, 0)  # whoever holds the same gives the same
+            if not matched:
+                matched, is_all = yield from self._compare(server, names)
+                as_wanted |= {holds: matched} if is_all else {}
             if matched:
                 yield Matched(server, matched, "udp")
+
+    def _compare(
+        self, server: Endpoint, names: Iterable[Expected]
+    ) -> Generator[Observation | Matched, None, tuple[int, bool]]:
+        """Yield what differs at a server; returns how many answers do not, and whether these are all."""
+        matched, asked = 0, 0
+        for octets, wanted in questions_of(names):
+            asked += 1
+            got = self._differing(self._hand(server, _ID + _OPENING + octets + _ENDING, "udp"), octets, wanted)
+            if got is None:
+                matched += 1
+            else:
+                yield Observation(key_of(octets, wanted), server, self._clock.now(), got)
+        return matched, matched == asked
+
+    def _zones_at(self, server: Endpoint) -> object:
+        authority = self._authority(server)
+        return authority.zones if authority else server
 
     def _differing(self, wire: bytes | None, octets: bytes, wanted: Wanted) -> Answer | NoReply | None:
         """Return what came instead of what was wanted; None when that came."""
@@ -84,10 +101,13 @@ class Handing(MappedNet):
         answer.id = message.id
         yield answer
 
+    def _authority(self, server: Endpoint) -> Authority | None:
+        place = self._place(server.address, server.port)
+        return self.authorities.get(place[1]) if place else None
+
     def _hand(self, server: Endpoint, wire: bytes, transport: Transport, *, retry: bool = True) -> bytes | None:
         """Return the server's answer; None where it is none of the stage's. What is cut is asked again as over TCP."""
-        place = self._place(server.address, server.port)
-        authority = self.authorities.get(place[1]) if place else None
+        authority = self._authority(server)
         if authority is None:
             return None
         asked = (authority.zones, wire, transport)
