@@ -409,9 +409,7 @@ def test_a_request_whose_answer_nobody_heard_is_looked_for_before_its_gate_speak
     lost = Failed(1, 1, "it does not show", retryable=True, in_doubt=False, not_before=at(10))
     entries = ((1, judged("pass", gate="delegation")), (2, Intended(1, 1)), (3, lost))
 
-    assert next_of(plan, *entries, now=900) == Settle(1)
-    assert next_of(plan, *entries, now=900, looked={1: at(800)}) == Settle(1)
-    assert next_of(plan, *entries, now=900, looked={1: at(890)}) == Look(0, delegation)
+    assert next_of(plan, *entries, now=900) == Look(0, delegation, begun=1)
     assert next_of(plan, *entries, now=900, fresh=frozenset({(0, "delegation")})) == Call(1, 2)
 
 

@@ -6,6 +6,7 @@ waiting, so that a rollback from a second terminal can act at once.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -129,12 +130,21 @@ def _perform(run: Run, decision: Decision, hold: HoldOnDomain) -> Advance:
     if isinstance(decision, SetDue):
         return _set_due(run, plan, decision)
     if isinstance(decision, Look):
-        look(run, plan, decision.move, decision.gate)
+        _look(run, plan, decision)
         return DueAt(run.ports.clock.now(), "")
     if isinstance(decision, Call):
         call(run, plan, decision.move, decision.attempt, hold)
         return DueAt(run.ports.clock.now(), "")
     return _settle(run, plan, decision)
+
+
+def _look(run: Run, plan: Plan, decision: Look) -> None:
+    """Run a round of a gate, unless an act that was begun earlier shows by now."""
+    if decision.begun is not None:
+        with suppress(OutsideError):  # nobody can be asked: then the gate says so
+            if settle(run, plan, decision.begun):
+                return
+    look(run, plan, decision.move, decision.gate)
 
 
 def _last_outcome(run: Run) -> Outcome | None:

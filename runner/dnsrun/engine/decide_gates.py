@@ -11,10 +11,8 @@ from dnsrun.model.plan import Check, Do, Hold
 from dnsrun.model.playbook import GateSpec
 
 from .decide_acts import next_for_act
-from .decisions import AskPerson, Call, Decision, End, Look, Settle, Until
+from .decisions import AskPerson, Call, Decision, End, Look, Until
 from .standing import Standing
-
-LOOKED_S = 60  # longer than between two looks at the parent, so that one look is enough
 
 
 def next_for_check(at: Standing, index: int, move: Check, rounds: Rounds | None) -> Decision | None:
@@ -35,17 +33,14 @@ def next_for_check(at: Standing, index: int, move: Check, rounds: Rounds | None)
     return _later(at, index, gate, rounds, gate.every_s)
 
 
-def _anew(at: Standing, index: int, move: Check) -> Decision:
+def _anew(at: Standing, index: int, move: Check) -> Look:
     """Ask a gate anew; where a call that it guards was begun earlier, by whomever, first whether that shows by now.
 
     A registrar may have taken what nobody heard the answer to, and the gate would find that somebody has switched.
     """
-    for number, act in _guarded(at, move):
-        looked = at.case.looked.get(number)
-        begun = move.when == "before" and at.active.move(number).attempts and _is_called_next(at, number, act)
-        if begun and (looked is None or at.now > looked + timedelta(seconds=LOOKED_S)):
-            return Settle(number)
-    return Look(index, move.gate)
+    guarded = _guarded(at, move) if move.when == "before" else []
+    begun = (number for number, act in guarded if at.active.move(number).attempts and _is_called_next(at, number, act))
+    return Look(index, move.gate, next(begun, None))
 
 
 def _guarded(at: Standing, move: Check) -> list[tuple[int, Act]]:

@@ -11,10 +11,11 @@ from dnsrun.model.playbook import GateSpec
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Run one round of a gate."""
+    """Run one round of a gate; before it ask whether the act of the move `begun` shows, when there is one."""
 
     move: int
     gate: GateSpec
+    begun: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
