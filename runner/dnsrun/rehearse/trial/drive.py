@@ -20,7 +20,7 @@ from dnsrun.model.act import SetDelegation
 from dnsrun.model.content import is_content
 from dnsrun.model.entry import PersonAnswered
 from dnsrun.model.plan import Hold
-from dnsrun.model.playbook import Phase, Playbook, Step
+from dnsrun.model.playbook import GateSpec, Phase, Playbook, Step
 from dnsrun.model.rrset import Change, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.gate import Gate
@@ -45,7 +45,7 @@ PATIENCE = timedelta(days=1)
 _AFTERWARDS = timedelta(hours=1)
 _LONGEST_RECOVERY = timedelta(days=4)
 _MOST_ADVANCES = 200_000
-_USUAL_EVERY_S = 60
+_USUAL_EVERY = timedelta(minutes=1)
 _VISITED_EVERY = timedelta(hours=1)
 _MOST_VISITS = 48
 _LONGEST_REST = timedelta(days=1)
@@ -103,6 +103,7 @@ class Play:
         self._asked: list[str] = []
         self._incidents: dict[str, None] = {}
         self._doubted_at = setting.start
+        self._looks: dict[str, tuple[datetime, datetime]] = {}  # the newest two of each gate
         self.run: Run
 
     def act(self) -> Played:
@@ -155,8 +156,11 @@ class Play:
     def _listen(self, at: datetime, event: Event) -> None:
         for listener in self.listeners:
             listener(at, event)
-        if isinstance(event, Judging) and event.verdict.outcome != "pass":
-            self._doubted_at = at
+        if isinstance(event, Judging):
+            _, before = self._looks.get(event.gate.name, (at, self.setting.start))
+            self._looks[event.gate.name] = (before, at)
+            if event.verdict.outcome != "pass":
+                self._doubted_at = at
         for incident in _incidents(event):
             self._incidents.setdefault(incident)
         if isinstance(event, GoingBack) and self._went_back is None:
@@ -279,26 +283,48 @@ class Play:
     def _wait(self, when: datetime) -> None:
         """Wait until `when` (UTC), longer where nothing can have changed by then.
 
-        In a world that stands still every look says the same. Once it has stood for as long as gates take to look
-        twice, and all said yes, looks are left out up to the next change, as by somebody who goes on by cron; those
-        that are made keep to their times, so that what changes is seen as late as it would be.
+        In a world that stands still every look says the same. Once every gate of a watch has looked twice and said
+        yes, looks are left out up to the next change, as by somebody who goes on by cron; those that are made keep to
+        their times, so that what changes is seen as late as it would be.
         """
-        now, due = self.agenda.now(), self.agenda.next_due
-        if when > now and now - self._stirred_at() > timedelta(seconds=2 * self._longest_every_s()):
-            deadlines = [each for each in (due, self._hold_ends(), when + _LONGEST_REST) if each is not None]
-            if (rest := min(deadlines) - when) > timedelta(0):
-                when += rest // (when - now) * (when - now)
+        now = self.agenda.now()
+        if when > now and (rest := self._nothing_new_before(when) - when) > timedelta(0):
+            when += rest // (when - now) * (when - now)
         self.agenda.wait_until(when)
+
+    def _nothing_new_before(self, when: datetime) -> datetime:
+        """Return up to when looks would only say again what the newest ones said; `when` where they would not."""
+        stirred, watching = self._stirred_at(), self._watching()
+        if not watching and self.agenda.now() - stirred <= 2 * _USUAL_EVERY:
+            return when
+        needed = [self._second_look(gate, stirred) for gate in watching]
+        deadlines = (self.agenda.next_due, self._hold_ends(), when + _LONGEST_REST, *needed)
+        return min(each for each in deadlines if each is not None)
 
     def _stirred_at(self) -> datetime:
         """Return when the world last changed, or a gate said anything but yes."""
         changed = self.population.changes[-1] if self.population.changes else self.setting.start
         return max(changed, self._doubted_at)
 
-    def _longest_every_s(self) -> int:
-        plan = self.run.active_plan()
-        holds = [move for move in (plan.moves if plan else ()) if isinstance(move, Hold)]
-        return max([_USUAL_EVERY_S, *(gate.every_s for hold in holds for gate in hold.gates)])
+    def _watching(self) -> tuple[GateSpec, ...]:
+        """Return the gates of the waits and watches that are under way."""
+        plan, active = self.run.active_plan(), self.run.state.active
+        if plan is None or active is None:
+            return ()
+        under_way = [index for index, move in active.moves.items() if move.due and move.due.until > self.agenda.now()]
+        holds = [move for index in under_way if isinstance(move := plan.moves[index], Hold)]
+        return tuple(gate for hold in holds for gate in hold.gates)
+
+    def _second_look(self, gate: GateSpec, stirred: datetime) -> datetime | None:
+        """Return when a gate looks again that has not looked twice since the world was stirred; else None.
+
+        What has not looked twice in time for two looks is asked no more.
+        """
+        every, now = timedelta(seconds=gate.every_s), self.agenda.now()
+        first, last = self._looks.get(gate.name, (stirred, stirred))
+        if first > stirred or now - stirred > 2 * max(every, _USUAL_EVERY):
+            return None
+        return last + every if last > stirred else now
 
     def _hold_ends(self) -> datetime | None:
         """Return when the wait or watch that is under way ends; what comes before it may rest no longer."""
