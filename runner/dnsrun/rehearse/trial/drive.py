@@ -46,6 +46,7 @@ _AFTERWARDS = timedelta(hours=1)
 _LONGEST_RECOVERY = timedelta(days=4)
 _MOST_ADVANCES = 200_000
 _USUAL_EVERY = timedelta(minutes=1)
+_PATIENCE_WITH_HOSTS = timedelta(minutes=20)  # longer than the engine has beyond the delay that a host declares
 _VISITED_EVERY = timedelta(hours=1)
 _MOST_VISITS = 48
 _LONGEST_REST = timedelta(days=1)
@@ -295,11 +296,16 @@ class Play:
     def _nothing_new_before(self, when: datetime) -> datetime:
         """Return up to when looks would only say again what the newest ones said; `when` where they would not."""
         stirred, watching = self._stirred_at(), self._watching()
-        if not watching and self.agenda.now() - stirred <= 2 * _USUAL_EVERY:
+        if not watching and self.agenda.now() - stirred <= _PATIENCE_WITH_HOSTS + self._declared_delay():
             return when
         needed = [self._second_look(gate, stirred) for gate in watching]
         deadlines = (self.agenda.next_due, self._hold_ends(), when + _LONGEST_REST, *needed)
         return min(each for each in deadlines if each is not None)
+
+    def _declared_delay(self) -> timedelta:
+        """Return how long the slowest host or registrar says that it takes."""
+        able = self.run.ports.capabilities.values()
+        return timedelta(seconds=max((one.declared_delay_s for one in able), default=0))
 
     def _stirred_at(self) -> datetime:
         """Return when the world last changed, or a gate said anything but yes."""
