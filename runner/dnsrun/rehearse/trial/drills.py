@@ -26,13 +26,13 @@ from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change
 from dnsrun.plan.gating import NOT_SERVICES
 from dnsrun.ports.gate import Gate, GateCase
-from dnsrun.ports.kinds import Fragment
 from dnsrun.ports.net import Net, View
 
 from .byhand import put_back
 from .drive import Play, Script
 from .mishaps import Mishap
 from .summary import Summary
+from .wrapped import Wrapped
 
 When = Literal["before", "after", "half-way"]
 WAYS = ("dnsrun", "by hand", "old zone deleted", "new zone deleted")
@@ -140,27 +140,17 @@ def _delete_new(play: Play) -> None:
     play.stage.hosts[play.setting.playbook.zone.to or ""].purge()
 
 
-class Failing:
+class Failing(Wrapped):
     """A gate kind, one gate of which fails from a moment on."""
 
     def __init__(self, real: Gate, drill: Drill, play: Play, also: Mishap | None = None) -> None:
-        self._real = real
+        super().__init__(real)
         self._drill = drill
         self._play = play
         self._also = also
         self._harm = False
         self._looks = 0
         self._half_at: datetime | None = None
-
-    @property
-    def kind(self) -> str:
-        """The word used in playbooks."""
-        return self._real.kind
-
-    @property
-    def fragment(self) -> Fragment:
-        """As the real gate."""
-        return self._real.fragment
 
     def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
         """Do the harm when its time has come, then ask as ever."""
@@ -170,11 +160,11 @@ class Failing:
             _do_harm(self._play, spec)
             if self._also:
                 self._also(self._play)
-        return self._real.observe(spec, case, view, net)
+        return self.real.observe(spec, case, view, net)
 
     def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:
         """Say no where it is this gate's turn and the harm does not show by itself; pure otherwise."""
-        verdict = self._real.judge(spec, case, seen)
+        verdict = self.real.judge(spec, case, seen)
         forced = spec.kind in NOT_SERVICES or self._drill.when == "before"
         if verdict.outcome == "pass" and forced and self._is_meant(spec, case):
             return Verdict("fail", f"{spec.name} fails, as the drill wants", seen)

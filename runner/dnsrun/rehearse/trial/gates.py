@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from dnsrun.clock import Clock, now_utc
+from dnsrun.clock import Clock
 from dnsrun.gates import options
 from dnsrun.model.observation import Endpoint, Observation, Verdict, Words
 from dnsrun.model.playbook import GateSpec, Playbook
@@ -14,6 +14,7 @@ from dnsrun.ports.kinds import Fragment
 from dnsrun.ports.net import Net, View
 
 from .services import gates_of
+from .wrapped import Wrapped
 
 _SERVICES = (
     "http", "tls", "smtp", "submission", "imap", "pop3", "mail-round-trip", "old-server-refuses",
@@ -24,23 +25,12 @@ _ASSUMED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
+@dataclass(slots=True)
+class Played(Wrapped):
     """A gate on a service. It asks servers of the stage, which the trial's authority vouches for, without a proxy."""
 
-    real: Gate
     trusted: Callable[[], str]
     clock: Clock
-
-    @property
-    def kind(self) -> str:
-        """The word used in playbooks."""
-        return self.real.kind
-
-    @property
-    def fragment(self) -> Fragment:
-        """As the real gate."""
-        return self.real.fragment
 
     def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
         """Ask one round; it happens at the trial's time. Touches the network (loopback), and the disk."""
@@ -53,10 +43,6 @@ class Played:
         return tuple(
             replace(one, at=now, got=_at_once(one.got) if isinstance(one.got, Words) else one.got) for one in seen
         )
-
-    def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:
-        """Judge one round; pure."""
-        return self.real.judge(spec, case, seen)
 
 
 def _at_once(words: Words) -> Words:
@@ -74,10 +60,12 @@ class Waved:
 
     kind: str
     fragment: Fragment
+    clock: Clock
 
     def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:  # noqa: ARG002 - nobody is asked
         """Ask nobody."""
-        return (Observation(spec.name, Endpoint(case.apex, "0.0.0.0"), now_utc(), Words("not rehearsed"), "process"),)  # noqa: S104 - names no address
+        nobody = Endpoint(case.apex, "0.0.0.0")  # noqa: S104 - names no address
+        return (Observation(spec.name, nobody, self.clock.now(), Words("not rehearsed"), "process"),)
 
     def judge(self, spec: GateSpec, case: GateCase, seen: tuple[Observation, ...]) -> Verdict:  # noqa: ARG002 - nothing was asked
         """Pass, and say that this proves nothing."""
@@ -87,7 +75,7 @@ class Waved:
 def rehearsed(gates: Mapping[str, Gate], trusted: Callable[[], str], clock: Clock) -> Mapping[str, Gate]:
     """Return the gates for a trial. `trusted` returns the file of the authority that services are vouched for by."""
     played = {kind: Played(gates[kind], trusted, clock) for kind in _SERVICES}
-    return {**gates, **played, "command": Waved("command", gates["command"].fragment)}
+    return {**gates, **played, "command": Waved("command", gates["command"].fragment, clock)}
 
 
 def left_out(playbook: Playbook) -> tuple[str, ...]:

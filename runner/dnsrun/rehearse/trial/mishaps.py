@@ -14,12 +14,12 @@ from dnsrun.model.observation import Observation, Verdict
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change, from_texts
 from dnsrun.ports.gate import Gate, GateCase
-from dnsrun.ports.kinds import Fragment
 from dnsrun.ports.net import Net, View
 from dnsrun.rehearse.responses import Faults
 
 from .drive import Play
 from .stage import PlayedHost
+from .wrapped import Wrapped
 
 TEN_MINUTES_S = 600
 DAY_S = 86_400
@@ -296,26 +296,15 @@ def says_no(then: Mishap) -> Gates:
 
 
 @dataclass(slots=True)
-class SaysNo:
+class SaysNo(Wrapped):
     """A gate kind that fails after the last phase that users see has written, though all is well."""
 
-    real: Gate
     play: Play
     then: Mishap
     _left: list[Mishap] = field(init=False)
 
     def __post_init__(self) -> None:
         self._left = [self.then]
-
-    @property
-    def kind(self) -> str:
-        """As the real gate."""
-        return self.real.kind
-
-    @property
-    def fragment(self) -> Fragment:
-        """As the real gate."""
-        return self.real.fragment
 
     def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
         """Have the mishap happen when its time has come, then ask as ever."""
@@ -346,21 +335,10 @@ def blips(play: Play, gates: Mapping[str, Gate]) -> Mapping[str, Gate]:  # noqa:
 
 
 @dataclass(slots=True)
-class Blips:
+class Blips(Wrapped):
     """A gate kind, every fifth round of which fails for a while: in a watch over a day nobody looks that often."""
 
-    real: Gate
     _rounds: int = 0
-
-    @property
-    def kind(self) -> str:
-        """As the real gate."""
-        return self.real.kind
-
-    @property
-    def fragment(self) -> Fragment:
-        """As the real gate."""
-        return self.real.fragment
 
     def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
         """Ask as ever, and count."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from dnsrun.model.observation import Endpoint, Observation, Verdict
 from dnsrun.model.playbook import GateSpec
-from dnsrun.ports.gate import Gate, GateCase
-from dnsrun.ports.kinds import Fragment
+from dnsrun.ports.gate import GateCase
 from dnsrun.ports.net import Net, View
+
+from .wrapped import Wrapped
 
 
 @dataclass(slots=True)
@@ -27,23 +28,12 @@ class _Round:
         return (self.version, self.view, self.servers) == (version, view.name, view.servers) and self.case == case
 
 
-@dataclass(frozen=True, slots=True)
-class StillGate:
+@dataclass(slots=True)
+class StillGate(Wrapped):
     """A gate kind; a round of hundreds of names is asked once for each version of the world."""
 
-    real: Gate
     version: Callable[[], int]
     _newest: dict[tuple[str, str], _Round] = field(default_factory=dict)
-
-    @property
-    def kind(self) -> str:
-        """The word used in playbooks."""
-        return self.real.kind
-
-    @property
-    def fragment(self) -> Fragment:
-        """As the real gate."""
-        return self.real.fragment
 
     def observe(self, spec: GateSpec, case: GateCase, view: View, net: Net) -> tuple[Observation, ...]:
         """Ask one round, or give what the same round saw."""
