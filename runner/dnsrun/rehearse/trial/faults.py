@@ -115,26 +115,30 @@ _WRITTEN = Harm(
 def faults() -> Mapping[str, Fault]:
     """Return the faults by name, in the order of the matrix."""
     return {
-        fault.name: fault for fault in (*_of_calls(), *_of_servers(), *_of_the_way_back(), *_of_others(), *_by_hand())
+        fault.name: fault
+        for fault in (*_kills(), *_of_calls(), *_of_servers(), *_of_the_way_back(), *_of_others(), *_by_hand())
     }
 
 
-def _of_calls() -> tuple[Fault, ...]:
-    """Return what goes wrong between the run and a host."""
-    always, writes = mishaps.always, mishaps.writes
-    kills = (
+def _kills() -> tuple[Fault, ...]:
+    """Return the deaths of the process, each straight after another call."""
+    return tuple(
         Fault(
             f"kill-{number}",
             f"the process is killed straight after call {number}",
             3,
             mishaps.killed(number),
-            always,
+            mishaps.always,
             may_hold=False,
         )
         for number in range(1, 7)
     )
+
+
+def _of_calls() -> tuple[Fault, ...]:
+    """Return what goes wrong between the run and a host."""
+    always, writes = mishaps.always, mishaps.writes
     return (
-        *kills,
         Fault(
             "busy", "the host answers three calls with 429 Too Many Requests", 21, mishaps.busy, always, may_hold=False
         ),
