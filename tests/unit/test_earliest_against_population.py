@@ -187,3 +187,32 @@ def test_nobody_asks_the_old_name_servers_when_the_plan_says_and_somebody_a_marg
     early = clean - timedelta(seconds=margin_s(life_s + ttl_s)) - 4 * SECOND
     assert (BEFORE, ttl_s) in place.ask("last.of", at=early)
     assert place.ask("last.of", at=clean) == {(AFTER, ttl_s)}
+
+
+@settings(max_examples=25, deadline=None, phases=DRAWN)
+@given(st.integers(3, 86_400), lives, st.integers(1, 600))
+def test_who_took_the_name_servers_before_their_ttl_was_lowered_asks_the_old_ones_no_longer_than_said(
+    parent_s: int, captured_s: int, lowered_s: int
+) -> None:
+    """D1, C served since: the zone's own TTL counts as it is now, and once as it was before."""
+    place, shown = Place((parent_s, captured_s)), NOON + timedelta(days=1)
+    held = f"*.of 1 A {BEFORE}"
+    place.hold(OLD, held)
+    place.hold(NEW, f"*.of 1 A {AFTER}")
+    place.clock.wait_until(shown - 2 * SECOND)
+    for cache in place.caches:
+        cache.resolve(APEX, RdataType.NS)
+    place.ns_ttls_s = (parent_s, lowered_s)
+    place.hold(OLD, held)
+    place.delegate(NEW_NS)
+    for second in (parent_s - 2, captured_s - 2, parent_s + lowered_s - 3):
+        if shown + timedelta(seconds=second) > place.clock.now():
+            place.clock.wait_until(shown + timedelta(seconds=second))
+            for cache in place.caches:
+                cache.resolve(APEX, RdataType.NS)
+            place.ask("last.of", at=place.clock.now())
+    before = Delegation(frozenset({dns.name.from_text(OLD_NS)}), {}, frozenset(), parent_s)
+    zones = [zone(f"@ {ttl_s} NS {OLD_NS}", f"*.of 1 A {BEFORE}") for ttl_s in (captured_s, lowered_s)]
+    life_s = delegation_life_s(before, zones[1:], first=zones[0])
+    assert life_s <= max(parent_s + lowered_s, captured_s)
+    assert place.ask("last.of", at=clean_at(shown, life_s, 1)) == {(AFTER, 1)}

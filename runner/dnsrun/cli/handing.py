@@ -59,16 +59,17 @@ def handing(run: Run, plan: Plan, situation: Situation, polite: Rate) -> Handing
     content, _ = content_of(situation)
     if switch_of(plan) is None or moving is None or content is None:
         return None
-    zones = (content, situation.zone, moving.captured)
-    life_s = delegation_life_s(moving.delegation, zones)
-    kept = clean_at(situation.now, life_s, max(longest_ttl_s(zone) for zone in zones)) - situation.now
+    zones = (content, situation.zone)
+    life_s = delegation_life_s(moving.delegation, zones, first=moving.captured)
+    longest_s = max(longest_ttl_s(zone) for zone in (*zones, moving.captured))
+    kept = clean_at(situation.now, life_s, longest_s) - situation.now
     parent_s = moving.delegation.ttl_s
     asks = any(isinstance(one, Check) and one.gate.kind == "parity" for one in plan.moves)  # unless switched off
     move = zone_move(run, plan, content) if asks else None
     questions, servers, takes = _asking(run, situation, move, polite) if move else (0, 0, timedelta())
     return Handing(
         parent_s=parent_s,
-        zone_s=max(apex_ns_ttl_s(zone, 0) for zone in (situation.zone, moving.captured)),
+        zone_s=max(apex_ns_ttl_s(zone, 0) for zone in zones),
         asked_s=life_s,
         kept_s=int(kept.total_seconds()),
         unknown_s=parent_s + apex_ns_ttl_s(content, 0) + negative_ttl_s(moving.other),

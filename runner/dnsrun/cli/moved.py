@@ -32,8 +32,9 @@ def moved(journal: Journal, state: RunState, playbook: Playbook) -> Moved | None
     if found is None:
         return Moved(stage, zone.provider, zone.to, at)
     plan, act = found
-    zones = tuple(_zones(journal, state, plan))
-    life_s = max(delegation_life_s(side, zones) for side in (act.before, act.after))
+    first, *since = _zones(journal, state, plan)
+    zones = (first, *since)
+    life_s = max(delegation_life_s(side, since, first=first) for side in (act.before, act.after))
     # The last cache asks just before it drops the new name servers, and keeps that the name does not exist.
     absent_s = negative_ttl_s(from_text(journal.get(plan.other))) if plan.other else 0
     unknown_s = act.after.ttl_s + apex_ns_ttl_s(zones[-1], 0) + absent_s

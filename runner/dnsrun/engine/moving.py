@@ -36,7 +36,7 @@ def read_moving(run: Run, view: ServerView, zone: ZoneSnapshot) -> Moving | None
         captured=captured,
         delegation=now,
         target=target,
-        clean_at=None if not run.state.delegated else _clean_at(run, now, (zone, other, captured)),
+        clean_at=None if not run.state.delegated else _clean_at(run, now, (zone, other), captured),
         unreadable=unreadable,
         raised_ttls=run.raised_ttls(run.playbook.zone.to),
     )
@@ -110,10 +110,10 @@ def _is_copied(run: Run) -> bool:
     return any(step.kind == "copy-zone" for phase in done for step in phase.steps)
 
 
-def _clean_at(run: Run, now: Delegation, zones: tuple[ZoneSnapshot, ...]) -> datetime:
+def _clean_at(run: Run, now: Delegation, zones: tuple[ZoneSnapshot, ...], captured: ZoneSnapshot) -> datetime:
     """D1 after a switch, D10 after it was taken back, from when every parent server showed it."""
     shown_at, _ = run.state.delegated[-1]
     left = run.left_delegation or now
     before = left if run.switched else now
-    life_s = max(delegation_life_s(before, zones), delegation_life_s(now, zones))
-    return clean_at(shown_at, life_s, max(longest_ttl_s(zone) for zone in zones))
+    life_s = max(delegation_life_s(each, zones, first=captured) for each in (before, now))
+    return clean_at(shown_at, life_s, max(longest_ttl_s(zone) for zone in (*zones, captured)))

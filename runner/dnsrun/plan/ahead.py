@@ -54,9 +54,9 @@ def _done(situation: Situation, plan: Plan) -> Situation:
 
 
 def _clean_at(there: Situation, moving: Moving, act: SetDelegation) -> datetime:
-    zones = (there.zone, moving.other, moving.captured)
-    life_s = max(delegation_life_s(act.before, zones), delegation_life_s(act.after, zones))
-    return clean_at(there.now, life_s, max(longest_ttl_s(zone) for zone in zones))
+    zones = (there.zone, moving.other)
+    life_s = max(delegation_life_s(each, zones, first=moving.captured) for each in (act.before, act.after))
+    return clean_at(there.now, life_s, max(longest_ttl_s(zone) for zone in (*zones, moving.captured)))
 
 
 def _copied(moving: Moving, plan: Plan, situation: Situation) -> Moving:

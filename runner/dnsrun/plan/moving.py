@@ -117,14 +117,15 @@ def apex_ns_ttl_s(zone: ZoneSnapshot, default_s: int) -> int:
     return rrset.ttl_s if rrset else default_s
 
 
-def delegation_life_s(before: Delegation, zones: Iterable[ZoneSnapshot]) -> int:
+def delegation_life_s(before: Delegation, zones: Iterable[ZoneSnapshot], *, first: ZoneSnapshot | None = None) -> int:
     """Return for how many seconds caches ask the servers of an earlier delegation: P + C (D1).
 
     Whoever asks a cache for NS in the last second of the parent's NS RRset has it take the child's, for its whole TTL:
-    measured with Unbound, and with PowerDNS Recursor where servers give no NS beside other answers.
+    measured with Unbound, and with PowerDNS Recursor where servers give no NS beside other answers. `zones` are as they
+    are served since; `first` is the zone before TTLs were lowered: who took its NS RRset then keeps that, and no more.
     """
-    apex_ns = (zone.rrsets.get(RRsetKey(zone.apex, RdataType.NS)) for zone in zones)
-    return before.ttl_s + max((rrset.ttl_s for rrset in apex_ns if rrset), default=0)
+    was_s = apex_ns_ttl_s(first, 0) if first else 0
+    return max(before.ttl_s + max((apex_ns_ttl_s(zone, was_s) for zone in zones), default=was_s), was_s)
 
 
 def longest_ttl_s(zone: ZoneSnapshot) -> int:
