@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dnsrun.cli.moved import moved
 from dnsrun.engine.run import Run
 from dnsrun.engine.start import begin, prepare
 from dnsrun.model.codec import decode
@@ -42,7 +43,7 @@ def told(here: SwitchWorld, run: Run) -> Report:
     plans: dict[str, Plan] = {
         digest: decode(Plan, json.loads(run.journal.get(digest))) for digest in plans_named(newest)
     }
-    zones = {digest: from_text(run.journal.get(digest)) for digest in zones_named(plans.values())}
+    zones = {digest: from_text(run.journal.get(digest)) for digest in zones_named(newest, plans.values())}
     return report(Source(newest, plans, run.playbook, here.clock.now(), zones=zones))
 
 
@@ -70,6 +71,9 @@ def test_a_switch_of_the_name_servers_is_told_with_its_way_back(here: SwitchWorl
     lock = next(lock for lock in after.locks if "name server" in lock.says)
     assert lock.until is not None
     assert lock.until - here.clock.now() > timedelta(seconds=900 + 1800), "D10: the delegation's TTL, then the data's"
+    known = moved(run.journal, run.catch_up(), run.playbook)
+    assert known is not None
+    assert lock.until == known.clean_at, "report and status say the same"
     assert {phase.number: phase.state for phase in after.phases} == (
         {1: "done", 2: "no work", 3: "done", 4: "rolled back", 5: "later"}
     )

@@ -92,7 +92,7 @@ def _report(session: Session, target: Target, run_id: str | None, *, internal: b
         raise UsageError(f"{target.shown}: no phase has begun, so there is nothing to report")
     run = _chosen(target, runs, run_id)
     plans: dict[str, Plan] = {digest: decode(Plan, json.loads(journal.get(digest))) for digest in plans_named(run)}
-    zones = {digest: from_text(journal.get(digest)) for digest in zones_named(plans.values())}
+    zones = {digest: from_text(journal.get(digest)) for digest in zones_named(run, plans.values())}
     now, playbook = session.world.clock.now(), _playbook(session, journal, run)
     source = Source(run, plans, playbook, now, is_internal=internal, zones=zones)
     return report(source, others=tuple(other for other in runs if other != run))

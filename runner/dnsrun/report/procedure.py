@@ -102,12 +102,13 @@ def closes_at(source: Source) -> datetime | None:
 
 def moved_clean_at(source: Source) -> datetime | None:
     """Return when no honest cache asks the name servers of before the newest switch, either way (D1, D10)."""
-    if not source.state.delegated or not source.zones:
+    if not source.state.delegated or not source.served:
         return None
     acts = [act for plan in source.plans.values() for act in plan.acts if isinstance(act, SetDelegation)]
-    zones = tuple(source.zones.values())
-    life_s = max(delegation_life_s(each, zones) for act in acts for each in (act.before, act.after))
-    return delegation_clean_at(source.state.delegated[-1][0], life_s, max(map(longest_ttl_s, zones)))
+    sides = (each for act in acts for each in (act.before, act.after))
+    life_s = max(delegation_life_s(each, source.served, first=source.captured) for each in sides)
+    longest_s = max(map(longest_ttl_s, source.zones.values()))
+    return delegation_clean_at(source.state.delegated[-1][0], life_s, longest_s)
 
 
 def commands(source: Source) -> tuple[CommandLine, ...]:

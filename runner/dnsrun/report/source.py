@@ -53,10 +53,18 @@ def plans_named(run: RunOf) -> tuple[str, ...]:
     return tuple(dict.fromkeys(record.entry.plan for record in run.own if isinstance(record.entry, Planned)))
 
 
-def zones_named(plans: Iterable[Plan]) -> tuple[str, ...]:
+def zones_named(run: RunOf, plans: Iterable[Plan]) -> tuple[str, ...]:
     """Return the digests of the zones whose TTLs say how long caches ask earlier name servers (D1)."""
+    return tuple(dict.fromkeys(filter(None, (*_served(plans), _captured(fold_all(run.records))))))
+
+
+def _served(plans: Iterable[Plan]) -> tuple[str, ...]:
     moving = [plan for plan in plans if any(isinstance(act, SetDelegation) for act in plan.acts)]
-    return tuple(dict.fromkeys(digest for plan in moving for digest in (plan.checkpoint, plan.other) if digest))
+    return tuple(digest for plan in moving for digest in (plan.checkpoint, plan.other) if digest)
+
+
+def _captured(state: RunState) -> str:
+    return next((entry.zone for entry in state.captures if entry.zone), "")
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,16 @@ class Source:
     def state(self) -> RunState:
         """What the journal says at the end of the run."""
         return fold_all(self.run.records)
+
+    @property
+    def served(self) -> tuple[ZoneSnapshot, ...]:
+        """The zones as they were served where the name servers were changed."""
+        return tuple(self.zones[digest] for digest in _served(self.plans.values()) if digest in self.zones)
+
+    @property
+    def captured(self) -> ZoneSnapshot | None:
+        """The zone as it was first seen, before TTLs were lowered; None where it is not known."""
+        return self.zones.get(_captured(self.state))
 
     @cached_property
     def opened(self) -> Opened:
