@@ -79,6 +79,9 @@ class MoveState:
     answer: PersonAnswered | None = None
 
 
+_NOT_BEGUN = MoveState()
+
+
 @dataclass(frozen=True, slots=True)
 class Active:
     """The plan that is being carried out; `since` is when it was planned."""
@@ -90,7 +93,7 @@ class Active:
 
     def move(self, index: int) -> MoveState:
         """Return the state of one move."""
-        return self.moves.get(index, MoveState())
+        return self.moves.get(index, _NOT_BEGUN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ _AS_THEY_ARE = frozenset({str, int, bool, float, types.NoneType})
 
 @cache
 def _field_names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+    return tuple(field.name for field in dataclasses.fields(kind) if field.init)
 
 
 def decode(kind: type[T] | Any, data: Any) -> T:

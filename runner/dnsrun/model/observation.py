@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Literal
 
 from dns.name import Name
 
-from .rrset import RRset, RRsetKey
+from .rrset import Labels, RRset, RRsetKey, folded_labels
 
 Transport = Literal["udp", "tcp"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
-    """A server: its name (absolute; may be the root when it has none), one address, one port (1 to 65535)."""
+    """A server: its name (absolute; may be the root when it has none), one address, one port (1 to 65535).
+
+    Equal when all three are. What is seen is kept by server: so the labels in lower case and their hash are kept.
+    """
 
     name: Name
     address: str
     port: int = 53
+    _folded: tuple[Labels, str, int] = field(init=False, repr=False)
+    _hash: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        folded = (folded_labels(self.name), self.address, self.port)
+        object.__setattr__(self, "_folded", folded)
+        object.__setattr__(self, "_hash", hash(folded))
+
+    def __eq__(self, other: object) -> bool:
+        return self._folded == other._folded if isinstance(other, Endpoint) else NotImplemented
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def is_v6(self) -> bool:

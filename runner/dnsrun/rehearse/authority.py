@@ -31,6 +31,7 @@ from dns.update import UpdateMessage
 
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
+from dnsrun.model.rrset import folded_labels
 from dnsrun.rehearse.lookup import Lookup, look_up
 from dnsrun.rehearse.plain import answer_plain, read_plain
 from dnsrun.rehearse.proofs import add_proofs
@@ -279,12 +280,13 @@ class Authority:
             return None
         with self._lock:
             served = tuple(self._served().values())
-            nearest = next((self._served()[name] for name in asked.names if name in self._served()), None)
+            held = {folded_labels(apex): zone for apex, zone in self._served().items()}
+        nearest = next((held[name] for name in asked.names if name in held), None)
         given = answer_plain(nearest, asked, wire[:2], transport) if nearest is not None else None
         if given is None:
             return None
         rcode, message = given
-        kept = Remembered(asked.names[0], asked.rdtype, rcode, message[2:])
+        kept = Remembered(asked.owner, asked.rdtype, rcode, message[2:])
         with self._lock:
             self._log.append(LogRecord("query", time.monotonic(), transport, kept.name, kept.rdtype, rcode))
             self._answers.keep(wire, transport, kept, served)

@@ -6,6 +6,7 @@ through aliases inside the zone. Delegations, name servers, DNSSEC and whatever 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
@@ -15,6 +16,7 @@ from dns.rcode import Rcode
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
+from dnsrun.model.rrset import Labels, folded_labels
 from dnsrun.rehearse.serverloop import Transport
 from dnsrun.rehearse.signing import MAX_SIZE, PAYLOAD
 from dnsrun.rehearse.zonestore import CNAME_KEY, DNAME_KEY, NS_KEY, SOA_KEY, Node, Stored, ZoneContent
@@ -28,17 +30,19 @@ _LONGEST_LABEL = 63
 _MOST_LINKS = 8
 # Types with a meaning of their own for whoever answers.
 _UNUSUAL = frozenset({RdataType.NONE, RdataType.OPT, RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3})
+_type_of = lru_cache(maxsize=256)(RdataType.make)
 _META = range(128, 256)  # RFC 6895 section 3.1: no data
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A question. `names`: the one asked for and those above it, the root last; `octets`: its section of the message.
+    """A question for `owner`. `octets`: its section of the message; `payload`: the largest datagram, None without EDNS.
 
-    `payload` is how large a datagram may be, None without EDNS.
+    `names`: the labels of the owner name and of those above it, the root last, in lower case.
     """
 
-    names: tuple[Name, ...]
+    owner: Name
+    names: tuple[Labels, ...]
     rdtype: RdataType
     octets: bytes
     flags: int
@@ -62,7 +66,8 @@ def read_plain(wire: bytes) -> Plain | None:
     payload = _payload(wire, after) if additional else None
     if additional and payload is None:
         return None
-    return Plain(_names(wire[_HEADER.size : end]), RdataType.make(number), wire[_HEADER.size : after], flags, payload)
+    owner, names = _read_name(wire[_HEADER.size : end])
+    return Plain(owner, names, _type_of(number), wire[_HEADER.size : after], flags, payload)
 
 
 def _name_end(wire: bytes) -> int | None:
@@ -82,13 +87,15 @@ def _payload(wire: bytes, at: int) -> int | None:
 
 
 @lru_cache(maxsize=65_536)
-def _names(octets: bytes) -> tuple[Name, ...]:
+def _read_name(octets: bytes) -> tuple[Name, tuple[Labels, ...]]:
+    """Return a name, and the labels in lower case of it and of those above it."""
     labels, at = [], 0
     while size := octets[at]:
         labels.append(octets[at + 1 : at + 1 + size])
         at += size + 1
-    labels.append(b"")
-    return tuple(Name(labels[cut:]) for cut in range(len(labels)))
+    owner = Name([*labels, b""])
+    folded = folded_labels(owner)
+    return owner, tuple(folded[cut:] for cut in range(len(folded)))
 
 
 def answer_plain(zone: ZoneContent, asked: Plain, ident: bytes, transport: Transport) -> tuple[Rcode, bytes] | None:
@@ -96,11 +103,12 @@ def answer_plain(zone: ZoneContent, asked: Plain, ident: bytes, transport: Trans
 
     `ident` is the ID of the request, two octets.
     """
-    if asked.rdtype == RdataType.DS and asked.names[0] == zone.apex:
+    apex = folded_labels(zone.apex)
+    if asked.rdtype == RdataType.DS and asked.names[0] == apex:
         return None
     names, owner, links = asked.names, _pointer(_HEADER.size), list[bytes]()
     while True:
-        found = _find(zone, names)
+        found = _find(zone.by_labels, apex, names)
         if found is None:
             return None
         rcode, node = found
@@ -108,7 +116,7 @@ def answer_plain(zone: ZoneContent, asked: Plain, ident: bytes, transport: Trans
             break
         links.append(_records(owner, node[CNAME_KEY]))
         names, owner = _names_of_target(node[CNAME_KEY])
-        if len(links) > _MOST_LINKS or zone.apex not in names:
+        if len(links) > _MOST_LINKS or apex not in names:
             return None
     stored = node.get((asked.rdtype, RdataType.NONE))
     if stored and asked.rdtype == RdataType.NS:
@@ -121,25 +129,23 @@ def answer_plain(zone: ZoneContent, asked: Plain, ident: bytes, transport: Trans
     return (rcode, message) if len(message) <= _room(asked, transport) else None
 
 
-def _find(zone: ZoneContent, names: tuple[Name, ...]) -> tuple[Rcode, Node] | None:
+def _find(held: Mapping[Labels, Node], apex: Labels, names: tuple[Labels, ...]) -> tuple[Rcode, Node] | None:
     """Return what is at a name or at the wildcard that stands for it; None where a zone cut or a DNAME is above."""
     encloser = None
     for depth, name in enumerate(names):
-        if encloser is None and zone.exists(name):
+        node = held.get(name)
+        if node is not None and encloser is None:
             encloser = depth
-        if name == zone.apex:
+        if name == apex:
             break
-        node = zone.nodes.get(name)
-        if node is not None and (NS_KEY in node or DNAME_KEY in node):
+        if node and (NS_KEY in node or DNAME_KEY in node):
             return None
     if encloser is None:
         return None
     if not encloser:
-        return Rcode.NOERROR, zone.nodes.get(names[0], {})
-    wildcard = Name((b"*", *names[encloser].labels))
-    if zone.exists(wildcard):
-        return Rcode.NOERROR, zone.nodes.get(wildcard, {})
-    return Rcode.NXDOMAIN, {}
+        return Rcode.NOERROR, held[names[0]]
+    wild = held.get((b"*", *names[encloser]))
+    return (Rcode.NXDOMAIN, {}) if wild is None else (Rcode.NOERROR, wild)
 
 
 @lru_cache(maxsize=64)
@@ -151,14 +157,14 @@ def _absence(zone: ZoneContent) -> bytes:
 
 def _apex(zone: ZoneContent, asked: Plain) -> bytes:
     """Return the apex as the end of the name asked for."""
-    labels = asked.names[0].labels
+    labels = asked.owner.labels
     return _pointer(_HEADER.size + sum(len(label) + 1 for label in labels[: len(labels) - len(zone.apex.labels)]))
 
 
-def _names_of_target(alias: Stored) -> tuple[tuple[Name, ...], bytes]:
-    """Return the name that an alias leads to with those above it, and its octets."""
+def _names_of_target(alias: Stored) -> tuple[tuple[Labels, ...], bytes]:
+    """Return the labels of the name that an alias leads to and of those above it, and its octets."""
     octets = alias.rdatas[0].to_wire() or b""
-    return _names(octets), octets
+    return _read_name(octets)[1], octets
 
 
 def _pointer(at: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import dns.name
 import dns.rdata
@@ -17,6 +18,8 @@ from dns.rdata import Rdata
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 from dns.rrset import RRset
+
+from dnsrun.model.rrset import Labels, folded_labels
 
 TypeKey = tuple[RdataType, RdataType]
 """A type and the type it covers; the second is NONE except for RRSIG."""
@@ -48,6 +51,7 @@ def type_key(rdata: Rdata) -> TypeKey:
 
 
 Node = Mapping[TypeKey, Stored]
+_NOTHING: Node = {}
 SOA_KEY: TypeKey = (RdataType.SOA, RdataType.NONE)
 NS_KEY: TypeKey = (RdataType.NS, RdataType.NONE)
 CNAME_KEY: TypeKey = (RdataType.CNAME, RdataType.NONE)
@@ -92,6 +96,11 @@ class ZoneContent:
         rdata = self.nodes[self.apex][SOA_KEY].rdatas[0]
         assert isinstance(rdata, SOA)  # noqa: S101 - the key says so; this tells mypy
         return rdata
+
+    @cached_property
+    def by_labels(self) -> Mapping[Labels, Node]:
+        """What each name holds, by its labels in lower case; empty non-terminals hold nothing. Quicker than by name."""
+        return {folded_labels(name): self.nodes.get(name, _NOTHING) for name in self.weights}
 
     def exists(self, name: Name) -> bool:
         """Say whether `name` holds data or is an empty non-terminal."""
