@@ -6,7 +6,9 @@ stage are asked so; connections, transfers and updates go their usual way.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import dns.message
 from dns.message import Message
@@ -28,17 +30,42 @@ _OPENING, _ENDING = query_opening(edns=True), query_ending(edns=True)
 _UNREACHABLE = NoReply("unreachable")
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A server with what it holds now. Equal questions to equal zones have equal answers, whoever is asked."""
+
+    authority: Authority
+    given: dict[tuple[bytes, Transport], bytes | None]
+
+    def hand(self, wire: bytes, transport: Transport) -> bytes | None:
+        """Return the server's answer, None where it is silent."""
+        asked = (wire, transport)
+        if asked not in self.given:
+            self.given[asked] = next(iter(self.authority.answer(wire, transport)), None)
+        return self.given[asked]
+
+    def answer(self, octets: bytes, transport: Transport) -> bytes | None:
+        """Return the answer to the question in these octets; what is cut over UDP is asked again as over TCP."""
+        wire = _ID + _OPENING + octets + _ENDING
+        answer = self.hand(wire, transport)
+        return self.hand(wire, "tcp") if transport == "udp" and answer and is_truncated(answer) else answer
+
+
 class Handing(MappedNet):
-    """Hands each message to the server. Equal questions to equal zones have equal answers, whoever is asked."""
+    """Hands each message to the server."""
 
     authorities: Mapping[int, Authority]
-    given: dict[tuple[object, bytes, Transport], bytes | None]
+    given: dict[object, dict[tuple[bytes, Transport], bytes | None]]
     read: dict[bytes, Answer]
+    messages: dict[bytes, Message]
 
     def ask(self, questions: Iterable[Question], *, limit: Rate | None = None) -> Iterator[Observation]:
+        held: dict[Endpoint, Held | None] = {}
         for one in questions:
-            octets = question_bytes(one.key)
-            wire = self._hand(one.server, _ID + _OPENING + octets + _ENDING, one.transport)
+            if one.server not in held:
+                held[one.server] = self._held_at(one.server)
+            there, octets = held[one.server], question_bytes(one.key)
+            wire = there.answer(octets, one.transport) if there else None
             got = _UNREACHABLE if wire is None else self._reader.read(wire, one.key, octets)
             yield Observation(one.key, one.server, self._clock.now(), got, one.transport)
 
@@ -48,33 +75,30 @@ class Handing(MappedNet):
         *,
         limit: Rate | None = None,
     ) -> Iterator[Observation | Matched]:
-        as_wanted: dict[tuple[object, int], int] = {}
+        as_wanted: dict[tuple[int, int], int] = {}
         for server, names in expected.items():
-            holds = (self._zones_at(server), id(names))
+            held = self._held_at(server)
+            holds = (id(held.given if held else server), id(names))
             matched = as_wanted.get(holds, 0)  # whoever holds the same gives the same
             if not matched:
-                matched, is_all = yield from self._compare(server, names)
+                matched, is_all = yield from self._compare(server, held, names)
                 as_wanted |= {holds: matched} if is_all else {}
             if matched:
                 yield Matched(server, matched, "udp")
 
     def _compare(
-        self, server: Endpoint, names: Iterable[Expected]
+        self, server: Endpoint, held: Held | None, names: Iterable[Expected]
     ) -> Generator[Observation | Matched, None, tuple[int, bool]]:
         """Yield what differs at a server; returns how many answers do not, and whether these are all."""
         matched, asked = 0, 0
         for octets, wanted in questions_of(names):
             asked += 1
-            got = self._differing(self._hand(server, _ID + _OPENING + octets + _ENDING, "udp"), octets, wanted)
+            got = self._differing(held.answer(octets, "udp") if held else None, octets, wanted)
             if got is None:
                 matched += 1
             else:
                 yield Observation(key_of(octets, wanted), server, self._clock.now(), got)
         return matched, matched == asked
-
-    def _zones_at(self, server: Endpoint) -> object:
-        authority = self._authority(server)
-        return authority.zones if authority else server
 
     def _differing(self, wire: bytes | None, octets: bytes, wanted: Wanted) -> Answer | NoReply | None:
         """Return what came instead of what was wanted; None when that came."""
@@ -91,32 +115,21 @@ class Handing(MappedNet):
         self, server: Endpoint, message: Message, *, timeout_s: float = 10.0, transport: Transport = "tcp"
     ) -> Iterator[Message]:
         plain = len(message.question) == 1 and message.question[0].rdtype not in _TRANSFERS
-        wire = None
-        if plain and not message.opcode() and not message.keyring:
-            wire = self._hand(server, _ID + message.to_wire()[2:], transport, retry=False)
+        held = self._held_at(server) if plain and not message.opcode() and not message.keyring else None
+        wire = held.hand(_ID + message.to_wire()[2:], transport) if held else None
         if wire is None:
             yield from super().exchange(server, message, timeout_s=timeout_s, transport=transport)
             return
-        answer = dns.message.from_wire(wire)
+        if wire not in self.messages:
+            self.messages[wire] = dns.message.from_wire(wire)
+        answer = copy.copy(self.messages[wire])
         answer.id = message.id
         yield answer
 
-    def _authority(self, server: Endpoint) -> Authority | None:
+    def _held_at(self, server: Endpoint) -> Held | None:
         place = self._place(server.address, server.port)
-        return self.authorities.get(place[1]) if place else None
-
-    def _hand(self, server: Endpoint, wire: bytes, transport: Transport, *, retry: bool = True) -> bytes | None:
-        """Return the server's answer; None where it is none of the stage's. What is cut is asked again as over TCP."""
-        authority = self._authority(server)
-        if authority is None:
-            return None
-        asked = (authority.zones, wire, transport)
-        if asked not in self.given:
-            self.given[asked] = next(iter(authority.answer(wire, transport)), None)
-        answer = self.given[asked]
-        if answer is not None and retry and transport == "udp" and is_truncated(answer):
-            return self._hand(server, wire, "tcp")
-        return answer
+        authority = self.authorities.get(place[1]) if place else None
+        return Held(authority, self.given.setdefault(authority.zones, {})) if authority else None
 
 
 class DirectNet(StillNet, Handing):
@@ -130,5 +143,5 @@ class InProcess(Stage):
         made = DirectNet(self.places, self.agenda, lambda: self.agenda.version, self.beyond)
         hosts = [one for host in self.hosts.values() for one in host.authorities.values()]
         made.authorities = {one.port: one for one in (self.root, self.parent, *hosts)}
-        made.given, made.read = {}, {}
+        made.given, made.read, made.messages = {}, {}, {}
         return made

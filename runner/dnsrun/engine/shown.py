@@ -10,7 +10,7 @@ from dns.rdatatype import RdataType
 from dnsrun.errors import OutsideError
 from dnsrun.model.content import Content
 from dnsrun.model.observation import Answer, Observation
-from dnsrun.model.rrset import Change, RRset, RRsetKey, same_rdatas
+from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 
 
@@ -116,10 +116,10 @@ def as_held(key: RRsetKey, answer: Answer, held: Content) -> RRset | None:
 def _shows(change: Change, live: RRset | None) -> bool:
     if change.after is None or live is None:
         return change.after is None and live is None
-    if not same_rdatas(live.rdatas, change.after.rdatas):
+    if not live.same_data(change.after):
         return False
     return not (change.before and change.ttl_only and live.ttl_s == change.before.ttl_s != change.after.ttl_s)
 
 
 def _same(live: RRset | None, before: RRset | None) -> bool:
-    return same_rdatas(live.rdatas, before.rdatas) if live and before else live is None and before is None
+    return live.same_data(before) if live else before is None

@@ -87,6 +87,7 @@ class RRset:
     ttl_s: int
     rdatas: frozenset[Rdata]
     extras: tuple[tuple[str, str], ...] = ()
+    _canonical: tuple[bytes, ...] = field(default=(), init=False, repr=False, compare=False)
 
     def with_ttl(self, ttl_s: int) -> RRset:
         """Return the same data with another TTL, in seconds."""
@@ -94,22 +95,26 @@ class RRset:
 
     def same_data(self, other: RRset | None) -> bool:
         """Tell whether the RDATA are the same; TTL and extras aside."""
-        return other is not None and self.key == other.key and same_rdatas(self.rdatas, other.rdatas)
+        if other is None or self.key != other.key:
+            return False
+        mine, theirs = self.rdatas, other.rdatas
+        if mine is theirs:
+            return True
+        if len(mine) == len(theirs) == 1:
+            (one,), (another,) = mine, theirs
+            if isinstance(one, A | AAAA) and type(one) is type(another):
+                return bool(one.address == another.address)  # most are one address, and its text is canonical
+        return self.canonical() == other.canonical()
+
+    def canonical(self) -> tuple[bytes, ...]:
+        """Return the RDATA in canonical form (RFC 4034 section 6.2), sorted; made once, since it takes a while."""
+        if not self._canonical:
+            object.__setattr__(self, "_canonical", tuple(sorted(rdata.to_digestable() for rdata in self.rdatas)))
+        return self._canonical
 
     def texts(self) -> tuple[str, ...]:
         """Return the RDATA in master-file form, sorted."""
         return tuple(sorted(rdata_text(rdata) for rdata in self.rdatas))
-
-
-def same_rdatas(one: frozenset[Rdata], other: frozenset[Rdata]) -> bool:
-    """Tell whether two sets of RDATA are equal; most are one address, and its text is canonical."""
-    if one is other:
-        return True
-    if len(one) == len(other) == 1:
-        (mine,), (theirs,) = one, other
-        if isinstance(mine, A | AAAA) and type(mine) is type(theirs):
-            return bool(mine.address == theirs.address)
-    return one == other
 
 
 @dataclass(frozen=True, slots=True)

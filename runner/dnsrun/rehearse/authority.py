@@ -244,9 +244,9 @@ class Authority:
     def _handle(self, wire: bytes, transport: Transport) -> Reply:
         faults = self._faults
         if faults == _NO_FAULTS:
-            known = self._repeated(wire, transport) or self._plainly(wire, transport)
-            if known is not None:
-                return known
+            quick = self._quickly(wire, transport)
+            if quick is not None:
+                return quick
         try:
             request = read_request(wire, self._key)
         except UnreadableError as err:
@@ -263,34 +263,32 @@ class Authority:
                 self._answers.keep(wire, transport, given, served)
         return Reply(answered.wires, faults.delay_s)
 
-    def _repeated(self, wire: bytes, transport: Transport) -> Reply | None:
-        """Answer a question that was answered since the zones last changed, None for a new one."""
+    def _quickly(self, wire: bytes, transport: Transport) -> Reply | None:
+        """Answer what was answered since the zones last changed, or is an ordinary question; None for any other."""
         with self._lock:
-            known = self._answers.to(wire, transport, self._served().values())
-            if known is None:
-                return None
+            zones = dict(self._served())
+            known = self._answers.to(wire, transport, zones.values())
+        given = known or self._plainly(wire, transport, zones)
+        if given is None:
+            return None
+        with self._lock:
             now_s = time.monotonic()
-            self._log.append(LogRecord("query", now_s, transport, known.name, known.rdtype, known.rcode))
-        return Reply((wire[:2] + known.answer,))
+            self._log.append(LogRecord("query", now_s, transport, given.name, given.rdtype, given.rcode))
+            if known is None:
+                self._answers.keep(wire, transport, given, zones.values())
+        return Reply((wire[:2] + given.answer,))
 
-    def _plainly(self, wire: bytes, transport: Transport) -> Reply | None:
+    def _plainly(
+        self, wire: bytes, transport: Transport, zones: Mapping[Name, ZoneContent | None]
+    ) -> Remembered | None:
         """Answer an ordinary question without much ado, None for any other."""
         asked = None if self._ns_beside else read_plain(wire)
         if asked is None:
             return None
-        with self._lock:
-            served = tuple(self._served().values())
-            held = {folded_labels(apex): zone for apex, zone in self._served().items()}
-        nearest = next((held[name] for name in asked.names if name in held), None)
-        given = answer_plain(nearest, asked, wire[:2], transport) if nearest is not None else None
-        if given is None:
-            return None
-        rcode, message = given
-        kept = Remembered(asked.owner, asked.rdtype, rcode, message[2:])
-        with self._lock:
-            self._log.append(LogRecord("query", time.monotonic(), transport, kept.name, kept.rdtype, rcode))
-            self._answers.keep(wire, transport, kept, served)
-        return Reply((message,))
+        by_labels = {folded_labels(apex): zone for apex, zone in zones.items()}
+        nearest = next((by_labels[name] for name in asked.names if name in by_labels), None)
+        answered = answer_plain(nearest, asked, transport) if nearest is not None else None
+        return Remembered(asked.owner, asked.rdtype, *answered) if answered else None
 
     def _record(self, request: Message, transport: Transport, answered: _Answered) -> None:
         name, rdtype = dns.name.root, RdataType.NONE

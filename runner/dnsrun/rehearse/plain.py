@@ -22,6 +22,7 @@ from dnsrun.rehearse.signing import MAX_SIZE, PAYLOAD
 from dnsrun.rehearse.zonestore import CNAME_KEY, DNAME_KEY, NS_KEY, SOA_KEY, Node, Stored, ZoneContent
 
 _HEADER, _QUESTION_END, _RECORD = Struct("!HHHHHH"), Struct("!HH"), Struct("!HHIH")
+_ID_SIZE = 2
 _QR_AA, _RD = 0x8400, 0x0100
 _SMALLEST_PAYLOAD = 512  # RFC 1035 section 4.2.1
 _OPT_SIZE = 1 + _RECORD.size
@@ -98,11 +99,8 @@ def _read_name(octets: bytes) -> tuple[Name, tuple[Labels, ...]]:
     return owner, tuple(folded[cut:] for cut in range(len(folded)))
 
 
-def answer_plain(zone: ZoneContent, asked: Plain, ident: bytes, transport: Transport) -> tuple[Rcode, bytes] | None:
-    """Return the result and the message that answers a question in `zone`; None where it takes more than that.
-
-    `ident` is the ID of the request, two octets.
-    """
+def answer_plain(zone: ZoneContent, asked: Plain, transport: Transport) -> tuple[Rcode, bytes] | None:
+    """Return the result and what answers a question in `zone` after the ID; None where it takes more than that."""
     apex = folded_labels(zone.apex)
     if asked.rdtype == RdataType.DS and asked.names[0] == apex:
         return None
@@ -124,9 +122,9 @@ def answer_plain(zone: ZoneContent, asked: Plain, ident: bytes, transport: Trans
     body = _records(owner, stored) if stored else _apex(zone, asked) + _absence(zone)
     counts = (len(links) + (len(stored.rdatas) if stored else 0), 0 if stored else 1)
     opt = b"" if asked.payload is None else _OPT
-    header = _HEADER.pack(0, _QR_AA | asked.flags | rcode, 1, *counts, bool(opt))[2:]
-    message = b"".join((ident, header, asked.octets, *links, body, opt))
-    return (rcode, message) if len(message) <= _room(asked, transport) else None
+    header = _HEADER.pack(0, _QR_AA | asked.flags | rcode, 1, *counts, bool(opt))[_ID_SIZE:]
+    answer = b"".join((header, asked.octets, *links, body, opt))
+    return (rcode, answer) if _ID_SIZE + len(answer) <= _room(asked, transport) else None
 
 
 def _find(held: Mapping[Labels, Node], apex: Labels, names: tuple[Labels, ...]) -> tuple[Rcode, Node] | None:

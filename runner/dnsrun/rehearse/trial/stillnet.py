@@ -49,7 +49,8 @@ class StillNet(MappedNet):
             for seen in super().ask(new, limit=limit):
                 self._observed[by_place[seen.of, seen.server]] = seen  # type: ignore[index] # keys were asked for
         now = self._clock.now()
-        yield from [replace(self._observed[one], at=now) for one in asked]
+        for each in [self._observed[one] for one in asked]:
+            yield each if each.at == now else replace(each, at=now)
 
     def exchange(
         self, server: Endpoint, message: Message, *, timeout_s: float = 10.0, transport: Transport = "tcp"
