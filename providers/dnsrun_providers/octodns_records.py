@@ -21,7 +21,7 @@ from octodns.record import Record  # type: ignore[import-untyped] # octoDNS has 
 from octodns.record.exception import RecordException  # type: ignore[import-untyped] # octoDNS has no types
 from octodns.record.rr import Rrset  # type: ignore[import-untyped] # octoDNS has no types
 
-from dnsrun.model.rrset import TTL_MAX_S, RRset, RRsetKey, from_texts, rdata_text, same_rdatas
+from dnsrun.model.rrset import TTL_MAX_S, RRset, RRsetKey, from_texts, rdata_text
 from dnsrun.model.text import shorten
 from dnsrun.model.zonetext import name_from_text
 
@@ -95,7 +95,7 @@ def to_record(zone: Any, rrset: RRset, octodns: Json) -> Any:
         for spelling in _spellings(record):
             if any(map(_needs_escape, spelling)):
                 raise Unfit(f"{rrset.key} holds characters that octoDNS's providers spell in different ways")
-            if not same_rdatas(from_texts(rrset.key, rrset.ttl_s, spelling).rdatas, rrset.rdatas):
+            if not rrset.same_data(from_texts(rrset.key, rrset.ttl_s, spelling)):
                 raise Unfit(f"octoDNS makes {shorten(', '.join(spelling))} of {rrset.key} {_words(rrset)}")
         if name_from_text(record.fqdn) != rrset.key.owner or record.ttl != rrset.ttl_s:
             raise Unfit(f"octoDNS makes {shorten(record.fqdn)} with TTL {record.ttl} of {rrset.key}")

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from random import Random
 from threading import Lock, RLock, Thread
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import dns.flags
 import dns.name
@@ -51,8 +51,7 @@ Kind = Literal["query", "update", "transfer", "notify"]
 _NO_FAULTS = Faults()
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
+class LogRecord(NamedTuple):
     """One request as the server understood it.
 
     `at_s` is monotonic seconds. `name` and `rdtype` are the question, or the apex and SOA.

@@ -114,6 +114,7 @@ class CachingResolver:
         self._now = clock_now
         self._data: _Store = {}
         self._glue: _Store = {}
+        self._glue_heard: frozenset[Hashable] | None = None  # kept until something else is heard
         self._dice = None if seed is None else Random(seed)  # noqa: S311 - no secret
         self._cuts = Cuts(kind)
         self._failures = Failures(kind)
@@ -134,14 +135,15 @@ class CachingResolver:
         glue = (entry.expires_at for kept in self._glue.values() for entry in kept.values())
         return min((end for end in chain(self._cuts.ends(), glue) if end > now), default=None)
 
-    def way(self) -> frozenset[Hashable]:
+    def way(self) -> tuple[Hashable, Hashable]:
         """Return what was heard last of cuts and glue, whether it has run out or not; equal: it leads to the same."""
-        glue = (
-            (server, rdtype, frozenset(address_texts(entry.rrset)))
-            for server, kept in self._glue.items()
-            for rdtype, entry in kept.items()
-        )
-        return frozenset(chain(self._cuts.newest(), glue))
+        if self._glue_heard is None:
+            self._glue_heard = frozenset(
+                (server, rdtype, frozenset(address_texts(entry.rrset)))
+                for server, kept in self._glue.items()
+                for rdtype, entry in kept.items()
+            )
+        return self._cuts.newest(), self._glue_heard
 
     def proofs_until(self, name: Name) -> Iterator[datetime]:
         """Yield until when (UTC) keys and DS RRsets are kept, or their absence, by which data of a name is judged."""
@@ -247,9 +249,10 @@ class CachingResolver:
         return servers if self._dice is None else self._dice.sample(servers, len(servers))
 
     def _known_addresses(self, server: Name, now: datetime) -> Iterator[str]:
+        stores = (self._data.get(server, {}), self._glue.get(server, {}))
         for rdtype in _ADDRESS_TYPES:
-            for store in (self._data, self._glue):
-                entry = store.get(server, {}).get(rdtype)
+            for kept in stores:
+                entry = kept.get(rdtype)
                 if entry is not None and now < entry.expires_at:
                     yield from address_texts(entry.rrset)
                     break
@@ -359,6 +362,9 @@ class CachingResolver:
     def _learn_glue(self, zone: Name, servers: tuple[Name, ...], response: Message) -> None:
         for rrset in response.additional:
             if rrset.rdtype in _ADDRESS_TYPES and rrset.name in servers and rrset.name.is_subdomain(zone):
+                before = self._glue.get(rrset.name, {}).get(rrset.rdtype)
+                if before is None or before.rrset is not rrset:
+                    self._glue_heard = None
                 self._keep(self._glue, rrset)
 
     def _keep(self, store: _Store, rrset: RRset) -> _Entry:

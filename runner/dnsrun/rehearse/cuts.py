@@ -36,6 +36,7 @@ class Cuts:
     def __init__(self, kind: CacheKind) -> None:
         self._kind = kind
         self._held: dict[Name, _Held] = {}
+        self._newest: frozenset[tuple[Cut, bool]] | None = None  # kept until something else is heard
 
     def nearest(self, name: Name, rdtype: RdataType, now: datetime) -> Cut | None:
         """Return the deepest zone above or at `name` whose servers are known; for DS, strictly above."""
@@ -78,16 +79,22 @@ class Cuts:
         """Yield until when each of them is known."""
         return (held.expires_at for held in self._held.values())
 
-    def newest(self) -> Iterator[tuple[Cut, bool]]:
-        """Yield what was heard last of each zone, run out or not, and whether the child said it."""
-        return ((held.cut, held.from_child) for held in self._held.values())
+    def newest(self) -> frozenset[tuple[Cut, bool]]:
+        """Return what was heard last of each zone, run out or not, and whether the child said it."""
+        if self._newest is None:
+            self._newest = frozenset((held.cut, held.from_child) for held in self._held.values())
+        return self._newest
 
     def forget(self, zone: Name) -> None:
         """Ask the parent the next time."""
         self._held.pop(zone, None)
+        self._newest = None
 
     def _hold(self, rrset: RRset, expires_at: datetime, *, from_child: bool) -> None:
-        self._held[rrset.name] = _Held(Cut(rrset.name, targets(rrset)), expires_at, from_child)
+        cut, before = Cut(rrset.name, targets(rrset)), self._held.get(rrset.name)
+        if before is None or (before.cut, before.from_child) != (cut, from_child):
+            self._newest = None
+        self._held[rrset.name] = _Held(cut, expires_at, from_child)
 
     def _live(self, zone: Name, now: datetime) -> _Held | None:
         held = self._held.get(zone)

@@ -7,9 +7,9 @@ through aliases inside the zone. Delegations, name servers, DNSSEC and whatever 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
+from typing import NamedTuple
 
 from dns.name import Name
 from dns.rcode import Rcode
@@ -35,8 +35,7 @@ _type_of = lru_cache(maxsize=256)(RdataType.make)
 _META = range(128, 256)  # RFC 6895 section 3.1: no data
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(NamedTuple):
     """A question for `owner`. `octets`: its section of the message; `payload`: the largest datagram, None without EDNS.
 
     `names`: the labels of the owner name and of those above it, the root last, in lower case.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dns.name import Name
 from dns.rcode import Rcode
@@ -15,8 +15,7 @@ from .zonestore import ZoneContent
 _MOST = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(NamedTuple):
     """What a question was and what it came to; `answer` is the message after its ID."""
 
     name: Name

@@ -10,18 +10,16 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from threading import Thread
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Transport = Literal["udp", "tcp"]
 _TCP_IDLE_S = 30.0
 _BIND_TRIES = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The messages to send, made as they are needed, the first of them after `delay_s` seconds."""
 
     messages: Iterable[bytes] = ()
