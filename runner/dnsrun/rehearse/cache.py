@@ -355,8 +355,9 @@ class CachingResolver:
         for rrset in response.authority:
             downward = rrset.name != zone and is_between(rrset.name, zone, name)
             if rrset.rdtype == RdataType.NS and downward:
-                self._learn_glue(zone, targets(rrset), response)
-                return self._cuts.refer(rrset, self._now())
+                cut = self._cuts.refer(rrset, self._now())
+                self._learn_glue(zone, cut.servers, response)
+                return cut
         return None
 
     def _learn_glue(self, zone: Name, servers: tuple[Name, ...], response: Message) -> None:

@@ -54,7 +54,7 @@ class Cuts:
         cut = Cut(rrset.name, targets(rrset))
         held = self._live(rrset.name, now)
         if held is None or not held.from_child:
-            self._hold(rrset, now + self._lifetime(rrset), from_child=False)
+            self._hold(cut, now + self._lifetime(rrset), from_child=False)
         return cut
 
     def hear_child(self, rrset: RRset, now: datetime, *, asked: bool) -> bool:
@@ -67,7 +67,7 @@ class Cuts:
         expires_at = now + self._lifetime(rrset)
         if held is not None and kind.child_ns_life == "capped":
             expires_at = min(expires_at, held.expires_at)
-        self._hold(rrset, expires_at, from_child=True)
+        self._hold(Cut(rrset.name, targets(rrset)), expires_at, from_child=True)
         return True
 
     def child_expires_at(self, zone: Name, now: datetime) -> datetime | None:
@@ -90,11 +90,11 @@ class Cuts:
         self._held.pop(zone, None)
         self._newest = None
 
-    def _hold(self, rrset: RRset, expires_at: datetime, *, from_child: bool) -> None:
-        cut, before = Cut(rrset.name, targets(rrset)), self._held.get(rrset.name)
+    def _hold(self, cut: Cut, expires_at: datetime, *, from_child: bool) -> None:
+        before = self._held.get(cut.zone)
         if before is None or (before.cut, before.from_child) != (cut, from_child):
             self._newest = None
-        self._held[rrset.name] = _Held(cut, expires_at, from_child)
+        self._held[cut.zone] = _Held(cut, expires_at, from_child)
 
     def _live(self, zone: Name, now: datetime) -> _Held | None:
         held = self._held.get(zone)
