@@ -21,7 +21,7 @@ from dnsrun.clock import VirtualClock
 from dnsrun.model.entry import TtlSample
 from dnsrun.model.rrset import Change
 from dnsrun.model.zone import Delegation
-from dnsrun.plan.moving import clean_at, delegation_life_s
+from dnsrun.plan.moving import clean_at, kept_s
 from dnsrun.plan.planner import plan_phase
 from dnsrun.plan.ttl import margin_s, value_digest
 from dnsrun.rehearse.cache import POPULATION, CachingResolver
@@ -57,7 +57,7 @@ lives = st.integers(1, 86_400)
 class Place:
     """Root, parent and two hosts as pure functions, and one cache of every honest kind."""
 
-    ns_ttls_s: tuple[int, int] = (3_600, 3_600)
+    parent_s: int = 3_600
     soa: str = "300 SOA ns nobody 7 3600 600 86400 300"
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(NOON))
 
@@ -70,11 +70,11 @@ class Place:
         self.zones[PARENT] = ZoneContent.from_text(
             EXAMPLE,
             f"@ 86400 SOA ns nobody 1 1 1 1 1\n@ 86400 NS ns\nns 86400 A {PARENT}\n{OLD_NS} 86400 A {OLD}\n"
-            f"{NEW_NS} 86400 A {NEW}\nclient {self.ns_ttls_s[0]} NS {server}\n",
+            f"{NEW_NS} 86400 A {NEW}\nclient {self.parent_s} NS {server}\n",
         )
 
-    def hold(self, host: str, *lines: str) -> None:
-        head = f"@ {self.soa}\n@ {self.ns_ttls_s[1]} NS {OLD_NS if host == OLD else NEW_NS}\n"
+    def hold(self, host: str, *lines: str, ns_ttl_s: int = 3_600) -> None:
+        head = f"@ {self.soa}\n@ {ns_ttl_s} NS {OLD_NS if host == OLD else NEW_NS}\n"
         self.zones[host] = ZoneContent.from_text(APEX, head + "\n".join(lines) + "\n")
 
     def _send(self, address: str, query: Message) -> Message | None:
@@ -166,55 +166,65 @@ def test_users_recover_when_the_plan_says_and_not_before(ttl_s: int, negative_s:
     assert place.ask("www", at=recovered) == {(BEFORE, ttl_s)}
 
 
-@settings(max_examples=25, deadline=None, phases=DRAWN)
-@given(st.integers(3, 86_400), lives, lives)
-def test_nobody_asks_the_old_name_servers_when_the_plan_says_and_somebody_a_margin_before(
-    parent_s: int, child_s: int, ttl_s: int
+def delegated(server: str, parent_s: int) -> Delegation:
+    return Delegation(frozenset({dns.name.from_text(server)}), {}, frozenset(), parent_s)
+
+
+@settings(max_examples=40, deadline=None, phases=DRAWN)
+@given(st.integers(3, 86_400), st.tuples(lives, lives), st.tuples(lives, lives), st.booleans())
+def test_nobody_asks_the_name_servers_left_when_the_plan_says_and_somebody_a_margin_before(
+    parent_s: int, left_s: tuple[int, int], other_s: tuple[int, int], is_back: bool
 ) -> None:
-    """D1. Somebody asks for NS in the last second of the parent's word, for a name in the last of the child's."""
-    place, shown = Place((parent_s, child_s)), NOON + timedelta(days=1)
-    for host, address in ((OLD, BEFORE), (NEW, AFTER)):
-        place.hold(host, f"*.of {ttl_s} A {address}")
+    """D1, and D10 on the way back. The TTLs of either host are its own: those of the other lengthen nothing.
+
+    Somebody asks for NS in the last second of the parent's word, for a name in the last of the child's.
+    """
+    hosts = [(OLD, OLD_NS, BEFORE, *left_s), (NEW, NEW_NS, AFTER, *other_s)]
+    if is_back:
+        hosts = [(NEW, NEW_NS, AFTER, *left_s), (OLD, OLD_NS, BEFORE, *other_s)]
+    (_, left_ns, said, child_s, ttl_s), (_, other_ns, says, _, other_ttl_s) = hosts
+    place, shown = Place(parent_s), NOON + timedelta(days=1)
+    for host, _, address, ns_ttl_s, data_ttl_s in hosts:
+        place.hold(host, f"*.of {data_ttl_s} A {address}", ns_ttl_s=ns_ttl_s)
+    place.delegate(left_ns)
     place.ask("first.of", at=shown - SECOND)
-    place.delegate(NEW_NS)
+    place.delegate(other_ns)
     place.clock.wait_until(shown + timedelta(seconds=parent_s - 2))
     for cache in place.caches:
         cache.resolve(APEX, RdataType.NS)
     place.ask("last.of", at=shown + timedelta(seconds=parent_s + child_s - 3))
-    held = zone(f"@ {child_s} NS {OLD_NS}", f"*.of {ttl_s} A {BEFORE}")
-    life_s = delegation_life_s(Delegation(frozenset({dns.name.from_text(OLD_NS)}), {}, frozenset(), parent_s), [held])
-    clean = clean_at(shown, life_s, ttl_s)
-    early = clean - timedelta(seconds=margin_s(life_s + ttl_s)) - 4 * SECOND
-    assert (BEFORE, ttl_s) in place.ask("last.of", at=early)
-    assert place.ask("last.of", at=clean) == {(AFTER, ttl_s)}
+    served = [zone(f"@ {ns_s} NS {ns}", f"*.of {data_s} A {address}") for _, ns, address, ns_s, data_s in hosts]
+    longest_s = kept_s(delegated(left_ns, parent_s), served)
+    clean = clean_at(shown, longest_s)
+    early = clean - timedelta(seconds=margin_s(longest_s)) - 4 * SECOND
+    assert (said, ttl_s) in place.ask("last.of", at=early)
+    assert place.ask("last.of", at=clean) == {(says, other_ttl_s)}
 
 
-@settings(max_examples=25, deadline=None, phases=DRAWN)
-@given(st.integers(3, 86_400), lives, st.integers(1, 600))
-def test_who_took_the_name_servers_before_their_ttl_was_lowered_asks_the_old_ones_no_longer_than_said(
-    parent_s: int, captured_s: int, lowered_s: int
+@settings(max_examples=40, deadline=None, phases=DRAWN)
+@given(st.integers(3, 86_400), st.tuples(lives, lives), st.integers(1, 600))
+def test_who_asked_before_ttls_were_lowered_holds_it_no_longer_than_said(
+    parent_s: int, captured_s: tuple[int, int], lowered_s: int
 ) -> None:
-    """D1, C served since: the zone's own TTL counts as it is now, and once as it was before."""
-    place, shown = Place((parent_s, captured_s)), NOON + timedelta(days=1)
-    held = f"*.of 1 A {BEFORE}"
-    place.hold(OLD, held)
+    """D1, C and T served since: the zone's own TTLs count as they are now, and once as they were before."""
+    (child_s, data_s), place, shown = captured_s, Place(parent_s), NOON + timedelta(days=1)
+    place.hold(OLD, f"*.of {data_s} A {BEFORE}", ns_ttl_s=child_s)
     place.hold(NEW, f"*.of 1 A {AFTER}")
-    place.clock.wait_until(shown - 2 * SECOND)
+    place.ask("first.of", at=shown - 2 * SECOND)
     for cache in place.caches:
         cache.resolve(APEX, RdataType.NS)
-    place.ns_ttls_s = (parent_s, lowered_s)
-    place.hold(OLD, held)
+    place.hold(OLD, f"*.of 1 A {BEFORE}", ns_ttl_s=lowered_s)
     place.delegate(NEW_NS)
-    before = Delegation(frozenset({dns.name.from_text(OLD_NS)}), {}, frozenset(), parent_s)
-    zones = [zone(f"@ {ttl_s} NS {OLD_NS}", f"*.of 1 A {BEFORE}") for ttl_s in (captured_s, lowered_s)]
-    clean = clean_at(shown, delegation_life_s(before, zones[1:], first=zones[0]), 1)
-    for second in sorted({parent_s - 2, captured_s - 2, parent_s + lowered_s - 3}):
+    first = zone(f"@ {child_s} NS {OLD_NS}", f"*.of {data_s} A {BEFORE}")
+    since = zone(f"@ {lowered_s} NS {OLD_NS}", f"*.of 1 A {BEFORE}")
+    clean = clean_at(shown, kept_s(delegated(OLD_NS, parent_s), [since], first))
+    for second in sorted({parent_s - 2, child_s - 2, parent_s + lowered_s - 3}):
         at = shown + timedelta(seconds=second)
         if place.clock.now() < at < clean:
             place.clock.wait_until(at)
             for cache in place.caches:
                 cache.resolve(APEX, RdataType.NS)
             place.ask("last.of", at=at)
-    assert place.ask("last.of", at=clean) == {(AFTER, 1)}
-    longest_s = max(parent_s + lowered_s, captured_s) + 1
+    assert {address for address, _ in place.ask("first.of", "last.of", at=clean)} == {AFTER}
+    longest_s = max(max(parent_s + lowered_s, child_s) + 1, data_s)
     assert clean <= shown + timedelta(seconds=longest_s + margin_s(longest_s)), "nor later than that"

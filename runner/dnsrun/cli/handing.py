@@ -16,7 +16,7 @@ from dnsrun.model.act import SetDelegation, WriteZone
 from dnsrun.model.plan import Check, Plan
 from dnsrun.model.times import duration
 from dnsrun.model.zone import Delegation
-from dnsrun.plan.moving import apex_ns_ttl_s, clean_at, delegation_life_s, longest_ttl_s, negative_ttl_s
+from dnsrun.plan.moving import apex_ns_ttl_s, asked_s, clean_at, kept_s, negative_ttl_s
 from dnsrun.plan.planner import content_of
 from dnsrun.plan.situation import Situation
 from dnsrun.ports.gate import GateCase, ZoneMove
@@ -60,17 +60,15 @@ def handing(run: Run, plan: Plan, situation: Situation, polite: Rate) -> Handing
     if switch_of(plan) is None or moving is None or content is None:
         return None
     zones = (content, situation.zone)
-    life_s = delegation_life_s(moving.delegation, zones, first=moving.captured)
-    longest_s = max(longest_ttl_s(zone) for zone in (*zones, moving.captured))
-    kept = clean_at(situation.now, life_s, longest_s) - situation.now
+    kept = clean_at(situation.now, kept_s(moving.delegation, zones, moving.captured)) - situation.now
     parent_s = moving.delegation.ttl_s
     asks = any(isinstance(one, Check) and one.gate.kind == "parity" for one in plan.moves)  # unless switched off
     move = zone_move(run, plan, content) if asks else None
     questions, servers, takes = _asking(run, situation, move, polite) if move else (0, 0, timedelta())
     return Handing(
         parent_s=parent_s,
-        zone_s=max(apex_ns_ttl_s(zone, 0) for zone in zones),
-        asked_s=life_s,
+        zone_s=apex_ns_ttl_s(situation.zone, 0),
+        asked_s=asked_s(moving.delegation, zones, moving.captured),
         kept_s=int(kept.total_seconds()),
         unknown_s=parent_s + apex_ns_ttl_s(content, 0) + negative_ttl_s(moving.other),
         questions=questions,

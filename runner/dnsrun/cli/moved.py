@@ -12,7 +12,7 @@ from dnsrun.model.plan import Plan
 from dnsrun.model.playbook import Playbook
 from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.model.zonetext import from_text
-from dnsrun.plan.moving import apex_ns_ttl_s, clean_at, delegation_life_s, longest_ttl_s, negative_ttl_s
+from dnsrun.plan.moving import apex_ns_ttl_s, clean_at, kept_s, negative_ttl_s
 from dnsrun.ports.journal import Journal
 
 from .stage import Moved, Stage
@@ -33,18 +33,17 @@ def moved(journal: Journal, state: RunState, playbook: Playbook) -> Moved | None
         return Moved(stage, zone.provider, zone.to, at)
     plan, act = found
     first, *since = _zones(journal, state, plan)
-    zones = (first, *since)
-    life_s = max(delegation_life_s(side, since, first=first) for side in (act.before, act.after))
+    left = act.before if is_new else act.after
     # The last cache asks just before it drops the new name servers, and keeps that the name does not exist.
     absent_s = negative_ttl_s(from_text(journal.get(plan.other))) if plan.other else 0
-    unknown_s = act.after.ttl_s + apex_ns_ttl_s(zones[-1], 0) + absent_s
+    unknown_s = act.after.ttl_s + apex_ns_ttl_s(since[-1] if since else first, 0) + absent_s
     return Moved(
         stage,
         zone.provider,
         zone.to,
         at,
         at + timedelta(seconds=unknown_s),
-        clean_at(at, life_s, max(map(longest_ttl_s, zones))),
+        clean_at(at, kept_s(left, since, first)),
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from dnsrun.dnsio.blind import fill, keys_to_fill
 from dnsrun.dnsio.views import ServerView
 from dnsrun.errors import OutsideError, Refused
+from dnsrun.model.act import SetDelegation
 from dnsrun.model.observation import Answer
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
-from dnsrun.plan.moving import Moving, clean_at, delegation_life_s, longest_ttl_s, target_delegation
+from dnsrun.plan.moving import Moving, clean_at, kept_s, target_delegation
 
 from .eyes import ask_at, side_view
 from .run import Run
@@ -112,8 +113,16 @@ def _is_copied(run: Run) -> bool:
 
 def _clean_at(run: Run, now: Delegation, zones: tuple[ZoneSnapshot, ...], captured: ZoneSnapshot) -> datetime:
     """D1 after a switch, D10 after it was taken back, from when every parent server showed it."""
+    known = (run.left_delegation or now, *(each for _, each in run.state.delegated))
+    other = (each for each in reversed(known) if each.ns != now.ns)
+    left = next(other, target_delegation(run.playbook, now))
     shown_at, _ = run.state.delegated[-1]
-    left = run.left_delegation or now
-    before = left if run.switched else now
-    life_s = max(delegation_life_s(each, zones, first=captured) for each in (before, now))
-    return clean_at(shown_at, life_s, max(longest_ttl_s(zone) for zone in (*zones, captured)))
+    return clean_at(shown_at, kept_s(left, (*zones, *_at_switch(run)), captured))
+
+
+def _at_switch(run: Run) -> Iterator[ZoneSnapshot]:
+    """Yield what both hosts were to serve when the name servers were changed last, as far as it is known."""
+    plans = (run.plan(digest) for digest in reversed(run.state.written))
+    moves = (plan for plan in plans if any(isinstance(act, SetDelegation) and act.moves_servers for act in plan.acts))
+    if plan := next(moves, None):
+        yield from (run.zone(digest) for digest in (plan.checkpoint, plan.content) if digest)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from dnsrun.model.act import SetDelegation, WriteZone
 from dnsrun.model.plan import Hold, Plan
 
-from .moving import Moving, clean_at, delegation_life_s, longest_ttl_s, target_delegation
+from .moving import Moving, clean_at, kept_s, target_delegation
 from .situation import Situation
 
 
@@ -26,7 +26,7 @@ def after(situation: Situation, plan: Plan) -> Situation:
     if not act.moves_servers:
         target = target_delegation(situation.playbook, now)
         return replace(there, delegation=now, moving=replace(moving, delegation=now, target=target))
-    clean = _clean_at(there, moving, act)
+    clean = clean_at(there.now, kept_s(act.before, (there.zone, moving.other), moving.captured))
     return replace(
         there,
         now=clean if any(isinstance(move, Hold) and move.for_s is None for move in plan.moves) else there.now,
@@ -51,12 +51,6 @@ def _done(situation: Situation, plan: Plan) -> Situation:
         written=(*situation.written, *plan.changes(provider=situation.playbook.zone.provider)),
     )
     return replace(there, moving=_copied(situation.moving, plan, situation)) if situation.moving else there
-
-
-def _clean_at(there: Situation, moving: Moving, act: SetDelegation) -> datetime:
-    zones = (there.zone, moving.other)
-    life_s = max(delegation_life_s(each, zones, first=moving.captured) for each in (act.before, act.after))
-    return clean_at(there.now, life_s, max(longest_ttl_s(zone) for zone in (*zones, moving.captured)))
 
 
 def _copied(moving: Moving, plan: Plan, situation: Situation) -> Moving:

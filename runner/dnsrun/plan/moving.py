@@ -12,7 +12,7 @@ from dns.rdatatype import RdataType
 from dnsrun.model.choice import choice_of
 from dnsrun.model.content import is_content
 from dnsrun.model.playbook import Playbook
-from dnsrun.model.rrset import Change, RRset, RRsetKey
+from dnsrun.model.rrset import Change, RRset, RRsetKey, target_of
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 
 from .records import Desired, desired
@@ -113,24 +113,59 @@ def beyond(content: ZoneSnapshot, held: ZoneSnapshot, keep: Iterable[Name]) -> t
 
 def apex_ns_ttl_s(zone: ZoneSnapshot, default_s: int) -> int:
     """Return the TTL of a zone's own NS RRset at the apex, in seconds."""
-    rrset = zone.rrsets.get(RRsetKey(zone.apex, RdataType.NS))
+    rrset = _apex_ns(zone)
     return rrset.ttl_s if rrset else default_s
 
 
-def delegation_life_s(before: Delegation, zones: Iterable[ZoneSnapshot], *, first: ZoneSnapshot | None = None) -> int:
-    """Return for how many seconds caches ask the servers of an earlier delegation: P + C (D1).
+def _apex_ns(zone: ZoneSnapshot) -> RRset | None:
+    return zone.rrsets.get(RRsetKey(zone.apex, RdataType.NS))
+
+
+def asked_s(left: Delegation, served: Iterable[ZoneSnapshot], first: ZoneSnapshot | None = None) -> int:
+    """Return for how many seconds caches ask the servers of a delegation that was left: P + C (D1).
 
     Whoever asks a cache for NS in the last second of the parent's NS RRset has it take the child's, for its whole TTL:
-    measured with Unbound, and with PowerDNS Recursor where servers give no NS beside other answers. `zones` are as they
-    are served since; `first` is the zone before TTLs were lowered: who took its NS RRset then keeps that, and no more.
+    measured with Unbound, and with PowerDNS Recursor where servers give no NS beside other answers. `served` are zones
+    as either host served them at the switch and since; only those count whose own NS RRset names servers of `left`.
+    `first` is the zone before TTLs were lowered: who took its NS RRset then keeps that, and no more.
     """
-    was_s = apex_ns_ttl_s(first, 0) if first else 0
-    return max(before.ttl_s + max((apex_ns_ttl_s(zone, was_s) for zone in zones), default=was_s), was_s)
+    was_s = apex_ns_ttl_s(first, 0) if first and _may_name(first, left) else 0
+    child_s = max((apex_ns_ttl_s(zone, was_s) for zone in _of_host(left, served)), default=was_s)
+    return max(left.ttl_s + child_s, was_s)
 
 
-def longest_ttl_s(zone: ZoneSnapshot) -> int:
-    """Return the longest TTL of what a zone's servers answer, in seconds."""
-    return max((rrset.ttl_s for key, rrset in zone.rrsets.items() if is_content(key.rdtype)), default=0)
+def kept_s(left: Delegation, served: Iterable[ZoneSnapshot], first: ZoneSnapshot | None = None) -> int:
+    """Return for how many seconds caches ask the servers of a delegation that was left, or hold what they said.
+
+    D1 after a switch, D10 after it was taken back; the arguments are those of `asked_s`. The last answer is kept for
+    its TTL; one from before TTLs were lowered is no later than the switch.
+    """
+    served = tuple(served)
+    said_s = max(map(_longest_ttl_s, _of_host(left, served)), default=0)
+    was_s = _longest_ttl_s(first) if first and _may_name(first, left) else 0
+    return max(asked_s(left, served, first) + said_s, was_s)
+
+
+def _of_host(left: Delegation, served: Iterable[ZoneSnapshot]) -> tuple[ZoneSnapshot, ...]:
+    """Return the zones of the host that was left, told by their NS RRset; all where none names its servers."""
+    zones = tuple(served)
+    if not any(_apex_ns(zone) and _may_name(zone, left) for zone in zones):
+        return zones
+    return tuple(zone for zone in zones if _may_name(zone, left))
+
+
+def _may_name(zone: ZoneSnapshot, left: Delegation) -> bool:
+    """Tell whether a zone's own NS RRset names servers of `left`, or is not known."""
+    rrset = _apex_ns(zone)
+    return rrset is None or not left.ns.isdisjoint(map(target_of, rrset.rdatas))
+
+
+def _longest_ttl_s(zone: ZoneSnapshot) -> int:
+    """Return the longest TTL of what a zone's servers answer, in seconds; NS at the apex counts as `asked_s` has it."""
+    apex_ns = RRsetKey(zone.apex, RdataType.NS)
+    return max(
+        (rrset.ttl_s for key, rrset in zone.rrsets.items() if is_content(key.rdtype) and key != apex_ns), default=0
+    )
 
 
 def negative_ttl_s(zone: ZoneSnapshot) -> int:
@@ -138,12 +173,12 @@ def negative_ttl_s(zone: ZoneSnapshot) -> int:
     return NEGATIVE_TTL_MAX_S if zone.negative_ttl_s is None else zone.negative_ttl_s
 
 
-def clean_at(shown_at: datetime, life_s: int, ttl_s: int) -> datetime:
-    """Return when no honest cache asks the earlier servers any more nor holds what they said (D1, D10).
+def clean_at(shown_at: datetime, kept_s: int) -> datetime:
+    """Return when no honest cache asks the servers that were left any more nor holds what they said (D1, D10).
 
-    `shown_at` is when every parent server showed the newer delegation; the last cache asks at the end of `life_s`.
+    `shown_at` is when every parent server showed the newer delegation; `kept_s` as the function of that name has it.
     """
-    return shown_at + timedelta(seconds=life_s + ttl_s + margin_s(life_s + ttl_s))
+    return shown_at + timedelta(seconds=kept_s + margin_s(kept_s))
 
 
 def restored_ttls(captured: ZoneSnapshot, zone: ZoneSnapshot) -> Mapping[RRsetKey, int]:

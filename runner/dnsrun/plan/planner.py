@@ -23,9 +23,8 @@ from .mail import mail_graph
 from .moving import (
     apex_ns_ttl_s,
     copied_ttl_s,
-    delegation_life_s,
+    kept_s,
     live_before_switch,
-    longest_ttl_s,
     negative_ttl_s,
     restored_ttls,
 )
@@ -167,8 +166,7 @@ def _stale_life_s(plan: Plan, situation: Situation) -> int:
     moving = situation.moving
     if moving is None or not _switches(plan):
         return records_s
-    life_s = delegation_life_s(moving.delegation, (situation.zone, moving.other))
-    return max(records_s, life_s + longest_ttl_s(situation.zone))
+    return max(records_s, kept_s(moving.delegation, (situation.zone, moving.other)))
 
 
 def _by_hand(situation: Situation, acts: tuple[Act, ...]) -> tuple[Hazard, ...]:

@@ -12,7 +12,7 @@ from dnsrun.model.plan import Do, Plan
 from dnsrun.model.playbook import Phase
 from dnsrun.model.times import duration
 from dnsrun.plan.moving import clean_at as delegation_clean_at
-from dnsrun.plan.moving import delegation_life_s, longest_ttl_s
+from dnsrun.plan.moving import kept_s
 from dnsrun.playbook.defaults import phase_named
 
 from .opening import clean_at, opens_at
@@ -105,10 +105,9 @@ def moved_clean_at(source: Source) -> datetime | None:
     if not source.state.delegated or not source.served:
         return None
     acts = [act for plan in source.plans.values() for act in plan.acts if isinstance(act, SetDelegation)]
-    sides = (each for act in acts for each in (act.before, act.after))
-    life_s = max(delegation_life_s(each, source.served, first=source.captured) for each in sides)
-    longest_s = max(map(longest_ttl_s, source.zones.values()))
-    return delegation_clean_at(source.state.delegated[-1][0], life_s, longest_s)
+    at, now = source.state.delegated[-1]
+    left = [side for act in acts for side in (act.before, act.after) if side.ns != now.ns]
+    return delegation_clean_at(at, max((kept_s(side, source.served, source.captured) for side in left), default=0))
 
 
 def commands(source: Source) -> tuple[CommandLine, ...]:

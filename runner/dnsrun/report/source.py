@@ -60,7 +60,7 @@ def zones_named(run: RunOf, plans: Iterable[Plan]) -> tuple[str, ...]:
 
 def _served(plans: Iterable[Plan]) -> tuple[str, ...]:
     moving = [plan for plan in plans if any(isinstance(act, SetDelegation) for act in plan.acts)]
-    return tuple(digest for plan in moving for digest in (plan.checkpoint, plan.other) if digest)
+    return tuple(digest for plan in moving for digest in (plan.checkpoint, plan.content) if digest)
 
 
 def _captured(state: RunState) -> str:

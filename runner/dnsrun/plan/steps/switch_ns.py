@@ -8,7 +8,7 @@ from dnsrun.model.act import SetDelegation
 from dnsrun.model.playbook import Step
 from dnsrun.plan.listed import unlisted_types
 from dnsrun.plan.mail import mail_graph, mailboxes_unsaid
-from dnsrun.plan.moving import Moving, delegation_life_s, negative_ttl_s
+from dnsrun.plan.moving import Moving, asked_s, negative_ttl_s
 from dnsrun.ports.kinds import Fragment
 
 from .copy_zone import copy_conflicts, copying
@@ -37,7 +37,7 @@ def compile_step(_step: Step, scene: Scene) -> Compiled:
 def _notes(scene: Scene, moving: Moving) -> tuple[str, ...]:
     """Say how far the way back reaches (D3, D4)."""
     zones = (scene.zone, moving.other, *((scene.content,) if scene.content else ()))
-    longest_s = delegation_life_s(moving.delegation, zones) + negative_ttl_s(moving.other)
+    longest_s = asked_s(moving.target, zones) + negative_ttl_s(moving.other)
     known = "if it goes back, what is known comes right within the TTLs of its records, since both sides get it"
     return (
         f"{known}; a name that nobody knew waits until no cache goes by the new name servers, {longest_s} s at worst",
