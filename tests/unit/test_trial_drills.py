@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from dnsrun.rehearse.kinds import POPULATION
 from dnsrun.rehearse.trial.drillpage import as_drill_page
-from dnsrun.rehearse.trial.drills import Drill, Drilled, drilled
+from dnsrun.rehearse.trial.drills import Drill, Drilled, When, drilled, purge_old, script_of
 from dnsrun.rehearse.trial.drive import Script
 from dnsrun.rehearse.trial.setting import Wishes
 from dnsrun.rehearse.trial.summary import Summary, recovery_s
@@ -77,3 +78,15 @@ def test_a_delegation_that_goes_back_to_a_deleted_zone_is_not_as_promised(made: 
     assert made.purged is not None
     wrong = replace(made.purged, played=replace(made.purged.played, ending="between"))
     assert not replace(made, purged=wrong).is_allowed
+
+
+@pytest.mark.parametrize("when", ["after", "half-way"])
+def test_a_service_that_fails_while_the_old_zone_is_gone_is_put_right_at_the_new_host(
+    when: When, tmp_path: Path
+) -> None:
+    """Fault 62: servers without the zone do not say that the service is down at the old side, too."""
+    trials = Trials(tmp_path, wishes=Wishes(ns_ttl_s=600))
+    found = trials.found(script_of(Drill(4, "http", "http", when), TWO, also=purge_old))
+    last = found.played.phases[-1]
+    assert (last.outcome, found.played.ending) == ("paused", "target"), last.because
+    assert "not going back: ns1.old-host.example" in last.because

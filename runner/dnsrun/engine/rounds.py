@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from dns.rdatatype import RdataType
+
 from dnsrun.gates.mail.refusals import is_greylisting
+from dnsrun.gates.parity.round import serves_zone
 from dnsrun.gates.silence import NOT_ASKED
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.entry import Judged, Observed
 from dnsrun.model.observation import NoReply, Observation, Verdict, Words
 from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.playbook import GateSpec, Json
+from dnsrun.model.rrset import RRsetKey
 from dnsrun.plan.gating import NOT_SERVICES
 from dnsrun.ports.gate import GateCase
 from dnsrun.ports.net import View
 
 from .cases import gate_case, view_for
-from .eyes import current, future, side_view
+from .eyes import ask_at, current, future, side_view
 from .fresh import keep_fresh
 from .progress import Judging
 from .run import Run
@@ -66,8 +70,13 @@ def _blames_the_switch(plan: Plan, move: Check | Hold, gate: GateSpec) -> bool:
 
 
 def _not_only_there(run: Run, gate: GateSpec, case: GateCase, verdict: Verdict) -> Verdict:
-    """Going back helps only where the service answers through the old name servers; else a person looks."""
+    """Going back helps only where the service answers through the old name servers; else a person looks.
+
+    Servers that do not have the zone any more say nothing about the service: then the new host is put right (fault 62).
+    """
     old = side_view(run, "old", base=current(run, WatchfulNet(run)))
+    if not any(map(serves_zone, ask_at(run, [RRsetKey(run.apex, RdataType.SOA)], old.servers))):
+        return verdict
     through_old, _ = judge_once(run, gate, case, future(old, ()))
     if through_old.outcome == "pass":
         return verdict

@@ -130,7 +130,8 @@ def script_of(drill: Drill, plain: Script, *, by_hand: bool = False, also: Misha
     )
 
 
-def _purge_old(play: Play) -> None:
+def purge_old(play: Play) -> None:
+    """Have the old host delete the zone."""
     for name, host in play.stage.hosts.items():
         if name != play.setting.playbook.zone.to:
             host.purge()
@@ -245,6 +246,6 @@ def _drilled(
     if not back[-1].moved_servers:
         return Drilled(drill, ours, hand)
     tell(f"drill: {drill}, with one of the zones deleted")
-    purged = play(lambda plain: script_of(drill, plain, also=_purge_old))
+    purged = play(lambda plain: script_of(drill, plain, also=purge_old))
     deleted = play(lambda plain: replace(script_of(drill, plain), afterwards=_delete_new))
     return Drilled(drill, ours, hand, purged, deleted)
