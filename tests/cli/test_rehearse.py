@@ -128,3 +128,56 @@ def test_programs_of_the_playbook_are_not_run(project: Project, tmp_path: Path) 
     assert result.code == 0, result.all
     assert not trace.exists()
     assert "the programs of gates: counted as passed" in result.out
+
+
+def test_what_stays_as_it_was_is_told_where_the_switch_goes_back(moving: Project) -> None:
+    result = moving("rehearse", "--zone", "client.zone", "--set", "registrar_delay=12h")
+    assert result.code == 7
+    assert "the parent names ns1.old-host.example, ns2.old-host.example." in result.out
+    assert "every name server holds what the playbook wants" not in result.out
+
+
+def test_by_hand_names_each_cause_once_and_says_that_it_is_by_hand(moving: Project) -> None:
+    page = moving.folder / "page.html"
+    result = moving("rehearse", "--zone", "client.zone", "--set", "ns_ttl=1h", "--by-hand", "--html", str(page))
+    assert "client.example: as people do it by hand" in result.out
+    assert result.out.count("imap-k7.client.example A (mail)") == 1
+    assert "[11 kinds of caches, 115,200 s]" in result.out
+    assert "not for good     caches that keep to TTLs (8 kinds)" in result.out
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>Rehearsal of client.example, as people do it by hand</h1>" in text
+    assert "Who came to the new data when" in text
+
+
+def test_the_same_seed_and_start_give_the_same_journal(moving: Project) -> None:
+    """P10."""
+    for name in ("one", "two"):
+        asked = ("--zone", "client.zone", "--start", "2026-03-01T09:00Z", "--seed", "5", "--keep", name)
+        assert moving("rehearse", *asked).code == 0
+    one, two = ((moving.folder / name / "journal.jsonl").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert b"2026-03-01T09:00:" in one
+
+
+@pytest.mark.parametrize(
+    ("asked", "zone", "code", "words"),
+    [
+        (["--html", "missing/page.html"], scenery.FIRST_ZONE, 2, "the page cannot be written there; nothing was reh"),
+        (["--start", "tomorrow"], scenery.FIRST_ZONE, 2, "give a time as 2026-12-01T09:00Z"),
+        ([], "other 300 A 192.0.2.1\n", 2, "the zone holds none of the names of the playbook for client.example"),
+    ],
+)
+def test_what_cannot_be_played_is_said_before_it_is_played(
+    moving: Project, asked: list[str], zone: str, code: int, words: str
+) -> None:
+    (moving.folder / "client.zone").write_text(zone, encoding="ascii")
+    result = moving("rehearse", "--zone", "client.zone", *asked)
+    assert (result.code, words in result.all) == (code, True), result.all
+    assert "rehearsed on this machine" not in result.out
+
+
+def test_no_fault_is_played_where_it_does_not_end_well_without_one(moving: Project) -> None:
+    result = moving("rehearse", "--zone", "client.zone", "--set", "signed=yes", "--fault", "busy")
+    assert result.code == 5
+    assert "without any fault phase 4 ends refused" in result.all
+    assert "no fault was played" in result.all

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dnsrun.errors import Exit, OutsideError, UsageError
+from dnsrun.errors import Exit, OutsideError, Refused, UsageError
 from dnsrun.model.text import escape
 
+from .console import Console
 from .session import Session, asking, common, pass_session
 from .targets import Target, named, playbook_of
 
@@ -44,8 +48,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="NAME=DURATION",
     help=f"What if: {', '.join(_SETTABLE)}; signed=yes or no: the parent has a DS.",
 )
+@click.option("--seed", type=int, default=1, show_default=True, help="When users begin to ask.")
 @click.option(
-    "--seed", type=int, default=1, show_default=True, help="When users begin to ask; the same seed, the same story."
+    "--start",
+    metavar="TIME",
+    help="When it begins, as 2026-12-01T09:00Z; else now. Same seed and start: same journal.",
 )
 @click.option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Keep the journal there."
@@ -74,16 +81,20 @@ def command(session: Session, /, playbook: str | None, **given: Any) -> Exit:
     _require_sense(given)
     target = _only(session, playbook)
     read = playbook_of(session, target)
-    setting = _setting(session, read, (given["zone"], given["new_zone"]), _wishes(given["wishes"]))
+    wishes, begins = _wishes(given["wishes"]), _begins(session, given["start"])
+    setting = _setting(session, read, (given["zone"], given["new_zone"]), wishes, begins)
     trial = _Trial(session, setting, given["seed"])
+    if given["html"]:
+        _require_place(given["html"])  # before the work, not after it
     if given["drill"]:
         return _drill(trial, given["html"])
     if given["faults"] or given["all_faults"]:
         return _fault(trial, given["faults"])
     found = trial.play(_by_hand if given["by_hand"] else None, keep=given["keep"])
+    code = _tell(session, found)
     if given["html"]:
         _write_page(given["html"], found)
-    return _tell(session, found)
+    return code
 
 
 rehearse = command
@@ -135,11 +146,23 @@ def _wishes(given: tuple[str, ...]) -> Wishes:
     return Wishes(told.get("old_ttl"), told.get("ns_ttl"), delays, told.get("ds_ttl"), signed)
 
 
-def _setting(session: Session, playbook: Playbook, files: tuple[Path | None, Path | None], wishes: Wishes) -> Setting:
+def _begins(session: Session, text: str | None) -> datetime:
+    """Return when the rehearsal begins; raises `UsageError`."""
+    if text is None:
+        return session.world.clock.now().replace(microsecond=0)
+    try:
+        begins = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise UsageError(f"--start {escape(text)}: give a time as 2026-12-01T09:00Z; nothing was rehearsed") from err
+    return begins.astimezone(UTC) if begins.tzinfo else begins.replace(tzinfo=UTC)
+
+
+def _setting(
+    session: Session, playbook: Playbook, files: tuple[Path | None, Path | None], wishes: Wishes, begins: datetime
+) -> Setting:
     from dnsrun.rehearse.trial.setting import set_scene
 
-    now = session.world.clock.now().replace(microsecond=0)
-    return set_scene(playbook, _captured(session, playbook, *files), now, wishes)
+    return set_scene(playbook, _captured(session, playbook, *files), begins, wishes)
 
 
 def _captured(session: Session, playbook: Playbook, zone: Path | None, new_zone: Path | None) -> Captured:
@@ -194,16 +217,18 @@ def _by_hand(plain: Script) -> Script:
 
 def _drill(trial: _Trial, page: Path | None) -> Exit:
     from dnsrun.rehearse.trial.drillpage import as_drill_page
-    from dnsrun.rehearse.trial.drills import Rounds, drilled
+    from dnsrun.rehearse.trial.drills import Drilled, Rounds, drilled
     from dnsrun.rehearse.trial.tables import drill_lines, drills_as_data
 
     rounds, console = Rounds(), trial.session.console
     console.passing("playing it once, to see which gates are asked")
     trial.play(lambda plain: replace(plain, arrange=rounds.arrange))
-    found = drilled(rounds.drills(), trial.play, console.passing)
+    drills, found = rounds.drills(), list[Drilled]()
+    for number, drill in enumerate(drills, 1):
+        found += drilled([drill], trial.play, partial(_one_of, console, number, len(drills)))
+    _show(trial.session, drills_as_data(found), drill_lines(found))
     if page:
         _write_text(page, as_drill_page(trial.setting.apex.to_text(omit_final_dot=True), found))
-    _show(trial.session, drills_as_data(found), drill_lines(found))
     return Exit.DONE if all(one.is_allowed for one in found) else Exit.FINDINGS
 
 
@@ -216,12 +241,25 @@ def _fault(trial: _Trial, names: tuple[str, ...]) -> Exit:
         if name not in known:
             listed = "\n".join(f"  {one.name:<20} {one.words}" for one in known.values())
             raise UsageError(f"--fault {escape(name)} is not known; known are:\n{listed}")
-    found = []
-    for name in names or known:
-        trial.session.console.passing(f"fault: {name}")
+    console, chosen, found = trial.session.console, names or tuple(known), []
+    console.passing("playing it once without a fault")
+    last = trial.play().played.phases[-1:]
+    if last and last[0].outcome not in {"done", "nothing"}:
+        because = last[0].failed or last[0].because
+        raise Refused(
+            f"without any fault phase {last[0].number} ends {last[0].outcome}: {because}; no fault was played, for it "
+            "would prove nothing. Look at the rehearsal without --fault first"
+        )
+    for number, name in enumerate(chosen, 1):
+        _one_of(console, number, len(chosen), f"fault: {name}")
         found.append(faulted(known[name], trial.play))
     _show(trial.session, faults_as_data(found), fault_lines(found))
     return Exit.DONE if all(one.is_allowed for one in found) else Exit.FINDINGS
+
+
+def _one_of(console: Console, number: int, many: int, text: str) -> None:
+    """Say what is being played, also where a line that passes cannot be seen: all of it takes minutes."""
+    (console.passing if console.is_live else console.err)(f"{number} of {many}: {text}")
 
 
 def _show(session: Session, data: Any, lines: Iterable[Line]) -> None:
@@ -236,6 +274,11 @@ def _write_page(path: Path, found: Summary) -> None:
     from dnsrun.rehearse.trial.page import as_page
 
     _write_text(path, as_page(found))
+
+
+def _require_place(path: Path) -> None:
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{escape(str(path))}: the page cannot be written there; nothing was rehearsed")
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -73,8 +73,13 @@ class Drilled:
         Nothing goes back to servers whose zone is gone.
         """
         before = self.drill.when == "before" and self.found.honest_user_seconds
-        ended = [one.played for one in (self.found, self.purged, self.deleted) if one is not None]
-        return all(one.outcome in ALLOWED and one.ending != "between" for one in ended) and not before
+        played = [one for one in (self.found, self.purged, self.deleted) if one is not None]
+        return all(map(self.is_as_promised, played)) and not before
+
+    @staticmethod
+    def is_as_promised(found: Summary) -> bool:
+        """Tell whether one of the plays ended as it may."""
+        return found.played.outcome in ALLOWED and found.played.ending != "between"
 
     @property
     def ways(self) -> tuple[tuple[str, Summary], ...]:

@@ -13,7 +13,7 @@ from dnsrun.engine.advance import Ended, NeedsPerson, advance
 from dnsrun.engine.progress import AtParent, Event, GoingBack, Judging
 from dnsrun.engine.run import Ports, Run
 from dnsrun.engine.start import Prepared, begin, prepare, remember, resume
-from dnsrun.errors import DnsrunError
+from dnsrun.errors import DnsrunError, UsageError
 from dnsrun.journal.lock import FileHolds
 from dnsrun.journal.store import FileJournal
 from dnsrun.model.act import SetDelegation
@@ -86,7 +86,14 @@ class Play:
         self.stage = Stage(setting, self.agenda, self.troubles)
         self.services: Services = services_of(setting)
         self.street = Street(setting, self.services, cast.secrets, lambda: self.phase)
-        self.population = Population(setting, wants_of(setting), self.services, script.kinds, seed=script.seed)
+        wants = wants_of(setting)
+        if not wants:
+            apex = setting.apex.to_text(omit_final_dot=True)
+            raise UsageError(
+                f"the zone holds none of the names of the playbook for {apex} that users ask for: there is nothing to "
+                "rehearse. Is it the right zone file?"
+            )
+        self.population = Population(setting, wants, self.services, script.kinds, seed=script.seed)
         self.listeners: list[Callable[[datetime, Event], None]] = []
         self.phase: Phase | None = None
         self.seed = script.seed
@@ -406,7 +413,15 @@ class Play:
             served_new_at=tuple(self.population.served_new_at.items()),
             asked=tuple(self._asked),
             incidents=tuple(self._incidents),
+            delegated=tuple(sorted(name.to_text(omit_final_dot=True) for name in self.stage.delegation.ns)),
+            lowered=self._lowered(),
         )
+
+    def _lowered(self) -> int:
+        """Return how many RRsets the delegated servers give with a lower TTL than was captured."""
+        before = self.setting.zone.rrsets
+        held = (rrset for version in self.stage.asked_contents() for rrset in version.snapshot.rrsets.values())
+        return len({rrset.key for rrset in held if rrset.key in before and rrset.ttl_s < before[rrset.key].ttl_s})
 
     def _ending(self) -> tuple[Ending, tuple[str, ...]]:
         """Compare what the delegated servers hold with the target and with what was captured."""

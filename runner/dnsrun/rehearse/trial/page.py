@@ -18,8 +18,8 @@ from dnsrun.model.times import duration, full_time
 
 from .played import PhasePlayed, Story
 from .population import State
-from .summary import Span, Summary
-from .telling import ENDINGS, OUTCOMES
+from .summary import Summary, alike, by_want
+from .telling import MOST_NAMES, OUTCOMES, ending_words, moved_lines, span_words, total_words
 from .wants import Want
 
 _WIDE = 1000
@@ -56,23 +56,29 @@ ol, ul { padding-left: 1.3rem; margin: .4rem 0; } li { margin: .3rem 0; }
 
 def as_page(found: Summary) -> str:
     """Return the page."""
-    domain = _text(found.played.domain)
+    title = _title(found)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>Rehearsal of {domain}</title><style>{_STYLE}</style></head>\n<body>\n"
+        f"<title>{title}</title><style>{_STYLE}</style></head>\n<body>\n"
         + "\n".join(_body(found))
         + "\n</body></html>\n"
     )
+
+
+def _title(found: Summary) -> str:
+    by_hand = ", as people do it by hand" if found.played.outcome == "by hand" else ""
+    return f"Rehearsal of {_text(found.played.domain)}{by_hand}"
 
 
 def _body(found: Summary) -> Iterator[str]:
     played = found.played
     axis = _Axis(found)
     lasted = duration((played.ended - played.began).total_seconds())
-    yield f"<h1>Rehearsal of {_text(played.domain)}</h1>"
-    yield f'<p class="soft">{full_time(played.began)}, {lasted}; played on one machine, nothing real was touched.</p>'
+    yield f"<h1>{_title(found)}</h1>"
+    who = f"{found.users:,} users ask every second; nothing real was touched"
+    yield f'<p class="soft">{full_time(played.began)}, {lasted}; played on one machine. {who}.</p>'
     yield _verdict(found)
     yield from (f'<p class="bad">INCIDENT: {_text(incident)}</p>' for incident in played.incidents)
     yield "<h2>Phases</h2>"
@@ -84,22 +90,22 @@ def _body(found: Summary) -> Iterator[str]:
     keeping = dict.fromkeys(_text(story.kind) for story in played.stories if story.honest)
     yield f'<p class="soft">Caches that keep to TTLs: {", ".join(keeping)}.</p>'
     yield from _bars(found, axis)
+    yield from _moves(found)
     if found.spans:
         yield "<h2>Every broken time, and why</h2>"
-        yield "<ul>" + "".join(_span(span) for span in found.spans) + "</ul>"
+        yield "<ul>" + "".join(f"<li>{_text(span_words(*each))}</li>" for each in alike(found.spans)) + "</ul>"
     yield from _small_print(found)
 
 
 def _verdict(found: Summary) -> str:
-    ending = _text(ENDINGS[found.played.ending])
+    left = f" {', '.join(found.played.left_over[:MOST_NAMES])}" if found.played.left_over else ""
+    ending = _text(ending_words(found.played) + left)
     if not found.spans:
         return f'<p class="big good">No user got a wrong answer, not for a second.</p><p>{ending}</p>'
-    total = f"{found.broken_user_seconds:,} user-seconds broken"
-    worst = f"at worst one user went without for {duration(found.worst_s)} in one piece"
     kinds = "".join(
         f"<li>{seconds:,}: {_text(kind)}</li>" for kind, seconds in found.broken_by_kind().items() if seconds
     )
-    return f'<p class="big bad">{total}; {worst}.</p><ul>{kinds}</ul><p>{ending}</p>'
+    return f'<p class="big bad">{_text(total_words(found))}.</p><ul>{kinds}</ul><p>{ending}</p>'
 
 
 class _Axis:
@@ -216,13 +222,13 @@ def _state_at(story: Story, when: datetime) -> State | None:
     return next((met.state for met in reversed(story.met) if met.since <= when), None)
 
 
-def _span(span: Span) -> str:
-    when = _span_of_time(span.since, span.until)
-    return (
-        f"<li><b>{_text(str(span.want))}</b> ({span.want.service}), {when}, "
-        f'{duration(span.longest_s)} at most: <span class="bad">{_text(span.why)}</span> '
-        f'<span class="soft">{_text(span.kind)}</span></li>'
-    )
+def _moves(found: Summary) -> Iterator[str]:
+    """Yield when the last user behind each kind of cache came to the new data, in words."""
+    if found.moves:
+        yield "<h2>Who came to the new data when</h2>"
+    for want, moves in by_want(found.moves).items():
+        each = "".join(f"<li>{_text(text.strip())}</li>" for text, _ in moved_lines(moves, found))
+        yield f"<h3>{_text(str(want))}</h3><ul>{each}</ul>"
 
 
 def _small_print(found: Summary) -> Iterator[str]:

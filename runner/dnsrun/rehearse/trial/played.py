@@ -56,8 +56,9 @@ class Story:
 class Played:
     """A whole trial. `ending`: what the zone's servers hold at the end; `left_over`: RRsets that are neither.
 
-    `served_new_at`: since when every server of the delegation gave the new data of a name. `asked` is what a person was
-    told to do. `incidents`: what nobody planned and the run told, in words.
+    `delegated`: the name servers that the parent names at the end; `lowered`: how many RRsets these give with a lower
+    TTL than was captured. `served_new_at`: since when every server of the delegation gave the new data of a name.
+    `asked` is what a person was told to do. `incidents`: what nobody planned and the run told, in words.
     """
 
     domain: str
@@ -72,6 +73,8 @@ class Played:
     served_new_at: tuple[tuple[Want, datetime], ...] = ()
     asked: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()
+    delegated: tuple[str, ...] = ()
+    lowered: int = 0
 
     @property
     def outcome(self) -> str:

@@ -328,7 +328,7 @@ class Population:
         by = self._names.get(asker.said_by, asker.said_by)
         if answer.rcode == dns.rcode.SERVFAIL:
             if answer.refused:
-                return Met(cache.now, "broken", (), f"{answer.refused}: validating resolvers refuse it", by)
+                return Met(cache.now, "broken", (), f"{answer.refused}: validating resolvers answer SERVFAIL", by)
             return Met(cache.now, "broken", (), "no server answers")
         if given not in pair:
             return Met(cache.now, "broken", shown, _wrong(answer), by)

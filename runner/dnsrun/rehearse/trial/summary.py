@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -20,7 +20,8 @@ class Span:
     """A time in which users of a kind of cache were failed. Times are UTC; `users` counts caches with a user each.
 
     `user_seconds` adds up the seconds of all of them; `longest_s` is the longest that one of them met in one piece.
-    `causes` are what went wrong, each with the name servers whose word it was.
+    `causes` are what went wrong, each with the name servers whose word it was. `lasts`: somebody was still failed when
+    the rehearsal ended.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Span:
     causes: tuple[tuple[str, tuple[str, ...]], ...]
     data: tuple[str, ...]
     keeps_servers_s: int
+    lasts: bool = False
 
     @property
     def why(self) -> str:
@@ -47,7 +49,8 @@ class Span:
 class Moved:
     """When the users of a kind of cache came to the new data: the first and the last of them (UTC; None: not at all).
 
-    `outdated_s`: the longest that one of them still got the old data after every server gave the new.
+    `outdated_s`: the longest that one of them still got the old data after every server gave the new. `back`: somebody
+    came to it, and was taken back to the old.
     """
 
     kind: str
@@ -55,6 +58,7 @@ class Moved:
     first: datetime | None
     last: datetime | None
     outdated_s: int
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +183,7 @@ def _span(pieces: list[_Piece]) -> Span:
         causes=tuple((cause, tuple(by)) for cause, by in causes.items()),
         data=tuple(sorted({text for one in met for text in one.data})),
         keeps_servers_s=story.keeps_servers_s,
+        lasts=any(piece.until == piece.story.until for piece in pieces),
     )
 
 
@@ -197,6 +202,7 @@ def _moved(stories: list[Story], served_at: datetime | None) -> Moved:
         first=min(came, default=None),
         last=max(came) if came and everybody else None,
         outdated_s=max((_outdated_s(one, served_at) for one in stories), default=0) if served_at else 0,
+        back=any(met.state == "new" for one in stories for met in one.met) and not ended,
     )
 
 
@@ -213,6 +219,29 @@ def _came_to_new(story: Story) -> datetime:
 def _outdated_s(story: Story, served_at: datetime) -> int:
     pieces = _pieces(story, "old")
     return max((round((piece.until - max(piece.since, served_at)).total_seconds()) for piece in pieces), default=0)
+
+
+def alike(spans: Iterable[Span]) -> tuple[tuple[Span, tuple[str, ...]], ...]:
+    """Return spans of one name and cause as one, with the kinds of caches behind which it was met; gravest first."""
+    found: dict[Any, list[Span]] = {}
+    for span in spans:
+        found.setdefault((span.want, span.causes), []).append(span)
+    groups = sorted(found.values(), key=lambda each: -sum(span.user_seconds for span in each))
+    return tuple((_as_one(each), tuple(dict.fromkeys(span.kind for span in each))) for each in groups)
+
+
+def _as_one(spans: list[Span]) -> Span:
+    return replace(
+        spans[0],
+        honest=any(span.honest for span in spans),
+        since=min(span.since for span in spans),
+        until=max(span.until for span in spans),
+        users=sum(span.users for span in spans),
+        user_seconds=sum(span.user_seconds for span in spans),
+        longest_s=max(span.longest_s for span in spans),
+        keeps_servers_s=max(span.keeps_servers_s for span in spans),
+        lasts=any(span.lasts for span in spans),
+    )
 
 
 def recovery_s(found: Summary) -> Mapping[str, int]:

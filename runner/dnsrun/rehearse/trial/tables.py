@@ -10,7 +10,7 @@ from dnsrun.model.times import duration
 from .drills import WAYS, Drilled
 from .faults import Faulted
 from .summary import Summary, recovery_s
-from .telling import Line
+from .telling import Line, ending_words
 
 _NAME = 20
 WORDS = {
@@ -40,6 +40,10 @@ def drill_lines(drilled: Sequence[Drilled]) -> Iterator[Line]:
         yield f"  {one.drill!s:<{wide}}  {end.outcome:<20} {verdict}", "ok" if one.is_allowed else "failed"
         for way, found in one.ways:
             yield f"      {way:<18}{cost(found)}", "plain" if found is one.found else "changed"
+            if way != "by hand" and not one.is_as_promised(found):
+                last = found.played.phases[-1]
+                yield f"        NOT AS PROMISED: {last.outcome}: {last.failed or last.because}", "failed"
+                yield f"        {ending_words(found.played)} {', '.join(found.played.left_over)}", "failed"
     yield from ((f"  {WORDS[way]}.", "plain") for way in WAYS[1:] if any(way in dict(one.ways) for one in drilled))
     good = sum(one.is_allowed for one in drilled)
     yield f"{good} of {len(drilled)} drills ended as promised.", "ok" if good == len(drilled) else "failed"

@@ -8,8 +8,8 @@ from typing import Literal
 
 from dnsrun.model.times import duration, full_time
 
-from .played import PhasePlayed
-from .summary import Moved, Span, Summary, by_want
+from .played import PhasePlayed, Played
+from .summary import Moved, Span, Summary, alike, by_want
 
 Style = Literal["ok", "changed", "failed", "strong", "plain"]
 Line = tuple[str, Style]
@@ -26,9 +26,9 @@ OUTCOMES = {
     "by hand": "put back by hand",
 }
 ENDINGS = {
-    "target": "At the end every name server holds what the playbook wants.",
-    "checkpoint": "At the end every name server holds what was captured: nothing else has changed.",
-    "between": "At the end the name servers hold neither what the playbook wants nor what was captured:",
+    "target": "the records that the playbook wants",
+    "checkpoint": "the records that were captured",
+    "between": "neither the records that the playbook wants nor those that were captured",
 }
 
 
@@ -38,7 +38,8 @@ def lines(found: Summary) -> Iterator[Line]:
     kinds = dict.fromkeys(story.kind for story in played.stories)
     lasted = duration((played.ended - played.began).total_seconds())
     who = f"{found.users:,} users behind {len(kinds)} kinds of caches"
-    yield f"{played.domain}: rehearsed on this machine, {lasted}; {who} ask every second", "strong"
+    how = "as people do it by hand" if played.outcome == "by hand" else "rehearsed on this machine"
+    yield f"{played.domain}: {how}, {lasted}; {who} ask every second", "strong"
     yield "", "plain"
     for phase in played.phases:
         yield from _phase(phase)
@@ -46,16 +47,29 @@ def lines(found: Summary) -> Iterator[Line]:
     yield from ((f"INCIDENT: {incident}", "failed") for incident in played.incidents)
     yield from _moves(found)
     yield from _broken(found)
-    yield ENDINGS[played.ending], "failed" if played.ending == "between" else "plain"
+    yield ending_words(played), "failed" if played.ending == "between" else "plain"
     for key in played.left_over[:MOST_NAMES]:
         yield f"  {key}", "failed"
     yield from _small_print(found)
 
 
+def ending_words(played: Played) -> str:
+    """Return what the name servers give at the end, and which they are where that is not what was planned."""
+    if played.ending == "target" and played.outcome in {"done", "nothing"}:
+        return "At the end every name server holds what the playbook wants."
+    words = f"At the end the name servers give {ENDINGS[played.ending]}"
+    if played.lowered:
+        words += f", {played.lowered} of them with lower TTLs than before"
+    colon = ":" if played.left_over else "."
+    return f"{words}; the parent names {', '.join(played.delegated)}{colon}"
+
+
 def _phase(phase: PhasePlayed) -> Iterator[Line]:
     style: Style = "ok" if phase.outcome in {"done", "nothing"} else "failed"
-    may_start = f"from {full_time(phase.earliest)}" if phase.earliest else "at once"
-    yield f"  {phase.number}  {phase.name:<24} may start {may_start}", "plain"
+    may_start = f"may start from {full_time(phase.earliest)}" if phase.earliest else "may start at once"
+    if phase.outcome == "refused" and not phase.earliest:
+        may_start = ""  # not known: it was not planned to the end
+    yield f"  {phase.number}  {phase.name:<24}  {may_start}".rstrip(), "plain"
     took = duration((phase.ended - phase.began).total_seconds())
     yield f"     {OUTCOMES.get(phase.outcome, phase.outcome)} after {took}, {full_time(phase.ended)}", style
     if phase.failed:
@@ -73,7 +87,7 @@ def _moves(found: Summary) -> Iterator[Line]:
         yield "Who came to the new data when, the last user behind each kind of cache:", "strong"
     for want, each in list(moves.items())[:MOST_NAMES]:
         yield f"  {want}   ({want.service})", "plain"
-        yield from _moved(each, found)
+        yield from moved_lines(each, found)
     if len(moves) > MOST_NAMES:
         yield f"  and {len(moves) - MOST_NAMES} more names (--json lists all)", "plain"
     if found.undisturbed:
@@ -82,7 +96,7 @@ def _moves(found: Summary) -> Iterator[Line]:
         yield f"Never anything but the right answer: {names}{more}", "ok"
 
 
-def _moved(moves: Sequence[Moved], found: Summary) -> Iterator[Line]:
+def moved_lines(moves: Sequence[Moved], found: Summary) -> Iterator[Line]:
     """Yield a line for all caches that keep to TTLs, and one for each kind that does not."""
     dishonest = {story.kind for story in found.played.stories if not story.honest}
     honest = [move for move in moves if move.kind not in dishonest]
@@ -95,7 +109,8 @@ def _moved(moves: Sequence[Moved], found: Summary) -> Iterator[Line]:
 
 def _moved_line(move: Moved, who: str, found: Summary) -> Line:
     began = found.played.began
-    when = f"{_moment(move.last, began)}" if move.last else "not all of them" if move.first else "never"
+    never = "not for good" if move.back else "never"
+    when = f"{_moment(move.last, began)}" if move.last else "not all of them" if move.first else never
     late = f", {duration(move.outdated_s)} after the servers" if move.outdated_s > 0 else ""
     return f"    {when:<16} {who}{late}", "plain"
 
@@ -105,31 +120,45 @@ def _broken(found: Summary) -> Iterator[Line]:
         yield "No user got a wrong answer, not for a second.", "ok"
         return
     yield "Broken, the gravest first:", "strong"
-    for span in sorted(found.spans, key=lambda span: -span.user_seconds)[:MOST_SPANS]:
-        yield span_words(span), "failed"
-    if len(found.spans) > MOST_SPANS:
-        yield f"  and {len(found.spans) - MOST_SPANS} more (--json lists all)", "failed"
-    total = f"{found.broken_user_seconds:,} user-seconds in all"
-    yield f"{total}; at worst one user went without for {duration(found.worst_s)} in one piece.", "failed"
+    groups = alike(found.spans)
+    for span, kinds in groups[:MOST_SPANS]:
+        yield f"  {span_words(span, kinds)}", "failed"
+    if len(groups) > MOST_SPANS:
+        yield f"  and {len(groups) - MOST_SPANS} more (--json lists all)", "failed"
+    yield f"{total_words(found)}.", "failed"
     for kind, seconds in found.broken_by_kind().items():
         if seconds:
             yield f"  {seconds:>9,}  {kind}", "failed"
 
 
-def span_words(span: Span) -> str:
-    """Return one broken time as a line: whose, what, when, how long, why."""
+def total_words(found: Summary) -> str:
+    """Return how much was broken for all users, for one of them at worst, and whether all are well again."""
+    lasts = any(span.lasts for span in found.spans)
+    more = "more than " if lasts else ""
+    words = f"{found.broken_user_seconds:,} user-seconds broken, of {found.users:,} users"
+    words += f"; at worst one user went without for {more}{duration(found.worst_s)} in one piece"
+    return words + ("; not all are well again when the rehearsal ends" if lasts else "")
+
+
+def span_words(span: Span, kinds: Sequence[str]) -> str:
+    """Return one broken time as a line: whose, what, when, how long, how much in all, why, behind which caches."""
     since, until = span.since.astimezone(), span.until.astimezone()
     end = f"{until:%H:%M:%S}" if since.date() == until.date() else f"{until:%Y-%m-%d %H:%M:%S}"
+    lasted = f"to {end}, {duration(span.longest_s)} at most"
+    if span.lasts:
+        lasted = f"until the rehearsal ends, {duration(span.longest_s)} later: it does not come right by itself"
+    behind = kinds[0] if len(kinds) == 1 else f"{len(kinds)} kinds of caches"
     return (
-        f"  {span.want} ({span.want.service}), {since:%Y-%m-%d %H:%M:%S} to {end}, "
-        f"{duration(span.longest_s)} at most: {span.why}   [{span.kind}]"
+        f"{span.want} ({span.want.service}), {since:%Y-%m-%d %H:%M:%S} {lasted}: {span.why}   "
+        f"[{behind}, {span.user_seconds:,} s]"
     )
 
 
 def _small_print(found: Summary) -> Iterator[Line]:
     played = found.played
     if played.asked:
-        yield f"By hand: {len(played.asked)} instructions, done by the rehearsal's person.", "plain"
+        many = "one instruction" if len(played.asked) == 1 else f"{len(played.asked)} instructions"
+        yield f"By hand: {many}, done by the rehearsal's person.", "plain"
     if played.assumed:
         yield f"Assumed: {'; '.join(played.assumed)}.", "changed"
     if played.not_rehearsed:
