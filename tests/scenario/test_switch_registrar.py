@@ -224,6 +224,19 @@ def test_name_servers_of_the_registrar_at_the_parent_are_an_incident_and_are_wai
     assert gone_at - seen_at == pytest.approx(timedelta(seconds=600), abs=timedelta(seconds=30))
 
 
+def test_a_process_that_comes_back_while_they_are_there_journals_them_no_second_time(here: Office) -> None:
+    """P1: killed straight after the record, and again straight after it is over."""
+    here.has(Manners(placeholder_s=600))
+    run = here.asks_to_switch()
+    here.until(run, lambda: run.state.incident is not None)
+    second = here.open(TEXT)
+    here.until(second, lambda: second.catch_up().incident is None)
+    third = here.open(TEXT)
+    assert here.end(third).outcome == "done"
+    assert [bool(entry.served) for _, entry in astray(third)] == [True, False]
+    assert here.delegated() == set(NEW_SERVERS)
+
+
 def test_name_servers_of_the_registrar_on_the_way_back_are_waited_out_too(here: Office) -> None:
     run = here.switched()
     here.has(Manners(placeholder_s=600))
