@@ -30,8 +30,18 @@ def seen(known: Incident | None, entry: Astray, act: SetDelegation | None, at: d
 def over(known: Incident, at: datetime) -> Happening:
     """Return the line of an incident's end."""
     lasted = duration((at - known.since).total_seconds())
-    says = f"The incident is over, {lasted} after it was seen: no server of the parent zone gave these name servers."
+    says = (
+        f"The incident is over, {lasted} after it was seen: no server of the parent zone gave these name servers any "
+        "more."
+    )
     return Happening(at, "incident", says, until=at + timedelta(seconds=known.ttl_s))
+
+
+def going_on(state: RunState) -> str:
+    """Return that an incident is not known to be over, as the end of a sentence; empty when there is none."""
+    if state.incident is None:
+        return ""
+    return f"; INCIDENT since {full_time(state.incident.since)}: the parent zone gives name servers that nobody planned"
 
 
 def gap(known: Incident, phase: int, until: datetime | None) -> Gap:

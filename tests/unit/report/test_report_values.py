@@ -239,6 +239,8 @@ def test_a_placeholder_that_was_not_seen_to_be_gone_is_said_so() -> None:
     assert gap.phase == 1
     assert "; more at 38 other servers, from " in gap.says
     assert gap.says.endswith("on; it was not seen to be over")
+    assert "; INCIDENT since " in made.result
+    assert "INCIDENT" not in report_of_switch(SEEN, Astray(0)).result
 
 
 def at(entry: int) -> datetime:
