@@ -72,13 +72,16 @@ class Problem:
 
 
 class PlaybookError(DnsrunError):
-    """A playbook has problems; all of them are in `problems`, in file order."""
+    """A playbook, or a file that it names, has problems; all of them are in `problems`, in file order.
+
+    `undone` says below them what was not done.
+    """
 
     exit_code = Exit.USAGE
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], *, undone: str = "") -> None:
         self.problems = tuple(sorted(problems))
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join((*map(str, self.problems), *((undone,) if undone else ()))))
 
 
 class Refused(DnsrunError):

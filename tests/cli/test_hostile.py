@@ -16,7 +16,7 @@ from dnsrun.cli.console import Console
 from dnsrun.clock import VirtualClock
 from dnsrun.errors import UsageError
 from dnsrun.journal.store import FileJournal
-from dnsrun.model.entry import Failed, Judged
+from dnsrun.model.entry import Astray, Failed, Judged
 from dnsrun.model.playbook import SecretRef
 from dnsrun.wiring.redaction import RedactedJournal, Redactor
 from dnsrun.wiring.secrets import SecretStore, with_dotenv
@@ -245,11 +245,14 @@ def test_no_secret_goes_into_the_journal(tmp_path: Path) -> None:
     journal.append(Failed(1, 1, f"401: {CANARY}", retryable=False, in_doubt=False), head=journal.head())
     facts = (("192.0.2.1 banner", f"hello {quote(CANARY, safe='')}"),)
     journal.append(Judged(2, "web", "fail", CANARY, not_yet=False, asked=1, facts=facts), head=journal.head())
+    journal.append(Astray(2, (("a.nic.example", f"{CANARY}.example"),), 1, 900), head=journal.head())
     text = (tmp_path / "state" / "journal.jsonl").read_text()
     for form in forms(CANARY):
         assert form not in text
-    first, second = (record.entry for record in journal.read())
+    first, second, third = (record.entry for record in journal.read())
     assert isinstance(first, Failed)
     assert first.because == "401: [env: TOKEN]"
     assert isinstance(second, Judged)
     assert second.facts == (("192.0.2.1 banner", "hello [env: TOKEN]"),)
+    assert isinstance(third, Astray)
+    assert third.served == (("a.nic.example", "[env: TOKEN].example"),)

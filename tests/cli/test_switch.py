@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from cli.conftest import Project
+from dnsrun.rehearse.authority import Faults
 from mailwords import smtp
-from switchworld import NS_ONLY, PARENT, PLAYBOOK, SwitchWorld, switch_world
-from webworld import raw
+from registrars import TellingClock
+from switchworld import NEW_SERVERS, NS_ONLY, PARENT, PLAYBOOK, SwitchWorld, parent_zone, switch_world
+from webworld import raw, web
 from worlds import APEX, World
 
 BY_HAND = NS_ONLY.replace("new: {use: rfc2136, server: 203.0.113.53, ", "new: {use: manual, panel: other, ").replace(
@@ -35,6 +39,11 @@ SIGNED = (
   - {{name: keys, steps: [{{kind: add-ds, ds: ["2 13 2 {"B" * 64}"]}}]}}
 """
 )
+TOLD = """phases:
+  - {name: copy, steps: [{kind: copy-zone}]}
+  - {name: the name servers, steps: [{kind: switch-ns}, {kind: watch, for: 2m}]}
+notify: [{webhook: {env: HOOK_URL}, on: [incident]}]
+"""
 DAY_S = 86_400
 
 
@@ -136,6 +145,33 @@ def test_going_back_by_hand_says_which_servers_the_parent_still_names(moving: Pr
     back = moving("rollback", "--yes")
     assert back.code == 4, back.all
     assert "every parent server still serves the new name servers" in back.err
+
+
+def test_a_placeholder_at_the_parent_is_told_while_it_is_there(moving: Project) -> None:
+    """Fault 54: between two looks at the parent, not when the switch is over."""
+    world = world_of(moving)
+    world.clock = clock = TellingClock(world.clock.now())
+    with web({"/hook": (204, {}, b"")}) as hook:
+        world.places[hook.place] = hook.place
+        moving.environment["HOOK_URL"] = f"http://localhost:{hook.port}/hook"
+        moving.write(NS_ONLY + TOLD)
+        assert moving("apply", "--phase", "copy", "--yes").code == 0
+        heard: list[int] = []
+
+        def shows(*servers: str) -> None:
+            heard.append(len(hook.posted))
+            world.parent.faults = Faults()
+            world.parent.set_zone(PARENT, parent_zone(*servers))
+
+        world.parent.faults = Faults(stale=True)  # the update is taken, and shows later
+        clock.at(clock.now() + timedelta(seconds=60), lambda: shows("park.registrar.example"))
+        clock.at(clock.now() + timedelta(seconds=200), lambda: shows(*NEW_SERVERS))
+        assert moving("apply", "--phase", "the name servers", "--yes").code == 0
+    first, over = (json.loads(body) for body in hook.posted)
+    assert heard == [0, 1]
+    assert (first["event"], first["exit"], over["event"], over["exit"]) == ("incident", 7, "incident", 0)
+    assert "ns.example (198.51.100.2) of the parent zone gives park.registrar.example" in first["text"]
+    assert "the incident is over" in over["text"]
 
 
 def test_a_check_that_is_switched_off_is_not_announced(moving: Project) -> None:

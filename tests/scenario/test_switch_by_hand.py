@@ -5,11 +5,14 @@ The zone "example" has two servers, each changed by hand.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import dns.name
 import pytest
@@ -60,6 +63,11 @@ class Desk:
     def seen(self, result: Result) -> str:
         """What a command told, on one line."""
         return " ".join(result.err.split())
+
+    def told(self) -> dict[str, Any]:
+        """Return where the domain stands."""
+        (standing,) = json.loads(self.project("status", "--json").out)
+        return cast("dict[str, Any]", standing)
 
     def stored_undo(self) -> str:
         return "".join(path.read_text() for path in self.project.state.rglob("*undo.txt"))
@@ -131,6 +139,43 @@ def test_a_typo_at_one_parent_server_only_is_an_incident_too(desk: Desk) -> None
     looked = desk.resumed()
     assert looked.code == 6, looked.all
     assert f"nsb.example ({SECOND}) serves {STATES['wrong']}" in desk.seen(looked)
+
+
+def test_status_and_report_tell_of_a_typo_at_the_parent_until_no_cache_holds_it(desk: Desk) -> None:
+    desk.applied()
+    assert desk.told()["incident"] is None
+    desk.types("ns1.new.example", "ns2.nwe.example", at=slice(1, 2))
+    desk.resumed()
+    desk.resumed()
+    during = desk.told()["incident"]
+    assert during["served"] == {f"nsb.example ({SECOND})": "ns1.new.example, ns2.nwe.example"}
+    assert (during["servers"], during["ttl"], during["until"], during["caches_until"]) == (1, 900, None, None)
+    shown = desk.project("status").out
+    assert re.search(
+        r"INCIDENT since .*: 1 server of the parent zone gave ns1\.new\.example, ns2\.nwe\.example,", shown
+    )
+    assert "caches keep it up to 15 min" in shown
+
+    desk.project.world.clock.advance(60)
+    desk.types(*NEW_SERVERS)
+    assert desk.resumed().code == 0
+    over = desk.told()["incident"]
+    assert (over["since"], over["served"]) == (during["since"], during["served"])
+    until, forgotten = (datetime.fromisoformat(over[name]) for name in ("until", "caches_until"))
+    assert forgotten == until + timedelta(seconds=900)
+    assert re.search(r"INCIDENT from .* until .*; caches may hold it until ", desk.project("status").out)
+    desk.project.world.clock.advance(900)
+    assert desk.told()["incident"] is None
+
+    report = json.loads(desk.project("report", "client.example", "--json").out)
+    seen, gone = (row for row in report["timeline"] if row["kind"] == "incident")
+    assert (seen["at"], gone["at"]) == (over["since"], over["until"])
+    assert f"ns1.new.example, ns2.nwe.example at nsb.example ({SECOND})" in seen["details"]
+    assert (
+        "asked for was: name servers: ns1.old.example, ns2.old.example → ns1.new.example, ns2.new.example"
+        in (seen["details"])
+    )
+    assert gone["until"] == over["caches_until"]
 
 
 def test_a_persons_rollback_is_4_until_the_parent_proves_it_then_3(desk: Desk) -> None:

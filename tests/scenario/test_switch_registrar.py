@@ -15,13 +15,19 @@ from dnsrun.engine.run import Ports, Run
 from dnsrun.engine.start import prepare, resume
 from dnsrun.errors import Refused
 from dnsrun.journal.store import FileJournal
-from dnsrun.model.entry import RollbackAsked
+from dnsrun.model.entry import Astray, RollbackAsked
 from dnsrun.model.observation import Endpoint
 from dnsrun.model.playbook import Playbook
 from dnsrun.ports.provider import Capabilities
 from registrars import PLACEHOLDERS, Manners, TellingClock, TryingRegistrar, trying_registrar
 from switchworld import NEW_SERVERS, NS_ONLY, OLD_SERVERS, PARENT, SwitchWorld, client_zone, switch_world
 from worlds import APEX, START
+
+
+def astray(run: Run) -> list[tuple[datetime, Astray]]:
+    """Return what was journaled of name servers that nobody planned, with its time."""
+    return [(record.at, record.entry) for record in run.journal.read() if isinstance(record.entry, Astray)]
+
 
 TEXT = f"""{NS_ONLY}phases:
   - {{name: copy, steps: [{{kind: copy-zone}}]}}
@@ -211,6 +217,24 @@ def test_name_servers_of_the_registrar_at_the_parent_are_an_incident_and_are_wai
     assert here.end(run).outcome == "done"
     assert here.delegated() == set(NEW_SERVERS)
     assert len(here.registrar.requests) == 1
+    (seen_at, seen), (gone_at, gone) = astray(run)
+    parents = (("ns.example (198.51.100.2)", "park1.registrar.example, park2.registrar.example"),)
+    assert (seen.served, seen.servers, seen.ttl_s) == (parents, 1, 900)
+    assert (gone.served, gone.servers) == ((), 0)
+    assert gone_at - seen_at == pytest.approx(timedelta(seconds=600), abs=timedelta(seconds=30))
+
+
+def test_a_process_that_comes_back_while_they_are_there_journals_them_no_second_time(here: Office) -> None:
+    """P1: killed straight after the record, and again straight after it is over."""
+    here.has(Manners(placeholder_s=600))
+    run = here.asks_to_switch()
+    here.until(run, lambda: run.state.incident is not None)
+    second = here.open(TEXT)
+    here.until(second, lambda: second.catch_up().incident is None)
+    third = here.open(TEXT)
+    assert here.end(third).outcome == "done"
+    assert [bool(entry.served) for _, entry in astray(third)] == [True, False]
+    assert here.delegated() == set(NEW_SERVERS)
 
 
 def test_name_servers_of_the_registrar_on_the_way_back_are_waited_out_too(here: Office) -> None:
@@ -221,6 +245,7 @@ def test_name_servers_of_the_registrar_on_the_way_back_are_waited_out_too(here: 
     assert here.end(run).outcome == "rolled-back"
     assert here.delegated() == set(OLD_SERVERS)
     assert len(here.registrar.requests) == 2
+    assert [bool(entry.served) for _, entry in astray(run)] == [True, False]
 
 
 # Errors

@@ -7,11 +7,14 @@ from datetime import UTC, date, datetime
 
 import dns.name
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dnsrun.dnsio import attested
 from dnsrun.dnsio.attested import Handed, read_attested
 from dnsrun.errors import PlaybookError
 from dnsrun.model.rrset import RRset, rrset
+from dnsrun.model.text import escape
 from dnsrun.model.zone import ZoneSnapshot
 
 APEX = dns.name.from_text("client.example.")
@@ -118,9 +121,8 @@ g 60 A 192.0.2.1
 h 60 A (
 """
     found = problems(text)
-    assert [line.split(": ")[0] for line in found] == [
-        f"client.zone:{n}:1" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15)
-    ]
+    places = "1:1 2:8 3:1 4:1 5:1 6:1 7:1 8:1 9:5 10:6 11:11 12:18 13:8 15:1"
+    assert [line.split(": ")[0] for line in found] == [f"client.zone:{place}" for place in places.split()]
     assert "no owner name" in found[0]
     assert "$INCLUDE is not read" in found[2]
     assert "$GENERATE is not read" in found[3]
@@ -135,6 +137,95 @@ def test_problems_of_csv_are_told_by_line() -> None:
     )
     assert [line.split(": ")[0] for line in found] == [f"client.zone:{n}:1" for n in (2, 3, 4, 5, 6, 7)]
     assert "write www.client.example. or www" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "www 60 A 192.0.2.300",
+            (
+                '1:10: found "192.0.2.300" where the data of type A is to stand; expected an IPv4 address, such as '
+                "192.0.2.10"
+            ),
+        ),
+        (
+            "@ 60 MX 10",
+            (
+                "1:11: found the end of the line where the data of type MX is to stand; expected a preference and a "
+                "host name, such as 10 mail.example.net."
+            ),
+        ),
+        (
+            "@ 60 MX 70000 mail",
+            (
+                '1:9: found "70000" where the data of type MX is to stand (70000 is not an unsigned 16-bit integer); '
+                "expected a preference and a host name, such as 10 mail.example.net."
+            ),
+        ),
+        (
+            "<html><body>404</body></html>",
+            (
+                "1:30: found the end of the line where a TTL, IN or the type of a record is to stand; expected a type, "
+                "such as A, MX or TXT"
+            ),
+        ),
+        ("a 60 A 192.0.2.1 x", '1:18: found "x" after the data of type A; expected the end of the line'),
+        ("$TTL soon", '1:6: found "soon" where a TTL is to stand; expected seconds, such as 3600 or 1h'),
+        ("$TTL 1h now", '1:9: found "now" after a TTL; expected the end of the line'),
+        (
+            f"t 60 TXT {'x' * 300}",
+            (
+                "1:310: the data of type TXT cannot be read (string too long); expected texts of at most 255 octets "
+                'each, such as "v=spf1 mx -all"'
+            ),
+        ),
+        (
+            "a 60 A 192.0.2.1)",
+            '1:1: quotes, parentheses or backslashes do not match: "a 60 A 192.0.2.1)"; close them, or take them out',
+        ),
+        (
+            't 60 TXT "v=spf1',
+            (
+                "1:1: quotes, parentheses or backslashes do not match (newline in quoted string): "
+                '"t 60 TXT "v=spf1"; close them, or take them out'
+            ),
+        ),
+    ],
+    ids=lambda text: text[:24],
+)
+def test_what_is_wrong_is_told_with_what_was_found_and_what_is_expected(line: str, told: str) -> None:
+    assert problems(f"{line}\n") == [f"client.zone:{told}"]
+
+
+def test_a_mistake_inside_parentheses_is_told_at_its_own_line() -> None:
+    (told,) = problems("@ 60 SOA ns1 host (\n  1 7200\n  often 1209600 300 )\n")
+    assert told.startswith(
+        'client.zone:3:3: found "often" where the data of type SOA is to stand; expected the primary'
+    )
+
+
+def test_below_the_problems_stands_what_was_not_done() -> None:
+    with pytest.raises(PlaybookError) as caught:
+        read("www 60 A 192.0.2.300\nmail 60 A 192.0.2.400\n", "client.zone")
+    *told, undone = str(caught.value).splitlines()
+    assert [line.split(": ")[0] for line in told] == ["client.zone:1:10", "client.zone:2:11"]
+    assert undone == (
+        "None of client.zone was taken, and nothing was changed. Correct the file, or have it exported again, and run "
+        "the same command"
+    )
+
+
+@given(text=st.text(st.sampled_from('@aw.\\"();$ \n\t01:\x00é') | st.characters(), max_size=60))
+@settings(deadline=None)
+def test_whatever_a_file_holds_is_read_or_told_in_lines_that_are_there(text: str) -> None:
+    try:
+        read(text, "client.zone")
+    except PlaybookError as err:
+        for problem in err.problems:
+            assert 1 <= problem.line <= len(text.splitlines()) + 1
+            assert problem.column >= 1
+            assert escape(str(problem)) == str(problem)
 
 
 def test_a_steering_character_is_shown_escaped() -> None:

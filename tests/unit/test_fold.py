@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dnsrun.journal.fold import _STEPS, RunState, fold, fold_all
 from dnsrun.model.entry import (
     Accepted,
+    Astray,
     Captured,
     Done,
     DueSet,
@@ -142,6 +143,27 @@ def test_a_new_run_forgets_everything_but_the_ttls_that_were_seen() -> None:
     assert state.phases == {}
     assert state.ended is None
     assert state.samples == {(seen.key, "ns1"): (seen,)}
+
+
+def test_a_placeholder_at_the_parent_lasts_until_it_is_seen_to_be_gone() -> None:
+    first, more = Astray(0, (("a.nic.example", "park"),), 1, 900), Astray(0, (("b.nic.example", "park"),), 1, 60)
+
+    during, after = told(*FORWARD, first, more), told(*FORWARD, first, more, Astray(0), Astray(0))
+
+    assert during.incident is not None
+    assert (during.incident.since, during.incident.last, during.incident.ttl_s) == (at(30), more, 900)
+    assert during.incident.forgotten_at is None
+    assert after.incident is None
+    assert [incident.until for incident in after.incidents] == [at(50)]
+    assert after.incidents[0].forgotten_at == at(50 + 900)
+
+
+def test_a_second_placeholder_is_an_incident_of_its_own() -> None:
+    seen = Astray(0, (("a.nic.example", "park"),), 1, 900)
+
+    state = told(*FORWARD, seen, Astray(0), seen)
+
+    assert [(each.since, each.until) for each in state.incidents] == [(at(30), at(40)), (at(50), None)]
 
 
 def test_a_phase_stands_from_its_first_intent_on() -> None:

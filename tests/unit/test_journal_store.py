@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import resource
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from dnsrun.clock import VirtualClock
 from dnsrun.errors import JournalError, Lost
 from dnsrun.journal.lock import Busy, FileHold, FileHolds
-from dnsrun.journal.store import EMPTY, RESERVE_OCTETS, FileJournal
+from dnsrun.journal.store import DIGEST_FIELD, EMPTY, RESERVE_OCTETS, FileJournal
 from dnsrun.model.entry import Entry, Intended, Opened, PhaseEnded, Planned, RollbackAsked
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -33,6 +34,8 @@ ENTRIES: tuple[Entry, ...] = (
     Intended(0, 1),
     PhaseEnded(1, "done", "完了 “done”"),
 )
+OCTETS = "ccbf033a728626432a654c3250e6b051b13d1428032974d9829436a3a4312d2b"
+"""SHA-256 of the journal that holds these entries, as it was written before `Astray` existed."""
 
 
 def journal_at(folder: Path) -> FileJournal:
@@ -254,6 +257,27 @@ def test_a_journal_of_another_release_is_refused_by_its_version(tmp_path: Path) 
     journal_file(tmp_path).write_text(json.dumps(first | {"v": 2}) + "\n")
 
     assert "another version of dnsrun (journal version 2, this one reads 1" in refusal(tmp_path)
+
+
+def test_a_record_of_a_kind_that_a_later_release_added_is_no_damage(tmp_path: Path) -> None:
+    """Fault 59."""
+    written(tmp_path)
+    lines = journal_file(tmp_path).read_bytes().splitlines(keepends=True)
+    body = lines[-1].rpartition(DIGEST_FIELD)[0].replace(b'"is": "PhaseEnded"', b'"is": "Eclipsed"') + b"}"
+    digest = hashlib.sha256(body).hexdigest().encode()
+    journal_file(tmp_path).write_bytes(b"".join(lines[:-1]) + body[:-1] + DIGEST_FIELD + digest + b'"}\n')
+
+    said = refusal(tmp_path)
+
+    assert "line 4 is whole and holds a record of a kind that this version of dnsrun does not know (Eclipsed; " in said
+    assert "the last good record is 3" in said
+
+
+def test_a_journal_from_before_there_were_incidents_reads_as_it_was_written(tmp_path: Path) -> None:
+    """No line of it changes when a later release adds a kind of record."""
+    written(tmp_path)
+    assert hashlib.sha256(journal_file(tmp_path).read_bytes()).hexdigest() == OCTETS
+    assert entries_in(tmp_path) == list(ENTRIES)
 
 
 # Blobs

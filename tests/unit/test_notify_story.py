@@ -11,6 +11,7 @@ import pytest
 
 from dnsrun.errors import Exit
 from dnsrun.model.entry import (
+    Astray,
     DueSet,
     Entry,
     Judged,
@@ -26,6 +27,7 @@ from dnsrun.model.entry import (
 )
 from dnsrun.model.plan import Check, Hold, Move, Plan
 from dnsrun.model.playbook import NOTICES, EmailSpec, GateSpec, Mark, SecretRef, WebhookSpec
+from dnsrun.model.times import full_time
 from dnsrun.notify.letters import body, letter
 from dnsrun.notify.story import Message, Story, follow
 from planworld import NOON
@@ -108,6 +110,35 @@ def test_a_question_is_told_once_until_somebody_resumes() -> None:
 def test_an_instruction_keeps_its_lines_and_can_steer_no_terminal() -> None:
     (message,) = told(planned(2), PersonAsked(0, "client", "first\nsecond\x1b[31m"))
     assert message.text == 'phase 2 "switch A" needs a person: client: first\nsecond\\x1b[31m'
+
+
+def seen(*servers: str, what: str = "park.example", ttl_s: int = 900) -> Astray:
+    return Astray(0, tuple((server, what) for server in servers), len(servers), ttl_s)
+
+
+def test_a_placeholder_is_told_when_it_is_seen_and_when_it_is_gone() -> None:
+    first, over = told(planned(4), seen("a.nic.example", "b.nic.example"), seen("a.nic.example"), Astray(0))
+    assert (first.notices, first.exit, over.notices, over.exit) == (
+        ("incident",), Exit.FINDINGS, ("incident",), Exit.DONE,
+    )  # fmt: skip
+    assert first.text.startswith(
+        'INCIDENT in phase 4 "switch NS": a.nic.example of the parent zone (and 1 more) gives park.example, neither '
+        "the old nor the new name servers; caches keep that up to 900 s."
+    )
+    assert "it is over" not in first.text
+    assert over.text.startswith('phase 4 "switch NS": the incident is over, no server of the parent zone gives')
+    assert full_time(over.at + timedelta(seconds=900)) in over.text
+
+
+def test_a_parent_that_goes_back_and_forth_is_told_once() -> None:
+    found = told(planned(4), *[seen("a.nic.example"), Astray(0)] * 9)
+    assert [message.text.startswith("INCIDENT") for message in found] == [True, False]
+
+
+def test_other_name_servers_and_those_of_the_way_back_are_told_again() -> None:
+    other = seen("a.nic.example", what="other.example")
+    found = told(planned(4), seen("a.nic.example"), other, Astray(0), planned(4, 4), seen("a.nic.example"), Astray(0))
+    assert [message.text.startswith("INCIDENT") for message in found] == [True, True, False, True, False]
 
 
 def test_slack_gets_no_markup_of_ours() -> None:

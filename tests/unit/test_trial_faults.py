@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from dnsrun.clock import VirtualClock
+from dnsrun.engine.advance import POLL_MAX_S
+from dnsrun.journal.store import FileJournal
+from dnsrun.model.entry import Astray
 from dnsrun.rehearse import scenery
 from dnsrun.rehearse.kinds import POPULATION
 from dnsrun.rehearse.trial.drive import Script
 from dnsrun.rehearse.trial.faults import Faulted, faulted, faults
 from dnsrun.rehearse.trial.summary import Summary
 from dnsrun.rehearse.trial.tables import fault_lines, faults_as_data
-from trialworld import DAY_S, NS_MOVE, PLAIN, TEN_MINUTES, WEB_MOVE, Trials
+from trialworld import DAY_S, NS_MOVE, PLAIN, START, TEN_MINUTES, WEB_MOVE, Trials
 
 ONE = replace(PLAIN, kinds=(POPULATION["bind"],))
 
@@ -88,6 +92,24 @@ def test_a_placeholder_is_told_with_its_ttl_and_fails_whoever_learned_it(tmp_pat
     assert f"{made.harm_s:,} s of it behind caches that keep to TTLs: whoever learned the placeholder" in told
     assert f"told: {incident}" in told
     assert faults_as_data([made])[0]["not_ours_s"] == made.harm_s == made.found.broken_user_seconds > 0
+    records = list(FileJournal(tmp_path / "run", VirtualClock(START)).read())
+    (seen_at, seen), (gone_at, gone) = ((each.at, each.entry) for each in records if isinstance(each.entry, Astray))
+    assert {what for _, what in seen.served} == {"ns.parked.example"}
+    assert (seen.servers, seen.ttl_s, gone.served) == (len(seen.served), 600, ())
+    assert 300 <= (gone_at - seen_at).total_seconds() <= 300 + POLL_MAX_S
+
+
+@pytest.mark.long
+def test_a_placeholder_leaves_the_same_journal_twice(tmp_path: Path) -> None:
+    """P10."""
+    journals = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        played(tmp_path / name, "placeholder")
+        journals.append((tmp_path / name / "run" / "journal.jsonl").read_bytes())
+    one, other = journals
+    assert one.count(b'"is": "Astray"') == 2
+    assert one == other
 
 
 @pytest.mark.long

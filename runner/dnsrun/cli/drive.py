@@ -34,6 +34,7 @@ from .stage import stage_words
 if TYPE_CHECKING:
     from dnsrun.notify.notifier import Notifier
 
+POLLED = timedelta(seconds=10)  # as long as telling may take: an incident is told between two looks at the parent
 QUIET = timedelta(seconds=30)  # a wait that outlasts telling people (`notifier.WITHIN_S`): nothing comes later by it
 PATIENCE = timedelta(seconds=30)  # a visit of cron waits this long for the next round; those of a watch are rarer
 EXITS: dict[Outcome | None, Exit] = {
@@ -144,7 +145,7 @@ def _loop(work: Work, stopper: Stopper, wait: Meanwhile, *, patient: bool, began
                     until = full_time(step.when)
                     return Result(Exit.NOT_YET, "waiting", f"{step.because}; next at {until}", until)
                 work.session.console.passing(step.because)
-                if step.when > clock.now() + QUIET:
+                if step.when > clock.now() + (POLLED if run.state.incidents else QUIET):
                     tell_people(work)
                 wait(stopper, step.when)
         began = True

@@ -19,6 +19,7 @@ from dnsrun.wiring.runs import reread
 from dnsrun.wiring.world import World
 
 from .findings import summed_up
+from .incident import Misled
 from .moved import moved
 from .stage import Moved
 
@@ -33,8 +34,8 @@ class Standing:
 
     `until`: what goes on ends then. `caches_clean`: no honest cache holds the old records after it. `opens`: the next
     phase may start then, as far as the journal tells, and only while its `window` is open. All UTC. `move` is how far
-    a zone is that moves. `playbook` is the digest of the playbook that the run rests on; empty before it begins and
-    after it ends.
+    a zone is that moves, `incident` what the parent gave last though nobody planned it. `playbook` is the digest of
+    the playbook that the run rests on; empty before it begins and after it ends.
     """
 
     urgency: Urgency
@@ -46,6 +47,7 @@ class Standing:
     window: Window | None = None
     playbook: str = ""
     move: Moved | None = None
+    incident: Misled | None = None
 
 
 def standing_of(world: World, journal: Journal, domain: str) -> Standing:
@@ -66,7 +68,17 @@ def standing_of(world: World, journal: Journal, domain: str) -> Standing:
         window=_window(playbook, state) if playbook and urgency == "idle" and following else None,
         playbook="" if state.ended else state.opened.playbook,
         move=move,
+        incident=_incident(state),
     )
+
+
+def _incident(state: RunState) -> Misled | None:
+    """Return the incident that goes on, else the one that caches hold longest. Pure."""
+    found = state.incident or max(state.incidents, key=lambda each: each.forgotten_at or each.since, default=None)
+    if found is None:
+        return None
+    last = found.last
+    return Misled(found.since, found.until, found.forgotten_at, dict(last.served), last.servers, found.ttl_s)
 
 
 def _playbook(world: World, journal: Journal, state: RunState) -> Playbook | None:

@@ -20,6 +20,7 @@ from dnsrun.wiring.project import JOURNAL, state_folder
 
 from .console import Style
 from .ending import tell_error
+from .incident import Misled, incident_data, incident_of, incident_words
 from .session import Session, common, pass_session
 from .stage import Moved, stage_words
 from .targets import Target, is_unchanged, named
@@ -40,6 +41,7 @@ _KEYS = {
     "window",
     "playbook",
     "move",
+    "incident",
 }
 _ORDER = ("act", "runs", "idle")
 _STYLES: dict[str, Style] = {"act": "failed", "runs": "changed", "idle": "ok"}
@@ -58,6 +60,7 @@ class Shown:
     opens: datetime | None
     edited: bool
     move: Moved | None = None
+    incident: Misled | None = None
 
 
 @click.command(name="status")
@@ -91,6 +94,8 @@ def _show(session: Session, found: list[Shown]) -> None:
         must = "you must act: " if standing.urgency == "act" else ""
         until = f", until {full_time(standing.until)}" if standing.until else ""
         console.out((f"{standing.domain:<{width}}", _STYLES[standing.urgency]), f"  {must}{standing.says}{until}")
+        if standing.incident:
+            console.out(f"{'':<{width}}  ", (incident_words(standing.incident), "failed"))
         if standing.move:
             console.out(f"{'':<{width}}  {stage_words(standing.move, session.world.clock.now())}")
         if standing.next:
@@ -113,6 +118,7 @@ def _as_data(standing: Shown) -> dict[str, Any]:
         "opens": _time_text(standing.opens),
         "edited": standing.edited,
         "move": _move_data(standing.move),
+        "incident": incident_data(standing.incident),
     }
 
 
@@ -139,7 +145,14 @@ def _shown(session: Session, target: Target) -> Shown:
         opens=opens if opens and opens > now else None,
         edited=edited,
         move=_move(facts["move"]),
+        incident=_incident(facts, now),
     )
+
+
+def _incident(facts: dict[str, Any], now: datetime) -> Misled | None:
+    """Return what nobody planned at the parent, until no honest cache holds it."""
+    known = incident_of(facts["incident"])
+    return None if known is None or (known.forgotten_at and known.forgotten_at <= now) else known
 
 
 def _opens(facts: dict[str, Any], now: datetime) -> datetime | None:
@@ -183,6 +196,7 @@ def _plain(standing: Standing) -> dict[str, Any]:
         "window": encode(standing.window),
         "playbook": standing.playbook,
         "move": _move_data(standing.move),
+        "incident": incident_data(standing.incident),
     }
 
 

@@ -58,7 +58,11 @@ WORDS: tuple[tuple[str, str, str], ...] = (
         "-",
         "only the old side holds it; it comes back when caches drop the new servers",
     ),
-    ("incident", "-", "the parent names other name servers than this run left there: somebody else switched them"),
+    (
+        "incident",
+        "-",
+        "the parent names name servers that this run did not ask for: somebody else's switch, or a placeholder",
+    ),
     ("capture", "snapshot", "the zone as it was read, with how true that is: complete, listed, attested, probed"),
     ("checkpoint", "snapshot", "the capture straight before a phase; what a rollback goes back to"),
     ("phase, step", "-", "a phase is run by one `apply`; its steps are done in order and go back together"),

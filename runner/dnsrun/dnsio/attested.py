@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 
 import dns.name
 import dns.rdata
@@ -27,8 +29,10 @@ from dns.tokenizer import Token, Tokenizer
 
 from dnsrun.errors import PlaybookError, Problem
 from dnsrun.model.rrset import IN, RRset, RRsetKey, rdata_from_text
-from dnsrun.model.text import escape, shorten
+from dnsrun.model.text import escape
 from dnsrun.model.zone import ZoneSnapshot
+
+from .zonewords import EXTRA, NAME, ORIGIN, TTL, TYPE, data_of, not_closed, wrong_at
 
 MOST_RECORDS = 100_000
 MOST_CHARACTERS = 16 * 1024 * 1024
@@ -72,6 +76,10 @@ class _EnoughError(Exception):
     """More is not worth reading."""
 
 
+class _ForbiddenError(Exception):
+    """What can be read, but means nothing here; the message says all."""
+
+
 class _Taker:
     """Takes records and problems of one file."""
 
@@ -82,9 +90,9 @@ class _Taker:
         self._records = 0
         self._held: dict[RRsetKey, tuple[int, set[Rdata]]] = {}
 
-    def problem(self, line: int, text: str) -> None:
+    def problem(self, line: int, text: str, *, column: int = 1) -> None:
         """Note a problem; raises `_EnoughError` after many."""
-        self._problems.append(Problem(self._file, line, 1, text))
+        self._problems.append(Problem(self._file, line, column, text))
         if len(self._problems) >= _ENOUGH:
             raise _EnoughError
 
@@ -107,7 +115,11 @@ class _Taker:
     def rrsets(self) -> dict[RRsetKey, RRset]:
         """Return what was taken; raises `PlaybookError` when there was a problem."""
         if self._problems:
-            raise PlaybookError(self._problems)
+            undone = (
+                f"None of {self._file} was taken, and nothing was changed. Correct the file, or have it exported "
+                "again, and run the same command"
+            )
+            raise PlaybookError(self._problems, undone=undone)
         return {key: RRset(key, ttl_s, frozenset(rdatas)) for key, (ttl_s, rdatas) in self._held.items()}
 
 
@@ -129,13 +141,18 @@ def _take_row(line: int, cells: list[str], taker: _Taker) -> None:
     if len(cells) != len(_COLUMNS):
         taker.problem(line, f"expected {len(_COLUMNS)} cells ({','.join(_COLUMNS)}), found {len(cells)}")
         return
-    name, rdtype, ttl, value = cells
+    name, kind, ttl, value = cells
+    place, cell = NAME, name
     try:
         owner = _csv_owner(name, taker.apex)
-        rdata = _csv_rdata(dns.rdatatype.from_text(rdtype), value)
+        place, cell = TYPE, kind
+        rdtype = dns.rdatatype.from_text(kind)
+        place, cell = data_of(rdtype), value
+        rdata = _csv_rdata(rdtype, value)
+        place, cell = TTL, ttl
         ttl_s = dns.ttl.from_text(ttl)
     except (DNSException, ValueError) as err:
-        taker.problem(line, f"{shorten(','.join(cells), 80)}: {escape(str(err))}")
+        taker.problem(line, wrong_at(place, cell, err))
         return
     taker.record(line, owner, ttl_s, rdata)
 
@@ -159,14 +176,19 @@ def _csv_rdata(rdtype: RdataType, value: str) -> Rdata:
 
 
 class _Tokens(Tokenizer):
-    """Knows whether the line has been read to its end, also by an RDATA reader that failed."""
+    """Knows whether the line has been read to its end, and the last token, also of an RDATA reader that failed.
+
+    `last` is None when what stands there is no token.
+    """
 
     at_end = False
+    last: Token | None = None
 
     def get(self, want_leading: bool = False, want_comment: bool = False) -> Token:  # noqa: FBT001, FBT002 - dnspython's signature
         """Return the next token."""
+        self.last = None
         token = super().get(want_leading, want_comment)
-        self.at_end = token.is_eol_or_eof()
+        self.last, self.at_end = token, token.is_eol_or_eof()
         return token
 
     def unget(self, token: Token) -> None:
@@ -174,13 +196,21 @@ class _Tokens(Tokenizer):
         super().unget(token)
         self.at_end = False
 
+    @property
+    def line(self) -> int:
+        """The line of the last token; the end of a line, also one read to tell a token's end, counts as the next."""
+        ended = self.ungotten_char == "\n" or (self.last is not None and self.last.is_eol())
+        return int(self.line_number) - int(ended)
+
 
 class _ZoneFile:
     """Reads master-file text (RFC 1035 section 5)."""
 
     def __init__(self, text: str, taker: _Taker) -> None:
-        self._tokens = _Tokens(io.StringIO(text.removeprefix("\ufeff")))
+        self._text = text.removeprefix("\ufeff")
+        self._tokens = _Tokens(io.StringIO(self._text))
         self._taker = taker
+        self._place = NAME
         self._origin = taker.apex
         self._owner: Name | None = None
         self._default_ttl_s: int | None = None
@@ -197,15 +227,31 @@ class _ZoneFile:
     def _line(self) -> bool:
         """Read one entry; False at the end of the file."""
         line: int = self._tokens.where()[1]
+        self._place = NAME
         try:
             token = self._tokens.get(want_leading=True)
             if token.is_eol_or_eof():
                 return not token.is_eof()
             self._entry(token, line)
-        except (DNSException, ValueError) as err:
+        except _ForbiddenError as err:
             self._taker.problem(line, escape(str(err)))
             return self._skip()
+        except (DNSException, ValueError) as err:
+            self._problem(line, err)
+            return self._skip()
         return True
+
+    def _problem(self, line: int, err: Exception) -> None:
+        """Note what stands where something else is expected; quotes or parentheses that do not close have no token."""
+        token = self._tokens.last
+        if token is None:
+            self._taker.problem(line, not_closed(self._line_text(line), err))
+            return
+        at, found = self._tokens.line, None if token.is_eol_or_eof() else token.value
+        self._taker.problem(at, wrong_at(self._place, found, err), column=_column(found, self._line_text(at)))
+
+    def _line_text(self, line: int) -> str:
+        return next(islice(io.StringIO(self._text, newline=None), line - 1, None), "").rstrip("\r\n")
 
     def _entry(self, token: Token, line: int) -> None:
         if token.is_identifier() and token.value.startswith("$"):
@@ -221,20 +267,26 @@ class _ZoneFile:
         else:
             self._owner = self._tokens.as_name(token, self._origin)
         if self._owner is None:
-            raise ValueError("the first record has no owner name")
+            raise _ForbiddenError(
+                "the first record has no owner name; begin the line with a name, or with @ for the domain itself"
+            )
         self._record(self._owner, line)
 
     def _directive(self, word: str) -> None:
         if word == "$TTL":
+            self._place = TTL
             self._default_ttl_s = dns.ttl.from_text(self._word())
         elif word == "$ORIGIN":
+            self._place = ORIGIN
             self._origin = self._tokens.get_name(self._origin)
         else:
-            raise ValueError(f"{word} is not read; write the records out")
+            raise _ForbiddenError(f"{word} is not read; write the records out")
         self._end()
 
     def _record(self, owner: Name, line: int) -> None:
+        self._place = TYPE
         explicit_ttl_s, rdtype = self._fields()
+        self._place = data_of(rdtype)
         rdata = dns.rdata.from_text(IN, rdtype, self._tokens, self._origin, relativize=False)
         ttl_s = self._ttl_s(explicit_ttl_s, rdata)
         self._taker.record(line, owner, ttl_s, rdata)
@@ -248,9 +300,11 @@ class _ZoneFile:
             if not has_class and word.upper() in ("IN", "CH", "HS", "CLASS1"):
                 has_class = True
                 if word.upper() not in ("IN", "CLASS1"):
-                    raise ValueError(f"class {word}: only IN is read")
+                    raise _ForbiddenError(f"class {word}: only IN is read; take the record out")
             elif ttl_s is None and word[0].isdigit():
+                self._place = TTL
                 ttl_s = dns.ttl.from_text(word)
+                self._place = TYPE
             else:
                 return ttl_s, dns.rdatatype.from_text(word)
 
@@ -264,7 +318,9 @@ class _ZoneFile:
         if isinstance(rdata, SOA):
             self._last_ttl_s = rdata.minimum
             return rdata.minimum
-        raise ValueError("the record has no TTL, and no $TTL stands above it")
+        raise _ForbiddenError(
+            "the record has no TTL, and no $TTL stands above it; write one before the type, or $TTL above all records"
+        )
 
     def _word(self) -> str:
         token = self._tokens.get()
@@ -276,7 +332,7 @@ class _ZoneFile:
     def _end(self) -> None:
         token = self._tokens.get()
         if not token.is_eol_or_eof():
-            raise ValueError(f"expected the end of the line, found {token.value!r}")
+            raise ValueError(EXTRA)
 
     def _skip(self) -> bool:
         """Go to the next line; False when quotes or parentheses do not close: nothing can be told apart then."""
@@ -286,3 +342,11 @@ class _ZoneFile:
         except DNSException:
             return False
         return True
+
+
+def _column(word: str | None, text: str) -> int:
+    """Return where a word stands in its line, counted from 1; None is its end; 1 where that cannot be told."""
+    if word is None:
+        return len(text) + 1
+    found = [match.start() for match in re.finditer(rf"(?<![^\s();\"]){re.escape(word)}(?![^\s();\"])", text)]
+    return found[0] + 1 if len(found) == 1 else 1

@@ -100,7 +100,7 @@ def _left_to_do(run: Run, plan: Plan, index: int, act: Act) -> Act | None:
         return None if _has_followed(run, plan, index, act) else act
     if isinstance(act, SetDelegation):
         # Going back the registrar is always told: what it was asked for earlier may still be on its way (fault 51).
-        return left_to_delegate(run, act) if plan.direction == "forward" else act
+        return left_to_delegate(run, act, index) if plan.direction == "forward" else act
     if isinstance(act, SetService):
         return None if service_host(run, act).service_state(act.domain, act.service) is act.after else act
     if not isinstance(act, WriteZone):
@@ -239,7 +239,7 @@ def _settle_refresh(run: Run, plan: Plan, index: int, act: Refresh) -> bool:
 
 
 def _settle_delegation(run: Run, plan: Plan, index: int, act: SetDelegation) -> bool:
-    found, delegation = seen_at_parent(run, act)
+    found, delegation = seen_at_parent(run, act, index)
     if found.state == "done":
         if plan.direction == "back" and is_overtaking(run, act, index):
             return False

@@ -10,6 +10,7 @@ from dnsrun.model.plan import Plan
 from dnsrun.model.zone import Delegation
 from dnsrun.ports.provider import Pending, Rejected, Settled
 
+from .astray import astray
 from .run import Run
 from .shown import Stranger
 
@@ -32,18 +33,28 @@ def refuse_when_locked(run: Run, plan: Plan) -> None:
             ) from err
 
 
-def seen_at_parent(run: Run, act: SetDelegation) -> tuple[Handover, Delegation]:
-    """Ask every server of the parent zone how far the change has come; what they serve. Raises `OutsideError`."""
+def seen_at_parent(run: Run, act: SetDelegation, index: int) -> tuple[Handover, Delegation]:
+    """Ask every server of the parent zone how far the change of a move has come; what they serve.
+
+    What nobody planned is journaled, from when the change was asked for: before that it is somebody else's change, and
+    refused. Raises `OutsideError`.
+    """
     parent = find_delegation(run.ports.net, act.domain, run.ports.roots)
-    return handover(parent.served, parent.silent, act.before, act.after), parent.delegation
+    found = handover(parent.served, parent.silent, act.before, act.after)
+    known, active = run.state.incident, run.state.active
+    asked_for = active is not None and active.move(index).attempts > 0
+    news = astray(index, found, known) if known or asked_for else None
+    if news is not None:
+        run.append(news)
+    return found, parent.delegation
 
 
-def left_to_delegate(run: Run, act: SetDelegation) -> SetDelegation | None:
+def left_to_delegate(run: Run, act: SetDelegation, index: int) -> SetDelegation | None:
     """Return the act, None when every parent server shows it already.
 
     Raises `Stranger` when a parent server serves what is neither old nor new: somebody else has changed it.
     """
-    found, _ = seen_at_parent(run, act)
+    found, _ = seen_at_parent(run, act, index)
     if found.state == "wrong":
         raise Stranger(f"{found}: somebody else has changed the delegation; it was left alone")
     return None if found.state == "done" else act

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, Literal
 
 from dnsrun.model.entry import (
     Accepted,
+    Astray,
     Captured,
     Done,
     DueSet,
@@ -112,11 +113,31 @@ class PhaseState:
 
 
 @dataclass(frozen=True, slots=True)
+class Incident:
+    """A time in which the parent served name servers that nobody planned: `since` it was seen, `until` it was gone.
+
+    `until` is None while it has not been seen to be gone. `last` is what was served last; caches keep that for up to
+    `ttl_s` seconds. Times are UTC.
+    """
+
+    since: datetime
+    last: Astray
+    ttl_s: int
+    until: datetime | None = None
+
+    @property
+    def forgotten_at(self) -> datetime | None:
+        """When no honest cache keeps what the parent served, None while it may be served still."""
+        return self.until + timedelta(seconds=self.ttl_s) if self.until else None
+
+
+@dataclass(frozen=True, slots=True)
 class RunState:
     """Everything that the journal says.
 
     `written` are the digests of all plans that ever wrote going forward, oldest first, taken back or not. `delegated`
     is what this run had the parent serve, with the time at which every server of the parent showed it, oldest first.
+    `incidents` are the times in which the parent served what nobody planned, oldest first.
     """
 
     head: Head = (0, "")
@@ -131,7 +152,13 @@ class RunState:
     hazards: tuple[HazardAccepted, ...] = ()
     written: tuple[str, ...] = ()
     delegated: tuple[tuple[datetime, Delegation], ...] = ()
+    incidents: tuple[Incident, ...] = ()
     ended: RunEnded | None = None
+
+    @property
+    def incident(self) -> Incident | None:
+        """The incident that has not been seen to be over, None when there is none."""
+        return self.incidents[-1] if self.incidents and self.incidents[-1].until is None else None
 
     def phase(self, number: int) -> PhaseState:
         """Return the state of one phase."""
@@ -212,6 +239,18 @@ def _done(state: RunState, entry: Done, at: datetime) -> RunState:
     if entry.delegated:
         state = replace(state, delegated=(*state.delegated, (at, entry.delegated)))
     return _move(state, entry.move, lambda move: replace(move, done=entry, done_at=at))
+
+
+def _astray(state: RunState, entry: Astray, at: datetime) -> RunState:
+    known = state.incident
+    if known is None:
+        new = (Incident(at, entry, entry.ttl_s),) if entry.served else ()
+        return replace(state, incidents=(*state.incidents, *new))
+    if entry.served:
+        after = replace(known, last=entry, ttl_s=max(known.ttl_s, entry.ttl_s))
+    else:
+        after = replace(known, until=at)
+    return replace(state, incidents=(*state.incidents[:-1], after))
 
 
 def _due(state: RunState, entry: DueSet, _at: datetime) -> RunState:
@@ -323,6 +362,7 @@ _STEPS: Mapping[type, Callable[[RunState, Any, datetime], RunState]] = {
     Accepted: _accepted,
     Failed: _failed,
     Done: _done,
+    Astray: _astray,
     DueSet: _due,
     PersonAsked: _asked,
     PersonAnswered: _answered,

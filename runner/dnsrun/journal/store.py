@@ -15,12 +15,13 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dnsrun.clock import Clock
 from dnsrun.errors import JournalError, Lost
 from dnsrun.model.codec import decode, encode
 from dnsrun.model.entry import SCHEMA_VERSION, Entry, Opened, Planned, Record, RollbackAsked, RollbackBegun
+from dnsrun.model.text import shorten
 from dnsrun.ports.journal import Head
 
 from .files import open_private, private_folder, sync_folder, write_once
@@ -28,6 +29,7 @@ from .files import open_private, private_folder, sync_folder, write_once
 EMPTY: Head = (0, "")
 DIGEST_FIELD = b', "digest": "'
 _UNFIT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+_KINDS = frozenset(kind.__name__ for kind in get_args(Entry))
 RESERVE_OCTETS = 512 * 1024  # room for a rollback's records on a disk that has filled up (fault 11)
 
 
@@ -208,6 +210,10 @@ def _is_whole(line: bytes) -> bool:
     return rest == hashlib.sha256(before + b"}").hexdigest().encode() + b'"}'
 
 
+class _StrangerError(Exception):
+    """A record of a kind that is not known."""
+
+
 def _parse(line: bytes, head: Head, path: Path) -> Record:
     """Return the record of a line, or raise `JournalError` that names the last good one."""
     good = f"the last good record is {head[0]}" if head[0] else "no record is good"
@@ -216,6 +222,11 @@ def _parse(line: bytes, head: Head, path: Path) -> Record:
         version = body["v"]
         if version == SCHEMA_VERSION:
             return _chained(line, body, head)
+    except _StrangerError as err:
+        raise JournalError(
+            f"{path}: line {head[0] + 1} is whole and holds a record of a kind that this version of dnsrun does not "
+            f"know ({err}; {good}); nothing was changed. Use the version that wrote it"
+        ) from err
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         raise JournalError(
             f"{path}: line {head[0] + 1} is damaged or was changed ({good}); nothing was changed. "
@@ -234,5 +245,8 @@ def _chained(line: bytes, body: dict[str, Any], head: Head) -> Record:
         or (body["seq"], body["previous"]) != (head[0] + 1, head[1])
     ):
         raise ValueError("the chain is broken")
+    kind = body["entry"]["is"]
+    if kind not in _KINDS:
+        raise _StrangerError(shorten(str(kind)))
     del body["v"]
     return decode(Record, body)

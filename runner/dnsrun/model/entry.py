@@ -133,6 +133,21 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Astray:
+    """Servers of the parent zone serve name servers that are neither the old nor the new ones (D2, fault 54).
+
+    Seen while asking whether the act of this move shows. `served` says of each of these servers what it serves, by
+    server; of `servers` in all only the first are written down. Both are empty when no server does so any more. Caches
+    that ask meanwhile keep it for up to `ttl_s` seconds. Written when it begins, when it changes, and when it is gone.
+    """
+
+    move: int
+    served: tuple[tuple[str, str], ...] = ()
+    servers: int = 0
+    ttl_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A gate's verdict for one round. `facts` is what a service said, for comparison after a rollback."""
 
@@ -227,6 +242,7 @@ Entry = (
     | Observed
     | Failed
     | Done
+    | Astray
     | Judged
     | DueSet
     | RollbackAsked

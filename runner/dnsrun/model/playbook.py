@@ -235,7 +235,9 @@ class Phase:
     window: Window | None = None
 
 
-Notice = Literal["rolled-back", "rollback-incomplete", "paused", "needs-person", "done", "gate-failed", "watch-ended"]
+Notice = Literal[
+    "rolled-back", "rollback-incomplete", "paused", "needs-person", "done", "gate-failed", "watch-ended", "incident"
+]
 NOTICES: tuple[Notice, ...] = get_args(Notice)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dnsrun.errors import Exit
 from dnsrun.model.entry import (
+    Astray,
     Captured,
     DueSet,
     Judged,
@@ -25,6 +26,7 @@ from dnsrun.model.entry import (
 from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.playbook import Notice
 from dnsrun.model.text import shorten
+from dnsrun.model.times import full_time
 
 _MOST_LINES, _LONGEST = 40, 1000
 
@@ -60,6 +62,8 @@ class Story:
     """What a record must be read with. `zone` is the digest of the newest capture, empty before the first.
 
     `plan` is the one being carried out; `watched`: it came to a watch; `asked`: moves for which a person was asked.
+    `astray` are the name servers of which was told, in this plan, that the parent gives them though nobody planned it;
+    caches keep them for up to `astray_s` seconds; `is_astray`: nobody was told yet that it is over.
     """
 
     opened: Opened | None = None
@@ -70,6 +74,9 @@ class Story:
     asked_back: bool = False
     ended: bool = False
     zone: str = ""
+    astray: frozenset[str] = field(default=frozenset())
+    astray_s: int = 0
+    is_astray: bool = False
 
     def called(self, number: int) -> str:
         """Return a phase as people say it."""
@@ -89,7 +96,7 @@ def follow(story: Story, record: Record, plan_of: PlanOf) -> Told:
     entry = record.entry
     if isinstance(entry, Planned):
         plan = plan_of(entry.plan)
-        return replace(story, planned=entry, plan=plan, watched=False, asked=frozenset()), None
+        return replace(story, planned=entry, plan=plan, watched=False, asked=frozenset(), astray=frozenset()), None
     step: Callable[[Story, Any, Record], Told] | None = _STEPS.get(type(entry))
     return step(story, entry, record) if step else (story, None)
 
@@ -127,6 +134,35 @@ def _person(story: Story, move: int, text: str, record: Record) -> Told:
     begins = f"{'the rollback of ' if back else ''}{story.called(number)} needs a person"
     code = Exit.ROLLBACK_INCOMPLETE if back else Exit.PAUSED
     return after, _message(story, record, number, ("needs-person",), f"{begins}: {text}", code)
+
+
+def _astray(story: Story, entry: Astray, record: Record) -> Told:
+    """Each set of name servers is told once: a parent that goes back and forth would tell without end."""
+    number = story.planned.phase if story.planned else 0
+    if not entry.served:
+        if not story.is_astray:
+            return story, None
+        forgotten = full_time(record.at + timedelta(seconds=story.astray_s))
+        text = (
+            f"{story.called(number)}: the incident is over, no server of the parent zone gives these name servers any "
+            f"more; caches may hold them until {forgotten}"
+        )
+        return replace(story, is_astray=False), _message(story, record, number, ("incident",), text, Exit.DONE)
+    given = frozenset(what for _, what in entry.served)
+    after = replace(story, astray=story.astray | given, astray_s=max(story.astray_s, entry.ttl_s))
+    if given <= story.astray:
+        return after, None
+    text = (
+        f"INCIDENT in {story.called(number)}: {_where(entry)} gives {'; '.join(sorted(given))}, neither the old nor "
+        f"the new name servers; caches keep that up to {entry.ttl_s} s. Nothing was written because of it, and the "
+        "parent is asked on; if it stays, look for a typo, or ask the registrar"
+    )
+    return replace(after, is_astray=True), _message(story, record, number, ("incident",), text, Exit.FINDINGS)
+
+
+def _where(entry: Astray) -> str:
+    server = entry.served[0][0]
+    return f"{server} of the parent zone" + (f" (and {entry.servers - 1} more)" if entry.servers > 1 else "")
 
 
 def _resumed(story: Story, _entry: Resumed, _record: Record) -> Told:
@@ -188,6 +224,7 @@ _STEPS: Mapping[type, Callable[[Story, Any, Record], Told]] = {
     Opened: _opened,
     Captured: _captured,
     DueSet: _due_set,
+    Astray: _astray,
     Judged: _judged,
     PersonAsked: _person_asked,
     Resumed: _resumed,

@@ -17,8 +17,8 @@ def as_data(report: Report) -> dict[str, Any]:
     - `format`: 1
     - `domain` (A-labels), `unicode` (U-labels, empty when there are none), `goal`, `run`, `playbook` (SHA-256),
       `version` (wrote the journal), `made_with`, `made_at`, `records`, `as_of`, `result`, `other_runs`, `unclear`
-    - `timeline`: list of `at`, `kind` (run, capture, phase, risk, off, change, check, wait, person, back, end), `says`,
-      `details`, `until`, `times`, `last_at`
+    - `timeline`: list of `at`, `kind` (run, capture, phase, risk, off, change, check, wait, person, back,
+      incident, end), `says`, `details`, `until`, `times`, `last_at`
     - `causes`: list of `phase`, `phase_name`, `came_from` (check, call, person, other), `gate`, `says`, `led_to`,
       `decided_at`, `seen`, `guarded`, `times`, `last_good`, `first_bad`, `affected` (null, or `since` and `until`)
     - `checks`: list of `phase`, `phase_name`, `gate`, `is_built_in`, `when`, `passed`, `waited`, `failed`, `unknown`

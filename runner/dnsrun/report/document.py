@@ -123,6 +123,7 @@ def _lines(row: Happening) -> Iterator[tuple[str, ...]]:
 
 _UNTIL = {
     "wait": "to last until {}",
+    "incident": "caches may have kept these name servers until {}, and what those answered for its own TTL",
     "end": "some users may still have met what was taken back, until {} at the latest",
 }
 
@@ -249,6 +250,7 @@ _GAPS = {
     "left alone": "Left alone by the rollback",
     "advisory": "Not binding",
     "capture": "Not the whole truth",
+    "incident": "Not planned by anybody",
 }
 
 

@@ -9,7 +9,7 @@ from dns.name import Name
 from dnsrun import __version__
 from dnsrun.journal.fold import PhaseState
 
-from . import prevention, procedure
+from . import incidents, prevention, procedure
 from .causes import causes
 from .source import RunOf, Source
 from .timeline import timeline
@@ -38,7 +38,7 @@ def report(source: Source, *, others: tuple[RunOf, ...] = ()) -> Report:
         made_at=source.now,
         records=last.seq,
         as_of=last.at,
-        result=sentence(_result(source, discreet, found)),
+        result=sentence(_result(source, discreet, found) + incidents.going_on(source.state)),
         timeline=timeline(source, discreet),
         causes=found,
         checks=ran,

@@ -11,6 +11,7 @@ from dnsrun.model.plan import Check, Hold, Plan
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.times import duration
 
+from . import incidents
 from .opening import opens_at
 from .procedure import closes_at, moved_clean_at
 from .source import Source
@@ -180,6 +181,7 @@ def gaps(source: Source, discreet: Discretion) -> tuple[Gap, ...]:
     found = [gap for state, record in source.steps() for gap in _gaps_of(source, state, record.entry)]
     found += [Gap("left alone", plan.phase, line) for plan in source.plans.values() for line in plan.left]
     found += [gap for plan in source.plans.values() for gap in _advisory(plan)]
+    found += incidents.gaps(source)
     return tuple(dict.fromkeys(replace(gap, says=discreet(gap.says)) for gap in found))
 
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from dnsrun.journal.fold import RunState
-from dnsrun.model.act import Act
+from dnsrun.model.act import Act, SetDelegation
 from dnsrun.model.entry import (
     Accepted,
+    Astray,
     Captured,
     Done,
     DueSet,
@@ -33,6 +34,7 @@ from dnsrun.model.entry import (
 )
 from dnsrun.model.plan import Do, Hold
 
+from . import incidents
 from .affected import windows
 from .source import Source
 from .value import Happening
@@ -185,6 +187,13 @@ def _done(story: _Story, entry: Done, at: datetime) -> Rows:
     return (Happening(at, "change", sentence(says), tuple(map(story.discreet, (*lines, *entry.note)))),)
 
 
+def _astray(story: _Story, entry: Astray, at: datetime) -> Rows:
+    known, act = story.state.incident, story.act(entry.move)
+    if entry.served:
+        return (incidents.seen(known, entry, act if isinstance(act, SetDelegation) else None, at),)
+    return (incidents.over(known, at),) if known else ()
+
+
 def _judged(story: _Story, entry: Judged, at: datetime) -> Rows:
     place, status = (entry.move, entry.gate), _status(story, entry)
     before, story.last[place] = story.last.get(place), status
@@ -276,6 +285,7 @@ TELLERS: Mapping[type, Callable[[_Story, Any, datetime], Rows]] = {
     Observed: _observed,
     Failed: _failed,
     Done: _done,
+    Astray: _astray,
     Judged: _judged,
     DueSet: _due,
     RollbackAsked: _rollback_asked,

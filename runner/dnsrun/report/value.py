@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Kind = Literal["run", "capture", "phase", "risk", "off", "change", "check", "wait", "person", "back", "end"]
+Kind = Literal["run", "capture", "phase", "risk", "off", "change", "check", "wait", "person", "back", "incident", "end"]
 GapKind = Literal[
-    "gate off", "risk accepted", "not checked", "warning", "foreign edit", "left alone", "advisory", "capture"
+    "gate off",
+    "risk accepted",
+    "not checked",
+    "warning",
+    "foreign edit",
+    "left alone",
+    "advisory",
+    "capture",
+    "incident",
 ]
 State = Literal["done", "open", "paused", "going back", "rolled back", "refused", "next", "later", "no work", "closed"]
 

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService, WriteZone
 from dnsrun.model.entry import (
     Accepted,
+    Astray,
     Captured,
     Done,
     DueSet,
@@ -99,6 +100,7 @@ EXAMPLES: tuple[Entry, ...] = (
     Observed((SAMPLE,)),
     Failed(1, 1, "timed out at the host", retryable=True, in_doubt=True),
     Done(1, "applied", ("www A is served with TTL 900",)),
+    Astray(1, (("b.nic.example (198.51.100.2)", "park1.registrar.example"),), 1, 900),
     passing := Judged(0, "web", "pass", "answers 200", not_yet=False, asked=1, warnings=("slow",), not_checked=("v6",)),
     DueSet(3, START + timedelta(hours=1), "watch for 600 s"),
     RollbackAsked("to-phase", 1, "taro"),
@@ -185,6 +187,60 @@ SWITCHED: tuple[Entry, ...] = (
     Judged(1, "records", "pass", "ns1 ok", not_yet=False, asked=1),
     PhaseEnded(1, "rolled-back", ""),
 )
+
+
+# A placeholder at the parent
+
+PARKED = "park1.registrar.example, park2.registrar.example"
+SEEN = Astray(0, (("a.nic.example (198.51.100.1)", PARKED), ("b.nic.example (198.51.100.2)", PARKED)), 2, 900)
+SWITCHES = ACTS[1]
+
+
+def report_of_switch(*entries: Entry) -> Report:
+    plan = replace(FORWARD, acts=(SWITCHES,), moves=(Do(0),))
+    run = runs_of(records((*BEGUN, Intended(0, 1), *entries)))[-1]
+    return report(Source(run, {"forward": plan}, None, START + timedelta(days=1)))
+
+
+def test_a_placeholder_is_told_with_where_in_place_of_what_and_for_how_long() -> None:
+    made = report_of_switch(SEEN, Astray(0), Done(0, "applied"))
+    seen, over = (row for row in made.timeline if row.kind == "incident")
+    assert seen.says == (
+        "INCIDENT: 2 servers of the parent zone gave name servers that are neither those of before nor the new ones."
+    )
+    assert seen.details == (
+        f"{PARKED} at a.nic.example (198.51.100.1), b.nic.example (198.51.100.2)",
+        "asked for was: name servers: ns1.old.example → ns1.new.example",
+        "caches keep these name servers for up to 15 min, and what those answer for its own TTL",
+        "dnsrun wrote nothing because of it, and went on asking the parent's servers",
+    )
+    assert over.says.startswith("The incident is over, 10 s after it was seen")
+    assert over.until == over.at + timedelta(seconds=900)
+    for text in (as_text(made), as_markdown(made)):
+        assert "caches may have kept these name servers until" in text
+        assert "Not planned by anybody (phase 1)" in text
+    assert [row["kind"] for row in as_data(made)["timeline"]].count("incident") == 2
+
+
+def test_a_placeholder_that_changes_keeps_its_beginning_and_the_longest_ttl() -> None:
+    less = Astray(0, SEEN.served[:1], 1, 60)
+    made = report_of_switch(SEEN, less, Astray(0))
+    rows = [row for row in made.timeline if row.kind == "incident"]
+    assert [row.says.split(":")[0] for row in rows] == [
+        "INCIDENT", "The incident changed", "The incident is over, 20 s after it was seen",
+    ]  # fmt: skip
+    assert "the server a.nic.example (198.51.100.1) of the parent zone" in rows[1].says
+    assert rows[2].until == rows[2].at + timedelta(seconds=900)
+
+
+def test_a_placeholder_that_was_not_seen_to_be_gone_is_said_so() -> None:
+    made = report_of_switch(replace(SEEN, servers=40), PhaseEnded(1, "refused", "the registry refused"))
+    (gap,) = (gap for gap in made.gaps if gap.kind == "incident")
+    assert gap.phase == 1
+    assert "; more at 38 other servers, from " in gap.says
+    assert gap.says.endswith("on; it was not seen to be over")
+    assert "; INCIDENT since " in made.result
+    assert "INCIDENT" not in report_of_switch(SEEN, Astray(0)).result
 
 
 def at(entry: int) -> datetime:
