@@ -54,6 +54,7 @@ _ONLY_WHEN_ADVANCING = frozenset(
 )
 """Entries that the engine writes while the trial lets it go on: only there a kill is taken for one."""
 _STALE_S, _DOWN_S, _PENDING_S = 600, 900, 20_000
+_LATE_S, _LATER_S = 30_000, 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class SoakPlay(Play):
         caches = tuple(POPULATION[name] for name in world.kinds)
         super().__init__(setting, cast_, built_in(), self.state_folder, Script(seed=world.seed, kinds=caches))
         self.stage = InProcess(setting, self.agenda, self.troubles)
+        self.troubles.floors_s.update(world.floors_s)
         wants = {(want.name, want.rdtype): want for want in (*_spares(world, setting), *wants_of(setting))}
         self.population = Population(setting, tuple(wants.values()), self.services, caches, seed=world.seed)
         self.population.caches = tuple(one for one in self.population.caches if one.number % 2 == 0)
@@ -193,6 +195,12 @@ class SoakPlay(Play):
             self._stop_following(list(self.stage.hosts.values())[-1])
         elif what == "pending":
             self.troubles.pending_s = _PENDING_S
+        elif what in {"late", "later"}:
+            self.troubles.late_s = _LATE_S if what == "late" else _LATER_S
+        elif what == "forgotten":
+            self.troubles.forgets = True
+        elif what == "mistyped":
+            self.troubles.mistypes = True
         elif what == "down":
             new = {text for held in self.setting.target.rrsets.values() for text in held.texts()}
             new -= {text for held in self.setting.zone.rrsets.values() for text in held.texts()}
@@ -274,10 +282,14 @@ class _Watched:
         return getattr(self._inner, name)
 
     def apply(self, apex: Name, changes: tuple[Change, ...]) -> Receipt:
+        if self._play.stage.is_planning:  # only words are asked for
+            return cast("Receipt", self._inner.apply(apex, changes))
         self._play.watch.before_write(changes)
         return cast("Receipt", self._call(lambda: self._inner.apply(apex, changes)))
 
     def replace_delegation(self, domain: Name, *, before: Delegation, after: Delegation) -> Receipt:
+        if self._play.stage.is_planning:
+            return cast("Receipt", self._inner.replace_delegation(domain, before=before, after=after))
         self._play.watch.before_delegating()
         return cast("Receipt", self._call(lambda: self._inner.replace_delegation(domain, before=before, after=after)))
 

@@ -98,6 +98,9 @@ class Watch:
             return before is None or target is None  # P4
         if moves_in and not _same(held, before):
             return any(_same(held, one) for one in (then, target))
+        floor_s = play.troubles.floors_s.get(host, 0)
+        if held.ttl_s == floor_s:
+            return any(_same(held, one) for one in (then, target))
         highest_s = max((one.ttl_s for one in (then, target) if one), default=0)
         lowered = key in self._lowered and held.ttl_s <= max(highest_s, play.setting.playbook.low_ttl_s)
         return any(_same(held, one) and (held.ttl_s == (one.ttl_s if one else 0) or lowered) for one in (then, target))
@@ -162,9 +165,10 @@ class Watch:
         """Ask the caches themselves how long they keep what is about to change."""
         play, names = self._play, {(key.owner, key.rdtype) for key in keys}
         play.population.live_until(play.agenda.now())
+        lowest_s = max(play.setting.playbook.low_ttl_s, play.troubles.floors_s.get(play.run.live, 0))
         for cache, asker in self._honest():
             left_s = (asker.due - play.agenda.now()).total_seconds()
-            if (asker.want.name, asker.want.rdtype) in names and left_s > play.setting.playbook.low_ttl_s:
+            if (asker.want.name, asker.want.rdtype) in names and left_s > lowest_s:
                 self.miss(
                     "P5", f"{asker.want} is switched, and a cache ({cache.kind.name}) keeps it for {left_s:.0f} s"
                 )
