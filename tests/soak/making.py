@@ -85,9 +85,7 @@ class SoakWorld:
         return f"seed {self.seed}: {self.shape}, {size} RRs, {', '.join(self.kinds)}{hands}{floors}; {goes_wrong}"
 
 
-def soak_world(
-    seed: int, *, shape: Shape | None = None, rrsets: int | None = None, plain: bool = False
-) -> SoakWorld:
+def soak_world(seed: int, *, shape: Shape | None = None, rrsets: int | None = None, plain: bool = False) -> SoakWorld:
     """Return the world of a seed. `shape` and `rrsets` overrule the dice.
 
     Two of three have one mishap or two; in every third people type, at every fourth a host has a floor. `plain`:

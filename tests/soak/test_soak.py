@@ -16,7 +16,7 @@ from soak.making import Mishap, SoakWorld, soak_world
 
 FEW = (1, 2, 3, 10, 15)
 MANY = range(1_000, 1_060)
-WEB = replace(soak_world(6), mishaps=())
+WEB = soak_world(6, plain=True)
 
 
 @pytest.mark.parametrize("seed", FEW)

@@ -10,6 +10,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun.errors import OutsideError, WriteConflict
+from dnsrun.journal.fold import MoveState
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService, WriteZone
 from dnsrun.model.entry import Accepted, Done, Failed, Intended, PersonAsked
 from dnsrun.model.observation import Answer, Endpoint, Observation
@@ -201,20 +202,50 @@ def _settle_write(run: Run, plan: Plan, index: int, act: WriteZone) -> bool:
     if found.strangers:
         _journal_failure(run, index, act, 0, Stranger("; ".join(found.strangers) + ": set by somebody else"))
         return False
-    if found.whole or (found.keeps_ttls and _had_its_time(run, index, act)):
+    if found.whole or (found.keeps_ttls and _keeps_for_good(run, index, act, found)):
         _journal_done(run, index, act, plan, _how(run, index), (*found.served, *found.kept))
         return True
     _again_when_lost(run, index, act)
     return False
 
 
-def _had_its_time(run: Run, index: int, act: WriteZone) -> bool:
-    """Tell whether a host that took the call without a person has had the time that it says it needs (fault 32)."""
+def _keeps_for_good(run: Run, index: int, act: WriteZone, found: Showing) -> bool:
+    """Tell whether TTLs that nobody sees change are those that the host serves whatever is asked for (fault 32).
+
+    A host that took the call itself has had its time. Where a person types, what else was typed shows how low the host
+    goes; else only the person knows whether it was typed at all.
+    """
     known = run.state.active.move(index) if run.state.active else None
-    if known is None or known.intended_at is None or known.asked or known.failed or index not in run.called:
+    if known is None or known.failed:
         return False
+    if not known.asked:
+        return index in run.called and _had_its_time(run, known, act)
+    lowest_s = max((rrset.ttl_s for rrset in found.served), default=0)
+    return _said_done(run, index) or all(rrset.ttl_s <= lowest_s for rrset in found.kept)
+
+
+def _had_its_time(run: Run, known: MoveState, act: WriteZone) -> bool:
+    """Tell whether a host has had the time that it says it needs."""
     delay_s = max(run.ports.capabilities[act.provider].declared_delay_s, POLLED_S)
-    return run.ports.clock.now() >= known.intended_at + timedelta(seconds=delay_s)
+    return known.intended_at is not None and run.ports.clock.now() >= known.intended_at + timedelta(seconds=delay_s)
+
+
+def to_be_told(run: Run, plan: Plan, index: int) -> str | None:
+    """Return what only the person can tell who was asked for the act of a move; None where the servers will show it.
+
+    The text is empty where the instruction itself is the question. Touches the network.
+    """
+    act = _act(plan, index)
+    known = run.state.active.move(index) if run.state.active else None
+    if not isinstance(act, WriteZone):
+        return "" if getattr(act, "proof", act) is None else None
+    if known is None or not _had_its_time(run, known, act):
+        return None
+    found = _look(run, plan, act, seen_s=POLLED_S)
+    if not found.keeps_ttls:
+        return None
+    kept = ", ".join(f"{rrset.key} ({rrset.ttl_s} s)" for rrset in sorted(found.kept, key=lambda one: one.key.order()))
+    return f"TTLs that the servers still give as before: {kept}. A host that keeps them looks just so. Was this typed?"
 
 
 def _again_when_lost(run: Run, index: int, act: Act) -> None:

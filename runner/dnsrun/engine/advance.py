@@ -13,12 +13,11 @@ from datetime import datetime, timedelta
 from dnsrun.errors import Lost, OutsideError
 from dnsrun.journal.fold import Outcome
 from dnsrun.journal.lock import Busy as HeldError
-from dnsrun.model.act import WriteZone
 from dnsrun.model.entry import DueSet, PhaseEnded, RollbackBegun, RunEnded
-from dnsrun.model.plan import Do, Hold, Plan
+from dnsrun.model.plan import Hold, Plan
 from dnsrun.ports.journal import Hold as HoldOnDomain
 
-from .acts import call, settle
+from .acts import call, settle, to_be_told
 from .back import plan_back
 from .decide import decide
 from .decisions import AskPerson, BeginBack, Call, Decision, End, Look, Nothing, PlanBack, SetDue, Settle, Until
@@ -159,18 +158,20 @@ def _settle(run: Run, plan: Plan, decision: Settle) -> Advance:
     run.looked[decision.move] = run.ports.clock.now()
     try:
         shown = settle(run, plan, decision.move)
+        known = run.state.active.move(decision.move) if run.state.active else None
+        if not shown and known and known.asked and known.failed is before:
+            return _needs_person(run, decision.move, known.asked.text, to_be_told(run, plan, decision.move))
     except OutsideError as err:
         return DueAt(_next_look(run, decision.move), str(err))
-    now = run.ports.clock.now()
-    known = run.state.active.move(decision.move) if run.state.active else None
     if shown or known is None or known.failed is not before:
-        return DueAt(now, "")
-    if known.asked:
-        move = plan.moves[decision.move]
-        act = plan.acts[move.act] if isinstance(move, Do) else None
-        question = act is not None and not isinstance(act, WriteZone) and getattr(act, "proof", act) is None
-        return NeedsPerson(decision.move, known.asked.text, now + timedelta(seconds=POLL_PERSON_S), question=question)
+        return DueAt(run.ports.clock.now(), "")
     return DueAt(_next_look(run, decision.move), "asking whether it shows")
+
+
+def _needs_person(run: Run, move: int, asked: str, question: str | None) -> NeedsPerson:
+    text = "\n\n".join(filter(None, (asked, question)))
+    when = run.ports.clock.now() + timedelta(seconds=POLL_PERSON_S)
+    return NeedsPerson(move, text, when, question=question is not None)
 
 
 def _next_look(run: Run, move: int) -> datetime:

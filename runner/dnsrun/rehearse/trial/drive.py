@@ -273,7 +273,7 @@ class Play:
         now = self.agenda.now()
         if step.text not in self._asked:
             self._asked.append(step.text)
-        person = timedelta(seconds=self.setting.delays.person_s)
+        person = timedelta(seconds=self.setting.delays.person_s + self.troubles.late_s)
         if step.question and not self.troubles.forgets:
             self.agenda.wait_until(now + person)
             self._answer(step.move)

@@ -15,7 +15,7 @@ from dns.rdatatype import RdataType
 
 from dnsrun.errors import OutsideError
 from dnsrun.model.observation import Endpoint
-from dnsrun.model.rrset import Change, from_texts
+from dnsrun.model.rrset import Change, RRset, from_texts
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.ports.provider import (
     Capabilities,
@@ -92,7 +92,7 @@ class Writer:
             return Receipt()
         receipt = self._real.apply(apex, changes)
         typed = _mistyped(changes) if self._stage.troubles.mistypes else changes
-        _by_hand(self._stage, lambda: host.write(typed))
+        _by_hand(self._stage, lambda: _type(host, typed))
         _killed(self._stage)
         return receipt
 
@@ -250,6 +250,17 @@ def _killed(stage: Stage) -> None:
     """End the process straight after a call (fault 3)."""
     if stage.troubles.calls == stage.troubles.kill_at:
         raise KilledError
+
+
+def _type(host: PlayedHost, changes: tuple[Change, ...]) -> None:
+    """Type as the instructions say: stop where somebody else has changed what is to be changed."""
+    held = host.content.rrsets
+    if all(_same(held.get(one.key), one.before) or _same(held.get(one.key), one.after) for one in changes):
+        host.write(changes)
+
+
+def _same(one: RRset | None, other: RRset | None) -> bool:
+    return one.same_data(other) if one is not None and other is not None else one is other
 
 
 def _other(changes: tuple[Change, ...], address: str) -> Iterator[Change]:
