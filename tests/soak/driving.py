@@ -9,7 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -24,6 +24,7 @@ from dnsrun.engine.run import Run
 from dnsrun.errors import OutsideError
 from dnsrun.gates.all import built_in
 from dnsrun.model.entry import Entry, Record, RollbackAsked
+from dnsrun.model.playbook import Phase
 from dnsrun.model.rrset import Change, from_texts
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.playbook.read import read_playbook
@@ -32,7 +33,7 @@ from dnsrun.ports.provider import Receipt, RegistrarProvider, ZoneProvider
 from dnsrun.rehearse.kinds import POPULATION
 from dnsrun.rehearse.trial.drive import Play, Script
 from dnsrun.rehearse.trial.hands import Cast
-from dnsrun.rehearse.trial.played import Played
+from dnsrun.rehearse.trial.played import PhasePlayed, Played
 from dnsrun.rehearse.trial.population import Population
 from dnsrun.rehearse.trial.setting import Setting, Wishes, set_scene
 from dnsrun.rehearse.trial.stage import PlayedHost
@@ -54,6 +55,7 @@ _ONLY_WHEN_ADVANCING = frozenset(
 )
 """Entries that the engine writes while the trial lets it go on: only there a kill is taken for one."""
 _STALE_S, _DOWN_S, _PENDING_S = 600, 900, 20_000
+_SETTLING = timedelta(minutes=1)
 _LATE_S, _LATER_S = 30_000, 200_000
 
 
@@ -130,6 +132,13 @@ class SoakPlay(Play):
         run.ports = replace(run.ports, providers=hosts, registrars=others)
         return run
 
+    def _play_phase(self, phase: Phase) -> PhasePlayed:
+        before = {name: host.content for name, host in self.stage.hosts.items()}
+        played = super()._play_phase(phase)
+        if played.outcome == "refused":
+            self.watch.refused(before)
+        return played
+
     def _drive(self) -> tuple[str, str]:
         self.advancing = True
         try:
@@ -142,6 +151,15 @@ class SoakPlay(Play):
         self.watch.rest()
         if self.run.state.phases and any(one.outcome == "rolled-back" for one in self.run.state.phases.values()):
             self._roll_back_again()
+        elif not self.run.state.ended and self.run.state.wrote():
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """P1, P9: what stopped half-way goes back to what was captured, or names what does not."""
+        self.run.append(RollbackAsked("all", None, "somebody who gives up"))
+        outcome, because = self._drive()
+        self.agenda.wait_until(self.agenda.now() + _SETTLING)
+        self.watch.given_up(outcome, because)
 
     def _roll_back_again(self) -> None:
         """P7: on a copy of the folder, as on another machine, a second rollback finds nothing to write."""

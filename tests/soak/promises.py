@@ -9,7 +9,8 @@ P5  when records are switched no honest cache keeps the old ones for longer than
 P6  nothing is written in a phase before its gates have passed, and the name servers not before the phase's time
 P7  a second rollback, from a copy of the folder, writes nothing
 P8  what the journal says from the disk is what the run believes
-P9  a rollback that is not complete names what is left
+P9  a rollback that is not complete names exactly what is left, also one that begins where a run stopped half-way; what
+    is refused changed nothing
 P10 the same seed gives the same octets (`same_twice`, beside this)
 """
 
@@ -187,6 +188,32 @@ class Watch:
         journal = FileJournal(self._play.state_folder, self._play.agenda)
         if fold_all(journal.read()) != run.catch_up():
             self.miss("P8", "the journal on the disk says something else than the run believes")
+
+    def refused(self, before: Mapping[str, ZoneSnapshot]) -> None:
+        """Look at a phase that was refused: it says that it changed nothing."""
+        for name, host in self._play.stage.hosts.items():
+            for key, _ in self._changed(host.content, before[name]):
+                self.miss("P9", f"the phase was refused, and {key} has changed at {name}")
+
+    def given_up(self, outcome: str, because: str) -> None:
+        """Look at what is left after everything was to be taken back: what was captured, or what is named."""
+        play, home = self._play, self._play.setting.playbook.zone.provider
+        left = {str(key) for key, _ in self._changed(play.stage.hosts[home].content, self._start[home])}
+        left |= {"the delegation"} if play.stage.delegation.ns != play.setting.delegation.ns else set()
+        if outcome == "rolled-back" and left:
+            self.miss("P1", f"everything is rolled back, it says, and {sorted(left)} are not: {because}")
+        named = {name for name in ("the delegation", *map(str, self._start[home].rrsets)) if name in because}
+        if outcome != "rolled-back" and not left <= named:
+            self.miss("P9", f"{outcome}: {sorted(left - named)} are left and not named: {because}")
+        if outcome != "rolled-back" and not named <= left:
+            self.miss("P9", f"{outcome}: {sorted(named - left)} are named and not left: {because}")
+
+    def _changed(self, now: ZoneSnapshot, then: ZoneSnapshot) -> Iterator[tuple[RRsetKey, RRset | None]]:
+        """Yield the data that differ and were not edited by somebody else."""
+        edited = {change.key: change.after for change in self._play.foreign}
+        for key, held in _differing(now, then):
+            if not _same(held, then.rrsets.get(key)) and not (key in edited and _same(held, edited[key])):
+                yield key, held
 
     def at_the_end(self, played: Played) -> Iterator[str]:
         """Yield what is wrong with how it ended."""
