@@ -156,6 +156,7 @@ class SoakPlay(Play):
 
     def _give_up(self) -> None:
         """P1, P9: what stopped half-way goes back to what was captured, or names what does not."""
+        self.phase = next((one for one in self.setting.playbook.phases if one.gates), None)  # it is what web sites show
         self.run.append(RollbackAsked("all", None, "somebody who gives up"))
         outcome, because = self._drive()
         self.agenda.wait_until(self.agenda.now() + _SETTLING)

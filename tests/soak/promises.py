@@ -17,6 +17,7 @@ P10 the same seed gives the same octets (`same_twice`, beside this)
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -202,7 +203,8 @@ class Watch:
         left |= {"the delegation"} if play.stage.delegation.ns != play.setting.delegation.ns else set()
         if outcome == "rolled-back" and left:
             self.miss("P1", f"everything is rolled back, it says, and {sorted(left)} are not: {because}")
-        named = {name for name in ("the delegation", *map(str, self._start[home].rrsets)) if name in because}
+        named = {name for name in ("the delegation", *map(str, self._start[home].rrsets)) if _names(because, name)}
+        named -= {str(change.key) for change in play.foreign}
         if outcome != "rolled-back" and not left <= named:
             self.miss("P9", f"{outcome}: {sorted(left - named)} are left and not named: {because}")
         if outcome != "rolled-back" and not named <= left:
@@ -286,6 +288,10 @@ def _differing(now: ZoneSnapshot, then: ZoneSnapshot) -> Iterator[tuple[RRsetKey
         held = now.rrsets.get(key)
         if key.rdtype != RdataType.SOA and held != then.rrsets.get(key):
             yield key, held
+
+
+def _names(words: str, name: str) -> bool:
+    return re.search(rf"(?<![\w.*-]){re.escape(name)}(?!\w)", words) is not None
 
 
 def _same(one: RRset | None, other: RRset | None) -> bool:

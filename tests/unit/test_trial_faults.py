@@ -141,7 +141,7 @@ def test_a_ttl_floor_at_a_panel_is_seen_by_nobody_but_whoever_types(tmp_path: Pa
     made = faulted(faults()["ttl-floor"], lambda change: trials.found(change(ONE)))
     assert made.found is not None
     assert (made.outcome, made.found.broken_user_seconds) == ("TGT", 0)
-    asked = "client.example A (600 s), www.client.example A (600 s). A host that keeps them looks just so."
+    asked = "client.example A (600 s), www.client.example A (600 s). A host that keeps them looks just so;"
     assert any(asked in text for text in made.found.played.asked)
     assert b"www.client.example A is served with TTL 600: this host raises it" in trials.journal()
 

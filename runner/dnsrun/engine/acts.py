@@ -106,7 +106,7 @@ def _left_to_do(run: Run, plan: Plan, index: int, act: Act) -> Act | None:
         return None if service_host(run, act).service_state(act.domain, act.service) is act.after else act
     if not isinstance(act, WriteZone):
         return act
-    found = _look(run, plan, act, seen_s=FRESH_S)
+    found = run.showing[index] = _look(run, plan, act, seen_s=FRESH_S)
     if found.strangers:
         raise Stranger("; ".join(found.strangers) + ": somebody else has changed it; it was left alone")
     if found.whole:
@@ -198,7 +198,7 @@ def _settle_write(run: Run, plan: Plan, index: int, act: WriteZone) -> bool:
     if incident := switched_by_saving(run, plan, act):
         _journal_failure(run, index, act, 0, incident)
         return False
-    found = _look(run, plan, act, seen_s=POLLED_S)
+    found = run.showing[index] = _look(run, plan, act, seen_s=POLLED_S)
     if found.strangers:
         _journal_failure(run, index, act, 0, Stranger("; ".join(found.strangers) + ": set by somebody else"))
         return False
@@ -230,22 +230,27 @@ def _had_its_time(run: Run, known: MoveState, act: WriteZone) -> bool:
     return known.intended_at is not None and run.ports.clock.now() >= known.intended_at + timedelta(seconds=delay_s)
 
 
-def to_be_told(run: Run, plan: Plan, index: int) -> str | None:
-    """Return what only the person can tell who was asked for the act of a move; None where the servers will show it.
+def unseen(run: Run, plan: Plan, index: int) -> tuple[str, bool]:
+    """Return what servers do not show yet though a person has had the time for it, and whether to ask the person.
 
-    The text is empty where the instruction itself is the question. Touches the network.
+    The person is asked where nothing can be seen from outside, or where a host that keeps its TTLs would look just so.
+    By the newest look; touches nothing.
     """
     act = _act(plan, index)
     known = run.state.active.move(index) if run.state.active else None
+    found = run.showing.get(index)
     if not isinstance(act, WriteZone):
-        return "" if getattr(act, "proof", act) is None else None
-    if known is None or not _had_its_time(run, known, act):
-        return None
-    found = _look(run, plan, act, seen_s=POLLED_S)
-    if not found.keeps_ttls:
-        return None
-    kept = ", ".join(f"{rrset.key} ({rrset.ttl_s} s)" for rrset in sorted(found.kept, key=lambda one: one.key.order()))
-    return f"TTLs that the servers still give as before: {kept}. A host that keeps them looks just so. Was this typed?"
+        return "", getattr(act, "proof", act) is None
+    if known is None or found is None or not _had_its_time(run, known, act):
+        return "", False
+    if found.keeps_ttls:
+        in_order = sorted(found.kept, key=lambda one: one.key.order())
+        kept = ", ".join(f"{rrset.key} ({rrset.ttl_s} s)" for rrset in in_order)
+        return (
+            f"Still served with the TTLs of before: {kept}. A host that keeps them looks just so; was it typed?",
+            True,
+        )
+    return f"Not shown yet by every server: {', '.join(map(str, found.unshown))}.", False
 
 
 def _again_when_lost(run: Run, index: int, act: Act) -> None:

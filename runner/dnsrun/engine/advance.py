@@ -17,7 +17,7 @@ from dnsrun.model.entry import DueSet, PhaseEnded, RollbackBegun, RunEnded
 from dnsrun.model.plan import Hold, Plan
 from dnsrun.ports.journal import Hold as HoldOnDomain
 
-from .acts import call, settle, to_be_told
+from .acts import call, settle, unseen
 from .back import plan_back
 from .decide import decide
 from .decisions import AskPerson, BeginBack, Call, Decision, End, Look, Nothing, PlanBack, SetDue, Settle, Until
@@ -61,13 +61,15 @@ class Busy:
 class NeedsPerson:
     """A person is to do or answer `text` (move `move`); looks again at `when` (UTC) whether it shows.
 
-    `question`: it cannot be seen from outside, so it must be answered.
+    `question`: it cannot be seen from outside, so it must be answered. `unshown` is a sentence about what servers do
+    not show though there was time enough to do it; empty before.
     """
 
     move: int
     text: str
     when: datetime
     question: bool
+    unshown: str = ""
 
 
 Advance = Ended | DueAt | Busy | NeedsPerson
@@ -104,6 +106,7 @@ def _case(run: Run) -> Case:
         plan=run.active_plan(),
         called=frozenset(run.called),
         looked=dict(run.looked),
+        unshown={move: found.unshown for move, found in run.showing.items()},
         delays_s=delays,
         settled_at=settled_at,
         fresh=still_fresh(run),
@@ -160,7 +163,7 @@ def _settle(run: Run, plan: Plan, decision: Settle) -> Advance:
         shown = settle(run, plan, decision.move)
         known = run.state.active.move(decision.move) if run.state.active else None
         if not shown and known and known.asked and known.failed is before:
-            return _needs_person(run, decision.move, known.asked.text, to_be_told(run, plan, decision.move))
+            return _needs_person(run, plan, decision.move, known.asked.text)
     except OutsideError as err:
         return DueAt(_next_look(run, decision.move), str(err))
     if shown or known is None or known.failed is not before:
@@ -168,10 +171,10 @@ def _settle(run: Run, plan: Plan, decision: Settle) -> Advance:
     return DueAt(_next_look(run, decision.move), "asking whether it shows")
 
 
-def _needs_person(run: Run, move: int, asked: str, question: str | None) -> NeedsPerson:
-    text = "\n\n".join(filter(None, (asked, question)))
+def _needs_person(run: Run, plan: Plan, move: int, text: str) -> NeedsPerson:
+    unshown, question = unseen(run, plan, move)
     when = run.ports.clock.now() + timedelta(seconds=POLL_PERSON_S)
-    return NeedsPerson(move, text, when, question=question is not None)
+    return NeedsPerson(move, text, when, question, unshown)
 
 
 def _next_look(run: Run, move: int) -> datetime:

@@ -91,8 +91,7 @@ def _over(at: Standing) -> Decision:
             return Until(landed, "a call that was not answered may still take effect")
         begun = at.state.going_back
         return PlanBack(at.active.planned.covers, raise_ttls=begun is not None and begun.raise_ttls)
-    left = at.not_taken_back()
-    return End("rollback-incomplete", left) if left else End("rolled-back", "; ".join(at.plan.left))
+    return at.incomplete() or End("rolled-back", "; ".join(at.plan.left))
 
 
 def _landed_by(at: Standing) -> datetime | None:
