@@ -199,7 +199,7 @@ class Watch:
     def given_up(self, outcome: str, because: str) -> None:
         """Look at what is left after everything was to be taken back: what was captured, or what is named."""
         play, home = self._play, self._play.setting.playbook.zone.provider
-        left = {str(key) for key, _ in self._changed(play.stage.hosts[home].content, self._start[home])}
+        left = set(map(str, self._left(play.stage.hosts[home].content, home)))
         left |= {"the delegation"} if play.stage.delegation.ns != play.setting.delegation.ns else set()
         if outcome == "rolled-back" and left:
             self.miss("P1", f"everything is rolled back, it says, and {sorted(left)} are not: {because}")
@@ -209,6 +209,15 @@ class Watch:
             self.miss("P9", f"{outcome}: {sorted(left - named)} are left and not named: {because}")
         if outcome != "rolled-back" and not named <= left:
             self.miss("P9", f"{outcome}: {sorted(named - left)} are named and not left: {because}")
+
+    def _left(self, now: ZoneSnapshot, home: str) -> Iterator[RRsetKey]:
+        """Yield what is not as captured, TTLs too, where neither somebody else nor the host's floor made it so."""
+        yield from (key for key, _ in self._changed(now, self._start[home]))
+        floor_s = self._play.troubles.floors_s.get(home, 0)
+        for key, held in _differing(now, self._start[home]):
+            before = self._start[home].rrsets.get(key)
+            if held and before and held.same_data(before) and held.ttl_s != max(before.ttl_s, floor_s):
+                yield key
 
     def _changed(self, now: ZoneSnapshot, then: ZoneSnapshot) -> Iterator[tuple[RRsetKey, RRset | None]]:
         """Yield the data that differ and were not edited by somebody else."""

@@ -264,9 +264,9 @@ class Play:
                 asked_since = None
                 self._wait(step.when)
                 continue
-            asked_since = self._asked_a_person(step, asked_since)
-            if self.agenda.now() - asked_since > PATIENCE:
+            if asked_since is not None and self.agenda.now() - asked_since > PATIENCE:
                 return "waiting", " ".join((f"nobody did this within a day: {step.text.splitlines()[0]}", step.unshown))
+            asked_since = self._asked_a_person(step, asked_since)
         return "waiting", "it does not come to an end"
 
     def _asked_a_person(self, step: NeedsPerson, since: datetime | None) -> datetime:
