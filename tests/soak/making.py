@@ -88,7 +88,7 @@ class SoakWorld:
 def soak_world(seed: int, *, shape: Shape | None = None, rrsets: int | None = None, plain: bool = False) -> SoakWorld:
     """Return the world of a seed. `shape` and `rrsets` overrule the dice.
 
-    Two of three have one mishap or two; in every third people type, at every fourth a host has a floor. `plain`:
+    Two of three have one mishap or two; in every third people type, and a fourth of the hosts has a floor. `plain`:
     nothing of all that.
     """
     dice = Random(seed)

@@ -25,7 +25,7 @@ from .fresh import still_fresh
 from .progress import GoingBack, Staying
 from .rounds import look
 from .run import Run
-from .standing import Case
+from .standing import Case, Standing
 
 POLL_S = 1.0
 POLL_MAX_S = 15.0
@@ -62,7 +62,7 @@ class NeedsPerson:
     """A person is to do or answer `text` (move `move`); looks again at `when` (UTC) whether it shows.
 
     `question`: it cannot be seen from outside, so it must be answered. `unshown` is a sentence about what servers do
-    not show though there was time enough to do it; empty before.
+    not show though there was time enough to do it; empty before. Of a rollback it is all that is not back yet (P9).
     """
 
     move: int
@@ -173,6 +173,8 @@ def _settle(run: Run, plan: Plan, decision: Settle) -> Advance:
 
 def _needs_person(run: Run, plan: Plan, move: int, text: str) -> NeedsPerson:
     unshown, question = unseen(run, plan, move)
+    if plan.direction == "back" and run.state.active and not question:
+        unshown = Standing(run.state, run.state.active, plan, _case(run), run.ports.clock.now()).not_taken_back()
     when = run.ports.clock.now() + timedelta(seconds=POLL_PERSON_S)
     return NeedsPerson(move, text, when, question, unshown)
 

@@ -134,11 +134,21 @@ def _undone(run: Run, number: int) -> Undone:
         for index, move in enumerate(plan.moves)
         if isinstance(move, Do) and index in phase.moves and _performed(phase.moves[index])
     )
-    return Undone(plan, performed, _baselines(plan, phase.moves))
+    return Undone(plan, performed, _baselines(plan, phase.moves), _served(plan, phase.moves))
 
 
 def _performed(move: MoveState) -> bool:
     return bool(move.attempts)
+
+
+def _served(plan: Plan, moves: Mapping[int, MoveState]) -> dict[int, tuple[RRset, ...]]:
+    """Return what hosts serve with another TTL than was asked for, by the act that wrote it."""
+    acts = (
+        (move.act, moves[index].done)
+        for index, move in enumerate(plan.moves)
+        if isinstance(move, Do) and index in moves
+    )
+    return {act: done.served for act, done in acts if done}
 
 
 def _baselines(plan: Plan, moves: Mapping[int, MoveState]) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -35,7 +35,10 @@ def _asked_back(state: RunState) -> Decision:
     if asked and asked.scope == "to-phase":
         phases = tuple(number for number in wrote if number > (asked.to_phase or 0))
     who = f"asked for by {asked.by}" if asked else ""
-    return BeginBack(phases, who, raise_ttls=asked is not None and asked.scope == "all")
+    begun = state.going_back  # what is being taken back already is taken back all the same
+    phases = tuple(sorted({*phases, *(begun.phases if begun else ())}, reverse=True))
+    raise_ttls = (asked is not None and asked.scope == "all") or (begun is not None and begun.raise_ttls)
+    return BeginBack(phases, who, raise_ttls=raise_ttls)
 
 
 def _walked(at: Standing) -> Decision:
