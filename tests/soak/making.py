@@ -85,8 +85,15 @@ class SoakWorld:
         return f"seed {self.seed}: {self.shape}, {size} RRs, {', '.join(self.kinds)}{hands}{floors}; {goes_wrong}"
 
 
-def soak_world(seed: int, *, shape: Shape | None = None, rrsets: int | None = None, plain: bool = False) -> SoakWorld:
-    """Return the world of a seed. `shape` and `rrsets` overrule the dice.
+def soak_world(
+    seed: int,
+    *,
+    shape: Shape | None = None,
+    rrsets: int | None = None,
+    hands: tuple[Hand, ...] | None = None,
+    plain: bool = False,
+) -> SoakWorld:
+    """Return the world of a seed. `shape`, `rrsets` and `hands` overrule the dice.
 
     Two of three have one mishap or two; in every third people type, and a fourth of the hosts has a floor. `plain`:
     nothing of all that.
@@ -97,7 +104,8 @@ def soak_world(seed: int, *, shape: Shape | None = None, rrsets: int | None = No
     zone, spares = _zone(dice, rrsets or dice.randrange(14, 60), ns_ttl_s)
     mishaps = tuple(_mishap(dice, shape) for _ in range(dice.choice((0, 1, 2))))
     people = Random(f"people {seed}")  # dice of their own: a plain world is the same world
-    hands = () if plain else _hands(people, shape)
+    drawn_hands = _hands(people, shape)
+    hands = () if plain else drawn_hands if hands is None else hands
     return SoakWorld(
         seed=seed,
         shape=shape,

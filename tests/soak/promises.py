@@ -220,7 +220,7 @@ class Watch:
     def _left(self, now: ZoneSnapshot, home: str) -> Iterator[RRsetKey]:
         """Yield what is not as captured, TTLs too, where neither somebody else nor the host's floor made it so.
 
-        Whoever is asked whether a TTL was typed that does not show, and says yes, is believed: that is told with the act.
+        Whoever says that a TTL was typed which does not show is believed; the act's record says so.
         """
         yield from (key for key, _ in self._changed(now, self._start[home]))
         floor_s = self._play.troubles.floors_s.get(home, 0)
