@@ -9,7 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -24,6 +24,7 @@ from dnsrun.engine.run import Run
 from dnsrun.errors import OutsideError
 from dnsrun.gates.all import built_in
 from dnsrun.model.entry import Entry, Record, RollbackAsked
+from dnsrun.model.playbook import Phase
 from dnsrun.model.rrset import Change, from_texts
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.playbook.read import read_playbook
@@ -32,7 +33,7 @@ from dnsrun.ports.provider import Receipt, RegistrarProvider, ZoneProvider
 from dnsrun.rehearse.kinds import POPULATION
 from dnsrun.rehearse.trial.drive import Play, Script
 from dnsrun.rehearse.trial.hands import Cast
-from dnsrun.rehearse.trial.played import Played
+from dnsrun.rehearse.trial.played import PhasePlayed, Played
 from dnsrun.rehearse.trial.population import Population
 from dnsrun.rehearse.trial.setting import Setting, Wishes, set_scene
 from dnsrun.rehearse.trial.stage import PlayedHost
@@ -54,6 +55,8 @@ _ONLY_WHEN_ADVANCING = frozenset(
 )
 """Entries that the engine writes while the trial lets it go on: only there a kill is taken for one."""
 _STALE_S, _DOWN_S, _PENDING_S = 600, 900, 20_000
+_SETTLING = timedelta(minutes=1)
+_LATE_S, _LATER_S = 30_000, 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class SoakPlay(Play):
         caches = tuple(POPULATION[name] for name in world.kinds)
         super().__init__(setting, cast_, built_in(), self.state_folder, Script(seed=world.seed, kinds=caches))
         self.stage = InProcess(setting, self.agenda, self.troubles)
+        self.troubles.floors_s.update(world.floors_s)
         wants = {(want.name, want.rdtype): want for want in (*_spares(world, setting), *wants_of(setting))}
         self.population = Population(setting, tuple(wants.values()), self.services, caches, seed=world.seed)
         self.population.caches = tuple(one for one in self.population.caches if one.number % 2 == 0)
@@ -128,6 +132,13 @@ class SoakPlay(Play):
         run.ports = replace(run.ports, providers=hosts, registrars=others)
         return run
 
+    def _play_phase(self, phase: Phase) -> PhasePlayed:
+        before = {name: host.content for name, host in self.stage.hosts.items()}
+        played = super()._play_phase(phase)
+        if played.outcome == "refused":
+            self.watch.refused(before)
+        return played
+
     def _drive(self) -> tuple[str, str]:
         self.advancing = True
         try:
@@ -140,6 +151,16 @@ class SoakPlay(Play):
         self.watch.rest()
         if self.run.state.phases and any(one.outcome == "rolled-back" for one in self.run.state.phases.values()):
             self._roll_back_again()
+        elif not self.run.state.ended and self.run.state.wrote():
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """P1, P9: what stopped half-way goes back to what was captured, or names what does not."""
+        self.phase = next((one for one in self.setting.playbook.phases if one.gates), None)  # it is what web sites show
+        self.run.append(RollbackAsked("all", None, "somebody who gives up"))
+        outcome, because = self._drive()
+        self.agenda.wait_until(self.agenda.now() + _SETTLING)
+        self.watch.given_up(outcome, because)
 
     def _roll_back_again(self) -> None:
         """P7: on a copy of the folder, as on another machine, a second rollback finds nothing to write."""
@@ -193,6 +214,12 @@ class SoakPlay(Play):
             self._stop_following(list(self.stage.hosts.values())[-1])
         elif what == "pending":
             self.troubles.pending_s = _PENDING_S
+        elif what in {"late", "later"}:
+            self.troubles.late_s = _LATE_S if what == "late" else _LATER_S
+        elif what == "forgotten":
+            self.troubles.forgets = True
+        elif what == "mistyped":
+            self.troubles.mistypes = True
         elif what == "down":
             new = {text for held in self.setting.target.rrsets.values() for text in held.texts()}
             new -= {text for held in self.setting.zone.rrsets.values() for text in held.texts()}
@@ -274,10 +301,14 @@ class _Watched:
         return getattr(self._inner, name)
 
     def apply(self, apex: Name, changes: tuple[Change, ...]) -> Receipt:
+        if self._play.stage.is_planning:  # only words are asked for
+            return cast("Receipt", self._inner.apply(apex, changes))
         self._play.watch.before_write(changes)
         return cast("Receipt", self._call(lambda: self._inner.apply(apex, changes)))
 
     def replace_delegation(self, domain: Name, *, before: Delegation, after: Delegation) -> Receipt:
+        if self._play.stage.is_planning:
+            return cast("Receipt", self._inner.replace_delegation(domain, before=before, after=after))
         self._play.watch.before_delegating()
         return cast("Receipt", self._call(lambda: self._inner.replace_delegation(domain, before=before, after=after)))
 

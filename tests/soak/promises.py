@@ -9,13 +9,15 @@ P5  when records are switched no honest cache keeps the old ones for longer than
 P6  nothing is written in a phase before its gates have passed, and the name servers not before the phase's time
 P7  a second rollback, from a copy of the folder, writes nothing
 P8  what the journal says from the disk is what the run believes
-P9  a rollback that is not complete names what is left
+P9  a rollback that is not complete names exactly what is left, also one that begins where a run stopped half-way; what
+    is refused changed nothing
 P10 the same seed gives the same octets (`same_twice`, beside this)
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -24,7 +26,7 @@ from dns.rdatatype import RdataType
 
 from dnsrun.journal.fold import fold_all
 from dnsrun.journal.store import FileJournal
-from dnsrun.model.entry import Judged, Planned, Record, RunEnded
+from dnsrun.model.entry import Done, Judged, Planned, Record, RunEnded
 from dnsrun.model.plan import Check, Plan
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
@@ -49,6 +51,7 @@ class Watch:
         self._looked_at = -1
         self._record: Record | None = None
         self._warnings: set[str] = set()
+        self._told: set[tuple[RRsetKey, int]] = set()
 
     def miss(self, promise: str, what: str) -> None:
         """Note a promise that was not kept."""
@@ -68,6 +71,8 @@ class Watch:
             self._not_too_early(record)
         if isinstance(record.entry, Judged):
             self._warnings |= set(record.entry.warnings)
+        if isinstance(record.entry, Done):
+            self._told |= {(rrset.key, rrset.ttl_s) for rrset in record.entry.served}
         if isinstance(record.entry, RunEnded):
             self._nobody_has_the_old()
 
@@ -97,6 +102,9 @@ class Watch:
         if held is None:
             return before is None or target is None  # P4
         if moves_in and not _same(held, before):
+            return any(_same(held, one) for one in (then, target))
+        floor_s = play.troubles.floors_s.get(host, 0)
+        if held.ttl_s == floor_s:
             return any(_same(held, one) for one in (then, target))
         highest_s = max((one.ttl_s for one in (then, target) if one), default=0)
         lowered = key in self._lowered and held.ttl_s <= max(highest_s, play.setting.playbook.low_ttl_s)
@@ -162,9 +170,10 @@ class Watch:
         """Ask the caches themselves how long they keep what is about to change."""
         play, names = self._play, {(key.owner, key.rdtype) for key in keys}
         play.population.live_until(play.agenda.now())
+        lowest_s = max(play.setting.playbook.low_ttl_s, play.troubles.floors_s.get(play.run.live, 0))
         for cache, asker in self._honest():
             left_s = (asker.due - play.agenda.now()).total_seconds()
-            if (asker.want.name, asker.want.rdtype) in names and left_s > play.setting.playbook.low_ttl_s:
+            if (asker.want.name, asker.want.rdtype) in names and left_s > lowest_s:
                 self.miss(
                     "P5", f"{asker.want} is switched, and a cache ({cache.kind.name}) keeps it for {left_s:.0f} s"
                 )
@@ -183,6 +192,50 @@ class Watch:
         journal = FileJournal(self._play.state_folder, self._play.agenda)
         if fold_all(journal.read()) != run.catch_up():
             self.miss("P8", "the journal on the disk says something else than the run believes")
+
+    def refused(self, before: Mapping[str, ZoneSnapshot]) -> None:
+        """Look at a phase that was refused: it says that it changed nothing."""
+        for name, host in self._play.stage.hosts.items():
+            for key, _ in self._changed(host.content, before[name]):
+                self.miss("P9", f"the phase was refused, and {key} has changed at {name}")
+
+    def given_up(self, outcome: str, because: str) -> None:
+        """Look at what is left after everything was to be taken back: what was captured, or what is named."""
+        play, home = self._play, self._play.setting.playbook.zone.provider
+        left = set(map(str, self._left(play.stage.hosts[home].content, home)))
+        left |= {"the delegation"} if play.stage.delegation.ns != play.setting.delegation.ns else set()
+        if outcome == "rolled-back" and left:
+            self.miss("P1", f"everything is rolled back, it says, and {sorted(left)} are not: {because}")
+        named = {name for name in ("the delegation", *map(str, self._start[home].rrsets)) if _names(because, name)}
+        named -= {str(change.key) for change in play.foreign}
+        if outcome != "rolled-back" and not left <= named:
+            self.miss("P9", f"{outcome}: {sorted(left - named)} are left and not named: {because}")
+        others = (name for name in self._start if name != home)
+        elsewhere = {
+            str(key) for name in others for key, _ in _differing(play.stage.hosts[name].content, self._start[home])
+        }
+        if outcome != "rolled-back" and not named <= left | elsewhere:
+            self.miss("P9", f"{outcome}: {sorted(named - left - elsewhere)} are named and not left: {because}")
+
+    def _left(self, now: ZoneSnapshot, home: str) -> Iterator[RRsetKey]:
+        """Yield what is not as captured, TTLs too, where neither somebody else nor the host's floor made it so.
+
+        Whoever says that a TTL was typed which does not show is believed; the act's record says so.
+        """
+        yield from (key for key, _ in self._changed(now, self._start[home]))
+        floor_s = self._play.troubles.floors_s.get(home, 0)
+        for key, held in _differing(now, self._start[home]):
+            before = self._start[home].rrsets.get(key)
+            as_told = held is not None and (key, held.ttl_s) in self._told
+            if held and before and held.same_data(before) and held.ttl_s != max(before.ttl_s, floor_s) and not as_told:
+                yield key
+
+    def _changed(self, now: ZoneSnapshot, then: ZoneSnapshot) -> Iterator[tuple[RRsetKey, RRset | None]]:
+        """Yield the data that differ and were not edited by somebody else."""
+        edited = {change.key: change.after for change in self._play.foreign}
+        for key, held in _differing(now, then):
+            if not _same(held, then.rrsets.get(key)) and not (key in edited and _same(held, edited[key])):
+                yield key, held
 
     def at_the_end(self, played: Played) -> Iterator[str]:
         """Yield what is wrong with how it ended."""
@@ -255,6 +308,10 @@ def _differing(now: ZoneSnapshot, then: ZoneSnapshot) -> Iterator[tuple[RRsetKey
         held = now.rrsets.get(key)
         if key.rdtype != RdataType.SOA and held != then.rrsets.get(key):
             yield key, held
+
+
+def _names(words: str, name: str) -> bool:
+    return re.search(rf"(?<![\w.*-]){re.escape(name)}(?!\w)", words) is not None
 
 
 def _same(one: RRset | None, other: RRset | None) -> bool:

@@ -16,7 +16,8 @@ from soak.making import Mishap, SoakWorld, soak_world
 
 FEW = (1, 2, 3, 10, 15)
 MANY = range(1_000, 1_060)
-WEB = replace(soak_world(6), mishaps=())
+WEB = soak_world(6, plain=True)
+BY_HAND = replace(soak_world(6, hands=("old_host",)), mishaps=(), floors_s=())
 
 
 @pytest.mark.parametrize("seed", FEW)
@@ -72,6 +73,33 @@ def test_an_edit_of_what_is_about_to_be_switched_stops_the_run_and_stands() -> N
 def test_a_service_that_breaks_down_is_rolled_back() -> None:
     came = soak(replace(WEB, mishaps=(Mishap("down", "DueSet", 1, 60),)))
     assert (came.ending, came.problems) == ("CAP", ())
+
+
+def test_an_edit_straight_before_the_write_stands() -> None:
+    """P3: a host that compares sees it, however short the time."""
+    came = soak(replace(soak_world(427, plain=True), mishaps=(Mishap("edit-ours", "Judged", 12),)))
+    assert (came.ending, came.problems) == ("HOLD", ())
+
+
+@pytest.mark.parametrize("world", [WEB, BY_HAND], ids=["by API", "by hand"])
+def test_a_host_that_raises_ttls_reaches_the_target(world: SoakWorld) -> None:
+    """Fault 32."""
+    came = soak(replace(world, floors_s=(("old_host", 3_600),)))
+    assert (came.ending, came.problems) == ("TGT", ())
+
+
+@pytest.mark.parametrize("what", ["forgotten", "mistyped"])
+def test_what_people_leave_undone_is_named(what: str) -> None:
+    """P9: whoever gives up then is told of every record that is not back."""
+    came = soak(replace(BY_HAND, mishaps=(Mishap(what, "Done", 1),)))  # type: ignore[arg-type]
+    assert (came.ending, came.problems) == ("HOLD", ())
+    assert "nobody did this within a day" in came.played.phases[-1].because
+
+
+def test_an_edit_at_a_panel_is_left_alone_and_the_rest_goes_back() -> None:
+    """Fault 56, where nothing can be listed."""
+    came = soak(replace(BY_HAND, mishaps=(Mishap("edit-ours", "Intended", 2, 5),)))
+    assert (came.ending, came.problems) == ("HOLD", ())
 
 
 class Careless(SoakPlay):
@@ -130,6 +158,21 @@ def test_a_promise_that_is_not_kept_is_noticed(
     kind: type[SoakPlay], mishaps: tuple[Mishap, ...], said: str, tmp_path: Path
 ) -> None:
     assert said in problems(kind, replace(WEB, mishaps=mishaps), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "because", "said"),
+    [
+        ("rolled-back", "", "P1, record"),
+        ("rollback-incomplete", "", "are left and not named"),
+        ("paused", "not taken back: imap.client.example CNAME at old_host", "['imap.client.example CNAME'] are named"),
+    ],
+)
+def test_what_is_left_and_not_told_is_noticed(outcome: str, because: str, said: str, tmp_path: Path) -> None:
+    play = SoakPlay(replace(BY_HAND, mishaps=(Mishap("forgotten", "Done", 1),)), tmp_path)
+    play.act()
+    play.watch.given_up(outcome, because)
+    assert said in "\n".join(play.watch.problems)
 
 
 def test_a_failing_seed_prints_the_command_that_plays_it_again(

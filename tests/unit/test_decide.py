@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -628,6 +629,21 @@ def test_what_could_not_be_taken_back_is_listed_in_the_end() -> None:
     assert decision == End("rollback-incomplete", "not taken back: www.client.example A at host (the host says no)")
 
 
+@pytest.mark.parametrize(("unshown", "named"), [((), range(7)), ((3, 6), (3, 6))])
+def test_what_is_left_is_named_rrset_by_rrset(unshown: tuple[int, ...], named: Iterable[int]) -> None:
+    """P9: all of them, or those that some server did not show when it was last asked; and what others have set."""
+    held = [rrset(f"www{number}", 600, "A", "192.0.2.1") for number in range(7)]
+    many = WriteZone("host", APEX, tuple(Change(one.key, None, one) for one in held))
+    plan = replace(a_plan(Do(0), acts=(many,), back=True), left=("x is y now, set by somebody else",))
+    keys = tuple(many.changes[number].key for number in unshown)
+
+    decision = back_told(*refused(0), plan=plan, unshown={0: keys} if keys else {})
+
+    words = ", ".join(f"www{number}.client.example A" for number in named)
+    left = f"not taken back: {words} at host (the host says no); x is y now, set by somebody else"
+    assert decision == End("rollback-incomplete", left)
+
+
 def test_a_check_that_fails_after_the_way_back_says_incomplete() -> None:
     failing = tuple((50.0 + n, judged("fail", 3, "records")) for n in range(3))
 
@@ -745,6 +761,14 @@ def test_a_request_from_a_second_terminal_comes_first(
     state = told(AFTER, *WROTE, *STANDING, (7, asked))
 
     assert decide(state, Case(AFTER), at(8)) == BeginBack(phases, "asked for by taro", raise_ttls=raise_ttls)
+
+
+def test_a_narrower_request_takes_nothing_from_a_rollback_under_way() -> None:
+    """`rollback` typed beside a `rollback --all` must not have the name servers go forward again."""
+    begun = RollbackBegun((3, 2, 1), "why", raise_ttls=True)
+    state = told(AFTER, *WROTE, *STANDING, (7, begun), (8, RollbackAsked("newest", None, "taro")))
+
+    assert decide(state, Case(AFTER), at(9)) == BeginBack((3, 2, 1), "asked for by taro", raise_ttls=True)
 
 
 def test_a_rollback_that_was_begun_is_planned_next_whoever_comes() -> None:

@@ -309,6 +309,15 @@ def _data(held: RRset | None) -> tuple[str, ...]:
     return held.texts() if held else ()
 
 
+def test_a_ttl_that_the_host_raised_is_ours_and_goes_back() -> None:
+    """Fault 32: nobody else has set it."""
+    raised = replace(undone(1, write(LOWERED)), served={0: (a("www", OLD, 900),)})
+    plan = back(zone(f"www 900 A {OLD}"), raised, raise_ttls=True)
+
+    assert [change_text(one) for one in plan.changes()] == ["www A ttl 900 → 3600"]
+    assert plan.left == ()
+
+
 def test_a_ttl_that_somebody_else_has_set_is_left_and_named() -> None:
     """P3 holds for TTLs, too: only a TTL of ours is raised again."""
     plan = back(zone(f"www 120 A {OLD}"), undone(1, write(LOWERED)), raise_ttls=True)

@@ -154,6 +154,20 @@ def test_a_ttl_floor_is_planned_with_on_both_sides_and_the_target_reached(tmp_pa
     assert b"is served with TTL 600: this host raises it" in trials.journal()
 
 
+def test_a_ttl_floor_at_a_panel_is_seen_by_nobody_but_whoever_types(tmp_path: Path) -> None:
+    """Fault 32: where the floor is the TTL that was there before, the person is asked whether it was typed."""
+    steps = ("{kind: lower-ttl, ttl: 60}", "{kind: switch-records}")
+    phases = ", ".join(f"{{name: phase {number}, steps: [{step}]}}" for number, step in enumerate(steps, start=1))
+    text = f"{WEB_MOVE.partition('gates:')[0]}phases: [{phases}]\n"
+    trials = Trials(tmp_path, text=text, wishes=replace(TEN_MINUTES, old_ttl_s=600))
+    made = faulted(faults()["ttl-floor"], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert (made.outcome, made.found.broken_user_seconds) == ("TGT", 0)
+    asked = "client.example A (600 s), www.client.example A (600 s). A host that keeps them looks just so;"
+    assert any(asked in text for text in made.found.played.asked)
+    assert b"www.client.example A is served with TTL 600: this host raises it" in trials.journal()
+
+
 @pytest.mark.long
 def test_what_a_colleague_edits_after_the_copy_is_carried_to_the_new_host(tmp_path: Path) -> None:
     """Fault 55: shown while both sides are watched, copied again before the switch."""

@@ -165,23 +165,28 @@ def _person(work: Work, step: NeedsPerson, stopper: Stopper, wait: Meanwhile, *,
     """Show what is to be done; wait until it shows, or take the answer. Without a person here, say so and end."""
     console = work.session.console
     if not console.is_interactive:
-        return Result(_code_without_person(work.run), "needs-person", step.text)
+        return _needs_person(work, step)
     if not step.question:
-        console.passing("looking whether it shows; Ctrl-C stops, `dnsrun resume` goes on")
+        console.passing(f"{step.unshown or 'looking whether it shows'}; Ctrl-C stops, `dnsrun resume` goes on")
         if not patient:
-            return Result(_code_without_person(work.run), "needs-person", step.text)
+            return _needs_person(work, step)
         wait(stopper, step.when)
         return None
     work.progress.finish()
-    for line in step.text.splitlines():
+    for line in (*step.text.splitlines(), *filter(None, (step.unshown,))):
         console.err(line)
     try:
         said = stopper.ask("Is it done, or yes? [yes/no]").strip().casefold()
     except Refused:
-        return Result(_code_without_person(work.run), "needs-person", step.text)
+        return _needs_person(work, step)
     if said in {"yes", "y", "done", "no", "n"}:
         answer(work.run, step.move, done=said in {"yes", "y", "done"})
     return None
+
+
+def _needs_person(work: Work, step: NeedsPerson) -> Result:
+    text = "\n\n".join(filter(None, (step.text, step.unshown)))
+    return Result(_code_without_person(work.run), "needs-person", text)
 
 
 def answer(run: Run, move: int, *, done: bool) -> None:
@@ -244,8 +249,11 @@ def closing(work: Work, result: Result, plan: Plan | None) -> list[str]:
 
 def _instruction(work: Work, text: str) -> list[str]:
     """Return what a person is to do; only how it begins where all of it was just printed."""
-    lines = f"A person is needed: {text}".splitlines()
-    return [f"{lines[0]} (see above)"] if work.progress.instructed == text and len(lines) > 1 else lines
+    known = work.progress.instructed
+    first, *rest = f"A person is needed: {text}".splitlines()
+    if not (known and rest and text.startswith(known)):
+        return [first, *rest]
+    return [f"{first} (see above)", *text.removeprefix(known).split("\n\n")[1:]]
 
 
 def _refused(because: str) -> list[str]:

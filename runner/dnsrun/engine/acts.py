@@ -10,6 +10,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun.errors import OutsideError, WriteConflict
+from dnsrun.journal.fold import MoveState
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService, WriteZone
 from dnsrun.model.entry import Accepted, Done, Failed, Intended, PersonAsked
 from dnsrun.model.observation import Answer, Endpoint, Observation
@@ -105,7 +106,7 @@ def _left_to_do(run: Run, plan: Plan, index: int, act: Act) -> Act | None:
         return None if service_host(run, act).service_state(act.domain, act.service) is act.after else act
     if not isinstance(act, WriteZone):
         return act
-    found = _look(run, plan, act, seen_s=FRESH_S)
+    found = run.showing[index] = _look(run, plan, act, seen_s=FRESH_S)
     if found.strangers:
         raise Stranger("; ".join(found.strangers) + ": somebody else has changed it; it was left alone")
     if found.whole:
@@ -197,24 +198,59 @@ def _settle_write(run: Run, plan: Plan, index: int, act: WriteZone) -> bool:
     if incident := switched_by_saving(run, plan, act):
         _journal_failure(run, index, act, 0, incident)
         return False
-    found = _look(run, plan, act, seen_s=POLLED_S)
+    found = run.showing[index] = _look(run, plan, act, seen_s=POLLED_S)
     if found.strangers:
         _journal_failure(run, index, act, 0, Stranger("; ".join(found.strangers) + ": set by somebody else"))
         return False
-    if found.whole or (found.keeps_ttls and _had_its_time(run, index, act)):
+    if found.whole or (found.keeps_ttls and _keeps_for_good(run, index, act, found)):
         _journal_done(run, index, act, plan, _how(run, index), (*found.served, *found.kept))
         return True
     _again_when_lost(run, index, act)
     return False
 
 
-def _had_its_time(run: Run, index: int, act: WriteZone) -> bool:
-    """Tell whether a host that took the call without a person has had the time that it says it needs (fault 32)."""
+def _keeps_for_good(run: Run, index: int, act: WriteZone, found: Showing) -> bool:
+    """Tell whether TTLs that nobody sees change are those that the host serves whatever is asked for (fault 32).
+
+    A host that took the call itself has had its time. Where a person types, what else was typed shows how low the host
+    goes; else only the person knows whether it was typed at all.
+    """
     known = run.state.active.move(index) if run.state.active else None
-    if known is None or known.intended_at is None or known.asked or known.failed or index not in run.called:
+    if known is None or known.failed:
         return False
+    if not known.asked:
+        return index in run.called and _had_its_time(run, known, act)
+    lowest_s = max((rrset.ttl_s for rrset in found.served), default=0)
+    return _said_done(run, index) or all(rrset.ttl_s <= lowest_s for rrset in found.kept)
+
+
+def _had_its_time(run: Run, known: MoveState, act: WriteZone) -> bool:
+    """Tell whether a host has had the time that it says it needs."""
     delay_s = max(run.ports.capabilities[act.provider].declared_delay_s, POLLED_S)
-    return run.ports.clock.now() >= known.intended_at + timedelta(seconds=delay_s)
+    return known.intended_at is not None and run.ports.clock.now() >= known.intended_at + timedelta(seconds=delay_s)
+
+
+def unseen(run: Run, plan: Plan, index: int) -> tuple[str, bool]:
+    """Return what servers do not show yet though a person has had the time for it, and whether to ask the person.
+
+    The person is asked where nothing can be seen from outside, or where a host that keeps its TTLs would look just so.
+    By the newest look; touches nothing.
+    """
+    act = _act(plan, index)
+    known = run.state.active.move(index) if run.state.active else None
+    found = run.showing.get(index)
+    if not isinstance(act, WriteZone):
+        return "", getattr(act, "proof", act) is None
+    if known is None or found is None or not _had_its_time(run, known, act):
+        return "", False
+    if found.keeps_ttls:
+        in_order = sorted(found.kept, key=lambda one: one.key.order())
+        kept = ", ".join(f"{rrset.key} ({rrset.ttl_s} s)" for rrset in in_order)
+        return (
+            f"Still served with the TTLs of before: {kept}. A host that keeps them looks just so; was it typed?",
+            True,
+        )
+    return f"Not shown yet by every server: {', '.join(map(str, found.unshown))}.", False
 
 
 def _again_when_lost(run: Run, index: int, act: Act) -> None:

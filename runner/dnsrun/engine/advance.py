@@ -13,12 +13,11 @@ from datetime import datetime, timedelta
 from dnsrun.errors import Lost, OutsideError
 from dnsrun.journal.fold import Outcome
 from dnsrun.journal.lock import Busy as HeldError
-from dnsrun.model.act import WriteZone
 from dnsrun.model.entry import DueSet, PhaseEnded, RollbackBegun, RunEnded
-from dnsrun.model.plan import Do, Hold, Plan
+from dnsrun.model.plan import Hold, Plan
 from dnsrun.ports.journal import Hold as HoldOnDomain
 
-from .acts import call, settle
+from .acts import call, settle, unseen
 from .back import plan_back
 from .decide import decide
 from .decisions import AskPerson, BeginBack, Call, Decision, End, Look, Nothing, PlanBack, SetDue, Settle, Until
@@ -26,7 +25,7 @@ from .fresh import still_fresh
 from .progress import GoingBack, Staying
 from .rounds import look
 from .run import Run
-from .standing import Case
+from .standing import Case, Standing
 
 POLL_S = 1.0
 POLL_MAX_S = 15.0
@@ -62,13 +61,15 @@ class Busy:
 class NeedsPerson:
     """A person is to do or answer `text` (move `move`); looks again at `when` (UTC) whether it shows.
 
-    `question`: it cannot be seen from outside, so it must be answered.
+    `question`: it cannot be seen from outside, so it must be answered. `unshown` is a sentence about what servers do
+    not show though there was time enough to do it; empty before. Of a rollback it is all that is not back yet (P9).
     """
 
     move: int
     text: str
     when: datetime
     question: bool
+    unshown: str = ""
 
 
 Advance = Ended | DueAt | Busy | NeedsPerson
@@ -105,6 +106,7 @@ def _case(run: Run) -> Case:
         plan=run.active_plan(),
         called=frozenset(run.called),
         looked=dict(run.looked),
+        unshown={move: found.unshown for move, found in run.showing.items()},
         delays_s=delays,
         settled_at=settled_at,
         fresh=still_fresh(run),
@@ -159,18 +161,22 @@ def _settle(run: Run, plan: Plan, decision: Settle) -> Advance:
     run.looked[decision.move] = run.ports.clock.now()
     try:
         shown = settle(run, plan, decision.move)
+        known = run.state.active.move(decision.move) if run.state.active else None
+        if not shown and known and known.asked and known.failed is before:
+            return _needs_person(run, plan, decision.move, known.asked.text)
     except OutsideError as err:
         return DueAt(_next_look(run, decision.move), str(err))
-    now = run.ports.clock.now()
-    known = run.state.active.move(decision.move) if run.state.active else None
     if shown or known is None or known.failed is not before:
-        return DueAt(now, "")
-    if known.asked:
-        move = plan.moves[decision.move]
-        act = plan.acts[move.act] if isinstance(move, Do) else None
-        question = act is not None and not isinstance(act, WriteZone) and getattr(act, "proof", act) is None
-        return NeedsPerson(decision.move, known.asked.text, now + timedelta(seconds=POLL_PERSON_S), question=question)
+        return DueAt(run.ports.clock.now(), "")
     return DueAt(_next_look(run, decision.move), "asking whether it shows")
+
+
+def _needs_person(run: Run, plan: Plan, move: int, text: str) -> NeedsPerson:
+    unshown, question = unseen(run, plan, move)
+    if plan.direction == "back" and run.state.active and not question:
+        unshown = Standing(run.state, run.state.active, plan, _case(run), run.ports.clock.now()).not_taken_back()
+    when = run.ports.clock.now() + timedelta(seconds=POLL_PERSON_S)
+    return NeedsPerson(move, text, when, question, unshown)
 
 
 def _next_look(run: Run, move: int) -> datetime:

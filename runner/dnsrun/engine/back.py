@@ -134,11 +134,21 @@ def _undone(run: Run, number: int) -> Undone:
         for index, move in enumerate(plan.moves)
         if isinstance(move, Do) and index in phase.moves and _performed(phase.moves[index])
     )
-    return Undone(plan, performed, _baselines(plan, phase.moves))
+    return Undone(plan, performed, _baselines(plan, phase.moves), _served(plan, phase.moves))
 
 
 def _performed(move: MoveState) -> bool:
     return bool(move.attempts)
+
+
+def _served(plan: Plan, moves: Mapping[int, MoveState]) -> dict[int, tuple[RRset, ...]]:
+    """Return what hosts serve with another TTL than was asked for, by the act that wrote it."""
+    acts = (
+        (move.act, moves[index].done)
+        for index, move in enumerate(plan.moves)
+        if isinstance(move, Do) and index in moves
+    )
+    return {act: done.served for act, done in acts if done}
 
 
 def _baselines(plan: Plan, moves: Mapping[int, MoveState]) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -157,17 +167,19 @@ def _zone_now(run: Run, provider: str, undone: tuple[Undone, ...]) -> ZoneSnapsh
     """Return the zone as a host holds it now: what it lists, and for what we changed also what its servers answer.
 
     A reading that fails, or lists too little, must not hide that our value is still there (faults 29 to 31): where
-    the two differ, the one that shows a value of ours that is to go back counts.
+    the two differ, the one that shows a value of ours that is to go back counts. Where nothing is listed the answers
+    count, also those that somebody else has set (fault 56).
     """
-    zone = _listed(run, provider) or run.zone(_seen_before(undone, provider))
+    listed = _listed(run, provider)
+    zone = listed or run.zone(_seen_before(undone, provider))
     rrsets: dict[RRsetKey, RRset] = dict(zone.rrsets)
     changes = [change for each in undone for change in each.plan.changes(provider=provider)]
-    for key, answered in _answered(run, provider, frozenset(change.key for change in changes), zone).items():
+    for key, answers in _answered(run, provider, frozenset(change.key for change in changes), zone).items():
         written = [change.after for change in changes if change.key == key]
-        listed = rrsets.get(key)
-        if _is_one_of(answered, written) and not _is_one_of(listed, written):
+        ours = [answer for answer in answers if _is_one_of(answer, written)]
+        if listed is None or (ours and not _is_one_of(rrsets.get(key), written)):
             rrsets.pop(key, None)
-            rrsets |= {key: answered} if answered else {}
+            rrsets |= {key: held} if (held := (ours or answers)[-1]) else {}
     return replace(zone, rrsets=rrsets, taken_at=run.ports.clock.now())
 
 
@@ -186,14 +198,17 @@ def _listed(run: Run, name: str) -> ZoneSnapshot | None:
         return None
 
 
-def _answered(run: Run, provider: str, keys: frozenset[RRsetKey], zone: ZoneSnapshot) -> dict[RRsetKey, RRset | None]:
+def _answered(
+    run: Run, provider: str, keys: frozenset[RRsetKey], zone: ZoneSnapshot
+) -> dict[RRsetKey, list[RRset | None]]:
+    """Return what each server of a host answers; servers may differ."""
     held = Content(zone)
     servers = own_servers(run, provider, current(run)) if keys else ()
-    return {
-        each.of: as_held(each.of, each.got, held)
-        for each in ask_at(run, keys, servers)
-        if isinstance(each.of, RRsetKey) and isinstance(each.got, Answer) and each.got.aa
-    }
+    found: dict[RRsetKey, list[RRset | None]] = {}
+    for each in ask_at(run, keys, servers):
+        if isinstance(each.of, RRsetKey) and isinstance(each.got, Answer) and each.got.aa:
+            found.setdefault(each.of, []).append(as_held(each.of, each.got, held))
+    return found
 
 
 def _is_one_of(value: RRset | None, known: list[RRset | None]) -> bool:

@@ -35,7 +35,10 @@ def _asked_back(state: RunState) -> Decision:
     if asked and asked.scope == "to-phase":
         phases = tuple(number for number in wrote if number > (asked.to_phase or 0))
     who = f"asked for by {asked.by}" if asked else ""
-    return BeginBack(phases, who, raise_ttls=asked is not None and asked.scope == "all")
+    begun = state.going_back  # what is being taken back already is taken back all the same
+    phases = tuple(sorted({*phases, *(begun.phases if begun else ())}, reverse=True))
+    raise_ttls = (asked is not None and asked.scope == "all") or (begun is not None and begun.raise_ttls)
+    return BeginBack(phases, who, raise_ttls=raise_ttls)
 
 
 def _walked(at: Standing) -> Decision:
@@ -91,8 +94,7 @@ def _over(at: Standing) -> Decision:
             return Until(landed, "a call that was not answered may still take effect")
         begun = at.state.going_back
         return PlanBack(at.active.planned.covers, raise_ttls=begun is not None and begun.raise_ttls)
-    left = at.not_taken_back()
-    return End("rollback-incomplete", left) if left else End("rolled-back", "; ".join(at.plan.left))
+    return at.incomplete() or End("rolled-back", "; ".join(at.plan.left))
 
 
 def _landed_by(at: Standing) -> datetime | None:

@@ -98,9 +98,10 @@ def gate_failed(at: Standing, move: Check | Hold, rounds: Rounds, gate: GateSpec
     if when == "before":
         return at.stop(because)
     if when == "safe":
-        return End("paused", f"not going back: {because}; the old side does not answer as it did before")
+        kept = f"not going back: {because}; the old side does not answer as it did before"
+        return End("paused", "; ".join(filter(None, (kept, at.not_taken_back()))))
     if when == "back":
-        return End("rollback-incomplete", "; ".join(filter(None, (at.not_taken_back(), because))))
+        return at.incomplete(because) or at.stop(because)
     if rounds.last.outcome == "unknown" or (spec and spec.on_fail == "pause"):
         return End("paused", because)
     if rounds.last.not_yet and not at.moves_data:

@@ -28,6 +28,7 @@ from dnsrun.ports.net import Net
 from dnsrun.ports.provider import Capabilities, RegistrarProvider, Secrets, ZoneProvider
 
 from .progress import Event, Listener
+from .shown import Showing
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,11 @@ class Run:
     """A cursor over one journal: folds what is new, appends at the head.
 
     Keeps nothing that the journal does not say, but for which calls this process made (`called`), when it last asked
-    whether they show (`looked`), which gates passed in it (`fresh`, by move and gate), and for a minute whom it asks:
-    `seen` is the view of the delegation and when (monotonic seconds) it was taken, `sides` are those of the two hosts
-    that go with it, by side, whether it is switched to the new one and whether that is settled. `matters` is what must
-    stay at the new servers, by the digest of the zone that it follows from.
+    whether they show (`looked`) and how writes among them did then (`showing`), which gates passed in it (`fresh`, by
+    move and gate), and for a minute whom it asks: `seen` is the view of the delegation and when (monotonic seconds) it
+    was taken, `sides` are those of the two hosts that go with it, by side, whether it is switched to the new one and
+    whether that is settled. `matters` is what must stay at the new servers, by the digest of the zone that it follows
+    from.
     """
 
     def __init__(self, playbook: Playbook, journal: Journal, ports: Ports) -> None:
@@ -83,6 +85,7 @@ class Run:
         self.state = RunState()
         self.called: set[int] = set()
         self.looked: dict[int, datetime] = {}
+        self.showing: dict[int, Showing] = {}
         self.seen: tuple[float, ServerView] | None = None
         self.sides: dict[tuple[Side, bool, bool], ServerView] = {}
         self.fresh: dict[tuple[int, str], Fresh] = {}
@@ -113,6 +116,7 @@ class Run:
         if after != before or isinstance(record.entry, Resumed):
             self.called.clear()
             self.looked.clear()
+            self.showing.clear()
             self.fresh.clear()
 
     def tell(self, event: Event) -> None:

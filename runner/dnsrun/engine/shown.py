@@ -26,8 +26,9 @@ class Showing:
     """How a set of changes shows at some servers.
 
     `missing`: changes that at least one server does not show. `strangers`: sentences about values that are neither
-    before nor after. `silent`: servers that gave no usable answer. `served`: RRsets whose TTL the host raised (T7).
-    `kept`: RRsets that were only to get another TTL, and that every server still serves with the one that they had.
+    before nor after, `strange` the RRsets that these are about. `silent`: servers that gave no usable answer. `served`:
+    RRsets whose TTL the host raised (T7). `kept`: RRsets that were only to get another TTL, and that every server still
+    serves with the one that they had.
     """
 
     missing: tuple[Change, ...]
@@ -35,6 +36,12 @@ class Showing:
     silent: tuple[str, ...]
     served: tuple[RRset, ...]
     kept: tuple[RRset, ...] = ()
+    strange: tuple[RRsetKey, ...] = ()
+
+    @property
+    def unshown(self) -> tuple[RRsetKey, ...]:
+        """The RRsets of which not every server shows the change."""
+        return tuple(dict.fromkeys((*(change.key for change in self.missing), *self.strange)))
 
     @property
     def keeps_ttls(self) -> bool:
@@ -57,7 +64,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
     missing: dict[RRsetKey, Change] = {}
     served: dict[RRsetKey, RRset] = {}
     shown: set[RRsetKey] = set()
-    strangers: list[str] = []
+    strangers: dict[str, RRsetKey] = {}
     silent: set[str] = set()
     for each in seen:
         change = wanted.get(each.of) if isinstance(each.of, RRsetKey) else None
@@ -81,7 +88,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
         elif _same(live, change.before):
             missing[change.key] = change
         else:
-            strangers.append(f"{change.key} is {', '.join(live.texts()) if live else 'absent'} at {each.server}")
+            strangers[f"{change.key} is {', '.join(live.texts()) if live else 'absent'} at {each.server}"] = change.key
     kept = (change.before for key, change in missing.items() if change.ttl_only and key not in shown)
     return Showing(
         missing=tuple(missing.values()),
@@ -89,6 +96,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
         silent=tuple(sorted(silent)),
         served=tuple(served.values()),
         kept=tuple(rrset for rrset in kept if rrset is not None),
+        strange=tuple(dict.fromkeys(strangers.values())),
     )
 
 

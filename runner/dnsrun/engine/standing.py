@@ -9,9 +9,10 @@ from datetime import datetime
 from dnsrun.journal.fold import Active, MoveState, RunState
 from dnsrun.model.act import SetDelegation
 from dnsrun.model.plan import Do, Plan
+from dnsrun.model.rrset import RRsetKey
 
 from .decisions import BeginBack, Decision, End
-from .words import in_words
+from .words import in_full
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,10 @@ class Case:
     """What decide may know besides the state.
 
     `called`: moves whose call this very process made and got an answer for; `looked`: when (UTC) it last asked whether
-    the act of a move shows. `delays_s`: a provider's declared delay.
-    `settled_at`: when what earlier phases wrote was seen everywhere (UTC). `fresh`: gates, by move and name, that
-    passed in this very process not long ago: only these open a change of the delegation. `registrars` are the names of
-    those that set delegations.
+    the act of a move shows, and `unshown` what a server did not show of it then. `delays_s`: a provider's declared
+    delay. `settled_at`: when what earlier phases wrote was seen everywhere (UTC). `fresh`: gates, by move and name,
+    that passed in this very process not long ago: only these open a change of the delegation. `registrars` are the
+    names of those that set delegations.
     """
 
     plan: Plan | None
@@ -32,6 +33,7 @@ class Case:
     fresh: frozenset[tuple[int, str]] = frozenset()
     registrars: frozenset[str] = frozenset()
     looked: Mapping[int, datetime] = field(default_factory=dict)
+    unshown: Mapping[int, tuple[RRsetKey, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,15 @@ class Standing:
         wrote = self.state.wrote()
         return BeginBack(wrote[:1], because, raise_ttls=False) if wrote else End("paused", because)
 
+    def incomplete(self, because: str = "") -> End | None:
+        """End a rollback with everything that is left; None where nothing is."""
+        left = [text for text in (self.not_taken_back(), because) if text]
+        return End("rollback-incomplete", "; ".join((*left, *self.plan.left))) if left else None
+
     def not_taken_back(self) -> str:
-        """Return what a person would have to take back, in words; empty when all is."""
+        """Return what a person would have to take back, every RRset of it, in words; empty when all is (P9)."""
         open_acts = [
-            in_words(self.plan.acts[move.act]) + _last_said(self.active.move(index))
+            in_full(self.plan.acts[move.act], self.case.unshown.get(index, ())) + _last_said(self.active.move(index))
             for index, move in enumerate(self.plan.moves)
             if isinstance(move, Do) and not self.active.move(index).done
         ]

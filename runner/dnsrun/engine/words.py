@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService
+from collections.abc import Iterable
+
+from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService, WriteZone
+from dnsrun.model.rrset import RRsetKey
+
+
+def in_full(act: Act, keys: Iterable[RRsetKey] = ()) -> str:
+    """Return what an act does with every RRset that it is about, or only those of `keys` where some are given."""
+    if not isinstance(act, WriteZone):
+        return in_words(act)
+    named = tuple(keys) or [change.key for change in act.changes]
+    return f"{', '.join(map(str, named))} at {act.provider}"
 
 
 def in_words(act: Act) -> str:

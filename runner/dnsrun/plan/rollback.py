@@ -9,7 +9,7 @@ them, also those that the old servers answer otherwise (D4).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dnsrun.model.act import Act, Instruct, Refresh, RunCommand, SetDelegation, SetService, WriteZone
 from dnsrun.model.content import is_content
@@ -27,12 +27,14 @@ from .ttl import margin_s
 class Undone:
     """A phase to undo: its plan, the acts that were at least intended, and what its gates saw straight before.
 
-    `baselines` maps a gate's name to the facts that the live service gave at the checkpoint.
+    `baselines` maps a gate's name to the facts that the live service gave at the checkpoint. `served` are the RRsets
+    of each act that its host serves with another TTL than was asked for (T7).
     """
 
     plan: Plan
     performed: frozenset[int]
     baselines: Mapping[str, tuple[tuple[str, str], ...]]
+    served: Mapping[int, tuple[RRset, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +221,15 @@ def _chains(undone: tuple[Undone, ...]) -> dict[str, dict[RRsetKey, list[Change]
             if not isinstance(act, WriteZone):
                 continue
             kept = act.changes if _is_live(act, each.plan) else [c for c in act.changes if c.key in live]
+            ttls_s = {rrset.key: rrset.ttl_s for rrset in each.served.get(index, ())}
             for change in kept:
-                chains.setdefault(act.provider, {}).setdefault(change.key, []).append(change)
+                chain = chains.setdefault(act.provider, {}).setdefault(change.key, [])
+                chain.append(_as_served(change, ttls_s.get(change.key)))
     return chains
+
+
+def _as_served(change: Change, ttl_s: int | None) -> Change:
+    return replace(change, after=change.after.with_ttl(ttl_s)) if change.after and ttl_s is not None else change
 
 
 def _is_live(act: Act, plan: Plan) -> bool:

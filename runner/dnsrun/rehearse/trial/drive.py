@@ -271,16 +271,16 @@ class Play:
                 asked_since = None
                 self._wait(step.when)
                 continue
+            if asked_since is not None and self.agenda.now() - asked_since > PATIENCE:
+                return "waiting", " ".join((f"nobody did this within a day: {step.text.splitlines()[0]}", step.unshown))
             asked_since = self._asked_a_person(step, asked_since)
-            if self.agenda.now() - asked_since > PATIENCE:
-                return "waiting", f"nobody did this within a day: {step.text.splitlines()[0]}"
         return "waiting", "it does not come to an end"
 
     def _asked_a_person(self, step: NeedsPerson, since: datetime | None) -> datetime:
         now = self.agenda.now()
-        if step.text not in self._asked:
-            self._asked.append(step.text)
-        person = timedelta(seconds=self.setting.delays.person_s)
+        told = (step.text, step.unshown if step.question else "")
+        self._asked += [text for text in told if text and text not in self._asked]
+        person = timedelta(seconds=self.setting.delays.person_s + self.troubles.late_s)
         if step.question and not self.troubles.forgets:
             self.agenda.wait_until(now + person)
             self._answer(step.move)

@@ -13,9 +13,9 @@ from typing import NoReturn, cast
 from dns.name import Name
 from dns.rdatatype import RdataType
 
-from dnsrun.errors import OutsideError
+from dnsrun.errors import OutsideError, WriteConflict
 from dnsrun.model.observation import Endpoint
-from dnsrun.model.rrset import Change, from_texts
+from dnsrun.model.rrset import Change, RRset, from_texts
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.ports.provider import (
     Capabilities,
@@ -92,13 +92,18 @@ class Writer:
             return Receipt()
         receipt = self._real.apply(apex, changes)
         typed = _mistyped(changes) if self._stage.troubles.mistypes else changes
-        _by_hand(self._stage, lambda: host.write(typed))
+        _by_hand(self._stage, lambda: _type(host, typed))
         _killed(self._stage)
         return receipt
 
     def _write(self, host: PlayedHost, changes: tuple[Change, ...]) -> None:
-        """Write all of it; what the host makes of it where it lies or falls silent (faults 23 to 27, 36)."""
+        """Write all of it; what the host makes of it where it lies or falls silent (faults 23 to 27, 36).
+
+        Raises `WriteConflict` where somebody else has changed what is to be changed, and the real host would see it.
+        """
         troubles = self._stage.troubles
+        if self.capabilities.compare_and_set and not _is_as_known(host, changes):
+            raise WriteConflict(f"{host.name}: a record is not what it was before; nothing was changed")
         if any(not change.ttl_only for change in changes):
             lies, doubts = troubles.lies, troubles.doubts
             troubles.lies, troubles.doubts = "", ""
@@ -250,6 +255,22 @@ def _killed(stage: Stage) -> None:
     """End the process straight after a call (fault 3)."""
     if stage.troubles.calls == stage.troubles.kill_at:
         raise KilledError
+
+
+def _type(host: PlayedHost, changes: tuple[Change, ...]) -> None:
+    """Type as the instructions say: stop where somebody else has changed what is to be changed."""
+    if _is_as_known(host, changes):
+        host.write(changes)
+
+
+def _is_as_known(host: PlayedHost, changes: tuple[Change, ...]) -> bool:
+    """Tell whether the host holds for each RRset what it held before the change, or what it is to hold after it."""
+    held = host.content.rrsets
+    return all(_same(held.get(one.key), one.before) or _same(held.get(one.key), one.after) for one in changes)
+
+
+def _same(one: RRset | None, other: RRset | None) -> bool:
+    return one.same_data(other) if one is not None and other is not None else one is other
 
 
 def _other(changes: tuple[Change, ...], address: str) -> Iterator[Change]:

@@ -143,7 +143,7 @@ def placeholder(play: Play) -> None:
 
 def floor(play: Play) -> None:
     """Have hosts serve no TTL below ten minutes."""
-    play.troubles.floor_s = TEN_MINUTES_S
+    play.troubles.floors_s = dict.fromkeys(play.stage.hosts, TEN_MINUTES_S)
 
 
 def pending(play: Play) -> None:

@@ -70,7 +70,7 @@ class PlayedHost:
 
     def write(self, changes: Iterable[Change]) -> None:
         """Change the zone now; the secondaries follow."""
-        floor_s = self._stage.troubles.floor_s
+        floor_s = self._stage.troubles.floors_s.get(self.name, 0)
         self._take(_next_serial(self.content.apply(_clamped(change, floor_s) for change in changes)))
 
     def follow(self, primary: PlayedHost) -> None:

@@ -16,9 +16,10 @@ class KilledError(Exception):
 class Troubles:
     """Switches for faults.
 
-    `stale`: name servers that never follow. `empty`: name servers that hold the zone without content. `floor_s`: the
-    lowest TTL (seconds) that hosts serve. `pending_s`: how much longer the registrar takes. `forgets`: people never do
-    what they are told; `late_s`: how much longer they take. `mistypes`: what is typed by hand misses one RRset.
+    `stale`: name servers that never follow. `empty`: name servers that hold the zone without content. `floors_s`: the
+    lowest TTL (seconds) that a host serves, by the playbook's name for it. `pending_s`: how much longer the registrar
+    takes. `forgets`: people never do what they are told; `late_s`: how much longer they take. `mistypes`: what is
+    typed by hand misses one RRset.
     `refusals`: how many calls are answered with 429. `halves`: how many batches are applied only half, with an error.
     `kill_at`: the process ends after the n-th call, counted from 1. `calls` counts them.
     `lies`: what the host writes of its next batch of new data, which it says that it has written. `doubts`: what comes
@@ -30,7 +31,7 @@ class Troubles:
 
     stale: set[Name] = field(default_factory=set)
     empty: set[Name] = field(default_factory=set)
-    floor_s: int = 0
+    floors_s: dict[str, int] = field(default_factory=dict)
     pending_s: int = 0
     forgets: bool = False
     mistypes: bool = False
