@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,46 @@ def test_a_placeholder_is_told_with_its_ttl_and_fails_whoever_learned_it(tmp_pat
     assert f"{made.harm_s:,} s of it behind caches that keep to TTLs: whoever learned the placeholder" in told
     assert f"told: {incident}" in told
     assert faults_as_data([made])[0]["not_ours_s"] == made.harm_s == made.found.broken_user_seconds > 0
+
+
+BY_API = {
+    "one server tells": "{use: rfc2136, server: 192.0.2.53,",
+    "all servers tell": "{use: powerdns, api_url: 'https://192.0.2.53/', api_key: {env: KEY},",
+}
+
+
+@pytest.mark.parametrize(
+    "host", [pytest.param(BY_API["one server tells"], marks=pytest.mark.long), BY_API["all servers tell"]]
+)
+def test_a_server_that_is_ten_minutes_late_is_waited_for(tmp_path: Path, host: str) -> None:
+    """Fault 39: phase 2 may start a day after the last server showed the low TTL, and then all goes by itself."""
+    made = played(tmp_path, "stale-for-a-while", WEB_MOVE.replace("{use: manual, panel: other,", host))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("TGT", True, 0)
+    lowered, switched, *_ = made.found.played.phases
+    assert lowered.ended - lowered.began >= timedelta(minutes=10)
+    assert switched.earliest is not None
+    assert switched.earliest - lowered.began >= timedelta(days=1, minutes=10)
+    back = replace(made.found.played, phases=(*made.found.played.phases[:-1], replace(lowered, outcome="rolled-back")))
+    assert not replace(made, found=replace(made.found, played=back)).is_allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        (WEB_MOVE.replace("{use: manual, panel: other,", BY_API["one server tells"]), "HOLD"),
+        (scenery.playbook_text(), "CAP"),
+    ],
+    ids=["a TTL", "a copy"],
+)
+def test_a_server_that_never_follows_is_given_up_after_an_hour(tmp_path: Path, text: str, outcome: str) -> None:
+    """Fault 40: where nothing but TTLs are at stake a person is asked."""
+    made = played(tmp_path, "stale-secondary", text)
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == (outcome, True, 0)
+    assert "ns2 still old" in last_words(made)
+    (phase,) = made.found.played.phases
+    assert phase.ended - phase.began == timedelta(hours=1)
 
 
 @pytest.mark.long

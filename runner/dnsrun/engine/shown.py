@@ -9,7 +9,7 @@ from dns.rdatatype import RdataType
 
 from dnsrun.errors import OutsideError
 from dnsrun.model.content import Content
-from dnsrun.model.observation import Answer, Observation
+from dnsrun.model.observation import Answer, Endpoint, Observation
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 
@@ -28,6 +28,7 @@ class Showing:
     `missing`: changes that at least one server does not show. `strangers`: sentences about values that are neither
     before nor after. `silent`: servers that gave no usable answer. `served`: RRsets whose TTL the host raised (T7).
     `kept`: RRsets that were only to get another TTL, and that every server still serves with the one that they had.
+    `is_late`: at least one server shows every change, and the others nothing worse than what was there before.
     """
 
     missing: tuple[Change, ...]
@@ -35,6 +36,7 @@ class Showing:
     silent: tuple[str, ...]
     served: tuple[RRset, ...]
     kept: tuple[RRset, ...] = ()
+    is_late: bool = False
 
     @property
     def keeps_ttls(self) -> bool:
@@ -59,10 +61,13 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
     shown: set[RRsetKey] = set()
     strangers: list[str] = []
     silent: set[str] = set()
+    asked: set[Endpoint] = set()
+    behind: set[Endpoint] = set()
     for each in seen:
         change = wanted.get(each.of) if isinstance(each.of, RRsetKey) else None
         if change is None or each.control:
             continue
+        asked.add(each.server)
         cut = _referred_to(each.got, after)
         if cut and after.is_hidden(change.key):
             continue
@@ -80,6 +85,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
                 served[change.key] = change.after.with_ttl(live.ttl_s)
         elif _same(live, change.before):
             missing[change.key] = change
+            behind.add(each.server)
         else:
             strangers.append(f"{change.key} is {', '.join(live.texts()) if live else 'absent'} at {each.server}")
     kept = (change.before for key, change in missing.items() if change.ttl_only and key not in shown)
@@ -89,6 +95,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
         silent=tuple(sorted(silent)),
         served=tuple(served.values()),
         kept=tuple(rrset for rrset in kept if rrset is not None),
+        is_late=bool(behind) and not (asked <= behind or strangers or silent),
     )
 
 

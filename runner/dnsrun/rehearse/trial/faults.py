@@ -35,8 +35,9 @@ class Harm:
 class Fault:
     """A fault: its name, what it is in a sentence, its number in the matrix, how it is arranged.
 
-    `needs` tells whether it can happen to a playbook at all. `may_hold`: a stop for a person is allowed, too. `gates`
-    wraps the gates, where one of them is to fail. `harm`: what it breaks that no run can help.
+    `needs` tells whether it can happen to a playbook at all. `may_hold`: a stop for a person is allowed, too;
+    `may_go_back`: a rollback is. `gates` wraps the gates, where one of them is to fail. `harm`: what it breaks that no
+    run can help.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Fault:
     arrange: Mishap
     needs: Callable[[Play], bool]
     may_hold: bool = True
+    may_go_back: bool = True
     gates: Gates | None = None
     harm: Harm | None = None
 
@@ -64,7 +66,7 @@ class Faulted:
         played = self.found.played
         held = played.outcome in HELD and self.fault.may_hold
         ended = played.outcome in {"done", "nothing"} and played.ending == "target"
-        back = played.outcome == "rolled-back" and played.ending != "between"
+        back = played.outcome == "rolled-back" and played.ending != "between" and self.fault.may_go_back
         return (ended or back or held) and self._is_told and self.harm_s == self.found.honest_user_seconds
 
     @property
@@ -186,7 +188,15 @@ def _of_servers() -> tuple[Fault, ...]:
     """Return what goes wrong at servers that are asked."""
     moves, more = mishaps.moves, mishaps.has_secondary
     return (
-        Fault("stale-for-a-while", "a name server follows ten minutes late", 39, mishaps.stale_for_a_while, more),
+        Fault(
+            "stale-for-a-while",
+            "a name server follows ten minutes late",
+            39,
+            mishaps.stale_for_a_while,
+            mishaps.both(more, mishaps.waits_for_late),
+            may_hold=False,
+            may_go_back=False,
+        ),
         Fault("stale-secondary", "a name server never follows", 40, mishaps.stale, more),
         Fault("empty-twin", "a new name server has an empty zone", 41, mishaps.empty, moves),
         Fault("lame", "a new name server does not know the zone", 45, mishaps.lame, moves),

@@ -18,6 +18,7 @@ from dnsrun.ports.net import Net, View
 from dnsrun.rehearse.responses import Faults
 
 from .drive import Play
+from .services import gates_of
 from .stage import PlayedHost
 from .wrapped import Wrapped
 
@@ -60,6 +61,13 @@ def writes(play: Play) -> bool:
 def has_secondary(play: Play) -> bool:
     """Tell whether a host has more than one server."""
     return any(len(host.servers) > 1 for host in play.stage.hosts.values())
+
+
+def waits_for_late(play: Play) -> bool:
+    """Tell whether ten minutes is merely late: by the SOA of the zone, and by the gates that the playbook writes."""
+    written = (gate for gate in gates_of(play.setting.playbook.phases) if gate.kind == "records")
+    follows_s = (host.content.follows_within_s or 0 for host in play.stage.hosts.values())
+    return all(seconds > TEN_MINUTES_S for seconds in (*follows_s, *(gate.within_s for gate in written)))
 
 
 def fetches_pages(play: Play) -> bool:
