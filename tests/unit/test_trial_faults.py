@@ -40,6 +40,7 @@ def last_words(made: Faulted) -> str:
         pytest.param("lost-answer", "TGT", marks=pytest.mark.long),
         pytest.param("late-effect", "TGT", marks=pytest.mark.long),
         ("web-blips", "-"),
+        ("no-certificate", "-"),
         pytest.param("back-fails", "CAP", marks=pytest.mark.long),
         pytest.param("back-pending", "CAP", marks=pytest.mark.long),
         pytest.param("back-edited", "CAP", marks=pytest.mark.long),
@@ -74,6 +75,25 @@ def test_a_fault_that_stays_stops_the_run_before_anybody_is_failed(
     assert made.found is not None
     assert made.found.broken_user_seconds == 0
     assert words in last_words(made)
+
+
+def test_a_new_web_server_without_a_certificate_is_found_before_anybody_is_sent_there(tmp_path: Path) -> None:
+    """Fault 49: the gate asks the new server, whatever the old one answers."""
+    made = played(tmp_path, "no-certificate", WEB_MOVE.replace("http://", "https://"))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("HOLD", True, 0)
+    assert made.found.played.outcome == "refused"
+    assert "203.0.113.20" in last_words(made)
+    assert "certificate" in last_words(made)
+
+
+@pytest.mark.long
+def test_whoever_looks_at_no_certificate_sends_users_to_a_server_without_one(tmp_path: Path) -> None:
+    unasked = WEB_MOVE.replace("http://", "https://").replace('"Client"}', '"Client", advisory: true}')
+    made = played(tmp_path, "no-certificate", unasked)
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed) == ("TGT", False)
+    assert made.found.broken_user_seconds > 0
 
 
 def test_a_placeholder_is_told_with_its_ttl_and_fails_whoever_learned_it(tmp_path: Path) -> None:

@@ -210,6 +210,13 @@ def _of_servers() -> tuple[Fault, ...]:
             may_hold=False,
             gates=mishaps.blips,
         ),
+        Fault(
+            "no-certificate",
+            "the new web server has no certificate, the old one has",
+            49,
+            mishaps.uncertified,
+            mishaps.needs_a_certificate,
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
+from dnsrun.gates import options
 from dnsrun.model.observation import Observation, Verdict
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change, from_texts
@@ -19,7 +20,9 @@ from dnsrun.rehearse.responses import Faults
 
 from .drive import Play
 from .services import gates_of
+from .setting import ADDRESS_TYPES
 from .stage import PlayedHost
+from .truth import Truth
 from .wrapped import Wrapped
 
 TEN_MINUTES_S = 600
@@ -75,6 +78,11 @@ def fetches_pages(play: Play) -> bool:
     return any(gate.kind == "http" for phase in play.setting.playbook.phases for gate in phase.gates)
 
 
+def needs_a_certificate(play: Play) -> bool:
+    """Tell whether a gate wants a certificate of a server that is new."""
+    return bool(_newly_certified(play))
+
+
 def always(play: Play) -> bool:  # noqa: ARG001 - every playbook
     """Tell that it can happen to everybody."""
     return True
@@ -118,6 +126,12 @@ def empty(play: Play) -> None:
 def lame(play: Play) -> None:
     """Have a new name server know nothing of the zone."""
     _misbehave(play, _newest_host(play), Faults(rcode=Rcode.REFUSED))
+
+
+def uncertified(play: Play) -> None:
+    """Have nobody put certificates on the new web server; it answers well otherwise."""
+    addresses = _newly_certified(play)
+    play.agenda.change(lambda: play.services.bare.update(addresses))
 
 
 def flapping(play: Play) -> None:
@@ -265,6 +279,18 @@ def edit(play: Play) -> None:
 
 def _newest_host(play: Play) -> PlayedHost:
     return play.stage.hosts[play.setting.playbook.zone.to or play.setting.playbook.zone.provider]
+
+
+def _newly_certified(play: Play) -> frozenset[str]:
+    """Return the new addresses of hosts whose certificates gates look at."""
+    asking = (gate for gate in gates_of(play.setting.playbook.phases) if _looks_at_certificates(gate))
+    truth = Truth(play.setting)
+    pairs = [truth.of(host, rdtype) for gate in asking for host in options.hosts(gate) for rdtype in ADDRESS_TYPES]
+    return frozenset[str]().union(*(new - old for old, new in pairs))
+
+
+def _looks_at_certificates(gate: GateSpec) -> bool:
+    return gate.kind == "tls" or (gate.kind == "http" and options.text(gate, "url").startswith("https:"))
 
 
 def _misbehave(play: Play, host: PlayedHost, faults: Faults) -> None:
