@@ -77,6 +77,24 @@ def test_a_fault_that_stays_stops_the_run_before_anybody_is_failed(
     assert words in last_words(made)
 
 
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ("", "imap-k7 is not there itself, a wildcard answers for it at all 2 servers"),
+        pytest.param("* A 192.0.2.25\n", "any name below imap-k7 A should be no such name", marks=pytest.mark.long),
+    ],
+    ids=["the new host's", "the zone's"],
+)
+def test_a_name_that_a_wildcard_hides_is_missed_before_the_switch(tmp_path: Path, own: str, words: str) -> None:
+    """Fault 61: whoever asks for its address gets the right one, so that the copy seems whole."""
+    trials = Trials(tmp_path, text=NS_MOVE, zone=scenery.FIRST_ZONE + own, wishes=TEN_MINUTES)
+    made = faulted(faults()["hidden-record"], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("HOLD", True, 0)
+    assert [phase.outcome for phase in made.found.played.phases] == ["done", "refused"]
+    assert last_words(made).startswith(words)
+
+
 def test_a_new_web_server_without_a_certificate_is_found_before_anybody_is_sent_there(tmp_path: Path) -> None:
     """Fault 49: the gate asks the new server, whatever the old one answers."""
     made = played(tmp_path, "no-certificate", WEB_MOVE.replace("http://", "https://"))

@@ -217,6 +217,13 @@ def _of_servers() -> tuple[Fault, ...]:
             mishaps.uncertified,
             mishaps.needs_a_certificate,
         ),
+        Fault(
+            "hidden-record",
+            "the new host leaves out a name, and a wildcard answers for it",
+            61,
+            mishaps.hidden,
+            mishaps.both(moves, mishaps.has_a_name_to_hide),
+        ),
     )
 
 

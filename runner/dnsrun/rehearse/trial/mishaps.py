@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from dns.name import Name
 from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
@@ -73,6 +74,11 @@ def waits_for_late(play: Play) -> bool:
     return all(seconds > TEN_MINUTES_S for seconds in (*follows_s, *(gate.within_s for gate in written)))
 
 
+def has_a_name_to_hide(play: Play) -> bool:
+    """Tell whether the zone has a name that could go missing behind a wildcard."""
+    return _hideable(play) is not None
+
+
 def fetches_pages(play: Play) -> bool:
     """Tell whether a gate looks at a page."""
     return any(gate.kind == "http" for phase in play.setting.playbook.phases for gate in phase.gates)
@@ -121,6 +127,11 @@ def stale_for_a_while(play: Play) -> None:
 def empty(play: Play) -> None:
     """Have a new name server hold an empty zone."""
     play.troubles.empty.add(_newest_host(play).servers[-1])
+
+
+def hidden(play: Play) -> None:
+    """Have the new host's servers leave out a name for which a wildcard answers, with the same data if it can be."""
+    play.troubles.hidden = _hideable(play)
 
 
 def lame(play: Play) -> None:
@@ -279,6 +290,22 @@ def edit(play: Play) -> None:
 
 def _newest_host(play: Play) -> PlayedHost:
     return play.stage.hosts[play.setting.playbook.zone.to or play.setting.playbook.zone.provider]
+
+
+def _hideable(play: Play) -> Name | None:
+    """Return a host straight below the apex that holds addresses and nothing else, nor anything below it.
+
+    One whose data a wildcard of the zone has, too, if there is one: nobody who asks for it can tell.
+    """
+    zone, servers = play.setting.zone, {name for host in play.stage.hosts.values() for name in host.servers}
+    wild = Name((b"*", *zone.apex.labels))
+    data: dict[Name, dict[RdataType, frozenset[str]]] = {}
+    for key, held in zone.rrsets.items():
+        data.setdefault(key.owner, {})[key.rdtype] = frozenset(held.texts())
+    above = {name.parent() for name in data if name != zone.apex}
+    hosts = [name for name, held in data.items() if name.parent() == zone.apex and set(held) <= set(ADDRESS_TYPES)]
+    found = [name for name in hosts if name != wild and name not in above | servers]
+    return min(found, key=lambda name: (data[name] != data.get(wild), name), default=None)
 
 
 def _newly_certified(play: Play) -> frozenset[str]:

@@ -24,12 +24,14 @@ class Troubles:
     `lies`: what the host writes of its next batch of new data, which it says that it has written. `doubts`: what comes
     of its next batch of new data, to which it gives no answer. `denied_from`: the n-th call and all later ones are not
     let in. `errors`: how many calls are answered with 500.
+    `hidden`: a name that the new host's servers leave out, since a wildcard answers for it all the same.
     `placeholder_s`: for how long the registry shows a placeholder in between. `rejects`: the registry turns the next
     order down. `locked`: the registrar lets nobody change anything. `flaps`: a server answers now this, now that.
     """
 
     stale: set[Name] = field(default_factory=set)
     empty: set[Name] = field(default_factory=set)
+    hidden: Name | None = None
     floor_s: int = 0
     pending_s: int = 0
     forgets: bool = False
