@@ -199,6 +199,14 @@ def _of_servers() -> tuple[Fault, ...]:
         ),
         Fault("stale-secondary", "a name server never follows", 40, mishaps.stale, more),
         Fault("empty-twin", "a new name server has an empty zone", 41, mishaps.empty, moves),
+        Fault(
+            "no-tcp",
+            "a new name server cuts large answers short, and TCP is blocked there",
+            43,
+            mishaps.without_tcp,
+            moves,
+        ),
+        Fault("no-edns", "a new name server does not know EDNS", 44, mishaps.without_edns, moves),
         Fault("lame", "a new name server does not know the zone", 45, mishaps.lame, moves),
         Fault("servfail", "a name server fails every fifth question", 46, mishaps.flapping, more, may_hold=False),
         Fault(

@@ -145,6 +145,16 @@ def uncertified(play: Play) -> None:
     play.agenda.change(lambda: play.services.bare.update(addresses))
 
 
+def without_tcp(play: Play) -> None:
+    """Have a new name server cut answers of more than 512 octets down to nothing, and nobody get there over TCP."""
+    _misbehave(play, _newest_host(play), Faults(reset_tcp=True, udp_size=512))
+
+
+def without_edns(play: Play) -> None:
+    """Have a new name server answer FORMERR to EDNS."""
+    _misbehave(play, _newest_host(play), Faults(no_edns=True))
+
+
 def flapping(play: Play) -> None:
     """Have a name server answer SERVFAIL to every fifth question or so; which ones follows from the seed."""
     host = next(host for host in reversed(play.stage.hosts.values()) if len(host.servers) > 1)
