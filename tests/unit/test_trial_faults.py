@@ -59,6 +59,7 @@ def test_a_fault_that_comes_and_goes_fails_nobody(tmp_path: Path, name: str, out
         ("lying-data", "HOLD", "client.example A is 198.51.100"),
         pytest.param("expired-token", "HOLD", "401 Unauthorized: the token has expired", marks=pytest.mark.long),
         ("lame", "CAP", "answers REFUSED"),
+        ("no-tcp", "CAP", "ns1 ok, ns2 refuses the connection over TCP"),
         pytest.param(
             "registrar-rejects",
             "HOLD",
@@ -103,6 +104,26 @@ def test_a_new_web_server_without_a_certificate_is_found_before_anybody_is_sent_
     assert made.found.played.outcome == "refused"
     assert "203.0.113.20" in last_words(made)
     assert "certificate" in last_words(made)
+
+
+def test_a_server_without_edns_is_warned_of_and_asked_without(tmp_path: Path) -> None:
+    """Fault 44: an unsigned zone is served all the same."""
+    trials = Trials(tmp_path, text=NS_MOVE, wishes=TEN_MINUTES)
+    made = faulted(faults()["no-edns"], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("TGT", True, 0)
+    assert b"ns2.new-host.example answers only without EDNS" in trials.journal()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["no-tcp", "hidden-record", "empty-twin", "lame"])
+def test_a_target_that_is_reached_past_a_broken_new_server_is_not_allowed(tmp_path: Path, name: str) -> None:
+    made = played(tmp_path, name)
+    assert made.found is not None
+    assert made.is_allowed
+    done = replace(made.found.played.phases[-1], outcome="done")
+    arrived = replace(made.found.played, phases=(*made.found.played.phases[:-1], done), ending="target")
+    assert not replace(made, found=replace(made.found, played=arrived)).is_allowed
 
 
 @pytest.mark.long

@@ -69,7 +69,7 @@ def bare(request: Message, rcode: Rcode, *, authoritative: bool = False) -> byte
 def unread(request: Message) -> bytes:
     """Render the FORMERR of a server that does not know EDNS."""
     response = dns.message.make_response(request)
-    response.use_edns(False)
+    response.use_edns(-1)
     response.set_rcode(Rcode.FORMERR)
     return response.to_wire()
 

@@ -36,8 +36,8 @@ class Fault:
     """A fault: its name, what it is in a sentence, its number in the matrix, how it is arranged.
 
     `needs` tells whether it can happen to a playbook at all. `may_hold`: a stop for a person is allowed, too;
-    `may_go_back`: a rollback is. `gates` wraps the gates, where one of them is to fail. `harm`: what it breaks that no
-    run can help.
+    `may_go_back`: a rollback is; `may_arrive`: the target is. `gates` wraps the gates, where one of them is to fail.
+    `harm`: what it breaks that no run can help.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Fault:
     needs: Callable[[Play], bool]
     may_hold: bool = True
     may_go_back: bool = True
+    may_arrive: bool = True
     gates: Gates | None = None
     harm: Harm | None = None
 
@@ -65,7 +66,7 @@ class Faulted:
             return True
         played = self.found.played
         held = played.outcome in HELD and self.fault.may_hold
-        ended = played.outcome in {"done", "nothing"} and played.ending == "target"
+        ended = played.outcome in {"done", "nothing"} and played.ending == "target" and self.fault.may_arrive
         back = played.outcome == "rolled-back" and played.ending != "between" and self.fault.may_go_back
         return (ended or back or held) and self._is_told and self.harm_s == self.found.honest_user_seconds
 
@@ -198,16 +199,17 @@ def _of_servers() -> tuple[Fault, ...]:
             may_go_back=False,
         ),
         Fault("stale-secondary", "a name server never follows", 40, mishaps.stale, more),
-        Fault("empty-twin", "a new name server has an empty zone", 41, mishaps.empty, moves),
+        Fault("empty-twin", "a new name server has an empty zone", 41, mishaps.empty, moves, may_arrive=False),
         Fault(
             "no-tcp",
             "a new name server cuts large answers short, and TCP is blocked there",
             43,
             mishaps.without_tcp,
             moves,
+            may_arrive=False,
         ),
         Fault("no-edns", "a new name server does not know EDNS", 44, mishaps.without_edns, moves),
-        Fault("lame", "a new name server does not know the zone", 45, mishaps.lame, moves),
+        Fault("lame", "a new name server does not know the zone", 45, mishaps.lame, moves, may_arrive=False),
         Fault("servfail", "a name server fails every fifth question", 46, mishaps.flapping, more, may_hold=False),
         Fault(
             "web-blips",
@@ -224,6 +226,7 @@ def _of_servers() -> tuple[Fault, ...]:
             49,
             mishaps.uncertified,
             mishaps.needs_a_certificate,
+            may_arrive=False,
         ),
         Fault(
             "hidden-record",
@@ -231,6 +234,7 @@ def _of_servers() -> tuple[Fault, ...]:
             61,
             mishaps.hidden,
             mishaps.both(moves, mishaps.has_a_name_to_hide),
+            may_arrive=False,
         ),
     )
 
