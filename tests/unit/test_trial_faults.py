@@ -11,7 +11,8 @@ import pytest
 
 from dnsrun.rehearse import scenery
 from dnsrun.rehearse.kinds import POPULATION
-from dnsrun.rehearse.trial.drive import Script
+from dnsrun.rehearse.trial import mishaps
+from dnsrun.rehearse.trial.drive import Play, Script
 from dnsrun.rehearse.trial.faults import Faulted, faulted, faults
 from dnsrun.rehearse.trial.summary import Summary
 from dnsrun.rehearse.trial.tables import fault_lines, faults_as_data
@@ -39,6 +40,8 @@ def last_words(made: Faulted) -> str:
         pytest.param("error-once", "TGT", marks=pytest.mark.long),
         pytest.param("lost-answer", "TGT", marks=pytest.mark.long),
         pytest.param("late-effect", "TGT", marks=pytest.mark.long),
+        pytest.param("replayed", "TGT", marks=pytest.mark.long),
+        ("no-v6", "-"),
         ("web-blips", "-"),
         ("no-certificate", "-"),
         pytest.param("back-fails", "CAP", marks=pytest.mark.long),
@@ -104,6 +107,50 @@ def test_a_new_web_server_without_a_certificate_is_found_before_anybody_is_sent_
     assert made.found.played.outcome == "refused"
     assert "203.0.113.20" in last_words(made)
     assert "certificate" in last_words(made)
+
+
+WITH_V6 = NS_MOVE.replace(
+    "ns2.new-host.example]", "{name: ns2.client.example, addresses: [203.0.113.54, '2001:db8::54']}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "outcome", "words"),
+    [
+        ("dead-v6", WITH_V6, "CAP", "ns2 (2001:db8::54) refuses the connection"),
+        pytest.param("no-v6", WITH_V6, "TGT", "done", marks=pytest.mark.long),
+        (
+            "no-v6",
+            WITH_V6.replace("zone: {", "zone: {require_v6: true, "),
+            "HOLD",
+            "ns2.client.example (2001:db8::54) cannot be asked: there is no IPv6 from here",
+        ),
+    ],
+    ids=["dead", "not checked", "demanded"],
+)
+def test_ipv6_that_is_dead_fails_and_ipv6_that_is_not_here_is_not_checked(
+    tmp_path: Path, name: str, text: str, outcome: str, words: str
+) -> None:
+    """Fault 42."""
+    trials = Trials(tmp_path, text=text, wishes=TEN_MINUTES)
+    made = faulted(faults()[name], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == (outcome, True, 0)
+    assert words in last_words(made)
+    if outcome == "TGT":
+        assert b'"not_checked": ["ns2.client.example (2001:db8::54)"]' in trials.journal()
+
+
+def test_ipv6_that_fails_in_the_middle_stops_whoever_demands_it(tmp_path: Path) -> None:
+    """Fault 42: the copy is there, and is not switched to."""
+
+    def fail_later(play: Play) -> None:
+        play.agenda.later(3, lambda: mishaps.no_v6(play))
+
+    trials = Trials(tmp_path, text=WITH_V6.replace("zone: {", "zone: {require_v6: true, "), wishes=TEN_MINUTES)
+    played_out = trials.found(replace(ONE, arrange=fail_later)).played
+    assert played_out.outcome == "paused"
+    assert "(2001:db8::54) cannot be asked, and the playbook says `require_v6: true`" in played_out.phases[-1].because
 
 
 def test_a_server_without_edns_is_warned_of_and_asked_without(tmp_path: Path) -> None:

@@ -171,6 +171,14 @@ def _of_calls() -> tuple[Fault, ...]:
             writes,
             may_hold=False,
         ),
+        Fault(
+            "replayed",
+            "new data reaches the host once more 90 s later",
+            28,
+            mishaps.replayed,
+            writes,
+            may_hold=False,
+        ),
         Fault("ttl-floor", "the host serves no TTL below ten minutes", 32, mishaps.floor, always),
         Fault("lying", "the host says that it wrote new data, and did not", 36, mishaps.lying("nothing"), writes),
         Fault(
@@ -200,6 +208,21 @@ def _of_servers() -> tuple[Fault, ...]:
         ),
         Fault("stale-secondary", "a name server never follows", 40, mishaps.stale, more),
         Fault("empty-twin", "a new name server has an empty zone", 41, mishaps.empty, moves, may_arrive=False),
+        Fault(
+            "dead-v6",
+            "nobody answers at the IPv6 addresses of the new name servers",
+            42,
+            mishaps.dead_v6,
+            mishaps.both(moves, mishaps.has_v6),
+            may_arrive=False,
+        ),
+        Fault(
+            "no-v6",
+            "there is no IPv6 where the run is",
+            42,
+            mishaps.no_v6,
+            mishaps.both(moves, mishaps.has_v6),
+        ),
         Fault(
             "no-tcp",
             "a new name server cuts large answers short, and TCP is blocked there",

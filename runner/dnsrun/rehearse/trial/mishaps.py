@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
@@ -17,6 +17,7 @@ from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change, from_texts
 from dnsrun.ports.gate import Gate, GateCase
 from dnsrun.ports.net import Net, View
+from dnsrun.rehearse.lab import Place
 from dnsrun.rehearse.responses import Faults
 
 from .drive import Play
@@ -34,6 +35,7 @@ _PLACEHOLDER_S = 300
 _FLAPPING = 0.2
 _CALLS_IN_HALF_AN_HOUR = 30
 _EVERY, _BLIPS_END = 5, 40
+_NOBODY: Place = ("127.0.0.1", 1)  # tcpmux, RFC 1078: nobody offers that any more
 _LIVE = ("switch-ns", "switch-records")
 
 
@@ -72,6 +74,12 @@ def waits_for_late(play: Play) -> bool:
     written = (gate for gate in gates_of(play.setting.playbook.phases) if gate.kind == "records")
     follows_s = (host.content.follows_within_s or 0 for host in play.stage.hosts.values())
     return all(seconds > TEN_MINUTES_S for seconds in (*follows_s, *(gate.within_s for gate in written)))
+
+
+def has_v6(play: Play) -> bool:
+    """Tell whether a new name server has an IPv6 address, and an IPv4 address besides."""
+    known = [play.setting.addresses(server) for server in _newest_host(play).servers]
+    return any(len({":" in address for address in addresses}) == 2 for addresses in known)
 
 
 def has_a_name_to_hide(play: Play) -> bool:
@@ -153,6 +161,16 @@ def without_tcp(play: Play) -> None:
 def without_edns(play: Play) -> None:
     """Have a new name server answer FORMERR to EDNS."""
     _misbehave(play, _newest_host(play), Faults(no_edns=True))
+
+
+def dead_v6(play: Play) -> None:
+    """Have nobody answer at the IPv6 addresses of a new name server."""
+    _lead_v6(play, _NOBODY, _newest_host(play).servers)
+
+
+def no_v6(play: Play) -> None:
+    """Have IPv6 lead nowhere from here."""
+    _lead_v6(play, None, (server for host in play.stage.hosts.values() for server in host.servers))
 
 
 def flapping(play: Play) -> None:
@@ -271,6 +289,11 @@ def doubtful(when: Literal["at once", "later"]) -> Mishap:
     return arrange
 
 
+def replayed(play: Play) -> None:
+    """Have new data reach the host once more 90 s later, as when something on the way sends a POST again."""
+    play.troubles.replays = True
+
+
 def killed(number: int) -> Mishap:
     """Have the process end after a call."""
 
@@ -328,6 +351,19 @@ def _newly_certified(play: Play) -> frozenset[str]:
 
 def _looks_at_certificates(gate: GateSpec) -> bool:
     return gate.kind == "tls" or (gate.kind == "http" and options.text(gate, "url").startswith("https:"))
+
+
+def _lead_v6(play: Play, place: Place | None, servers: Iterable[Name]) -> None:
+    """Have the IPv6 addresses of servers lead to another place; None: nowhere."""
+    addresses = [address for server in servers for address in play.setting.addresses(server) if ":" in address]
+
+    def begin() -> None:
+        for address in addresses:
+            play.stage.places.pop((address, 53))
+            if place is not None:
+                play.stage.places[address, 53] = place
+
+    play.agenda.change(begin)
 
 
 def _misbehave(play: Play, host: PlayedHost, faults: Faults) -> None:
