@@ -13,7 +13,7 @@ from dns.rcode import Rcode
 from dnsrun.dnsio import stream
 from dnsrun.engine.advance import DueAt, Ended, advance
 from dnsrun.engine.run import Run
-from dnsrun.engine.start import prepare, resume
+from dnsrun.engine.start import prepare
 from dnsrun.model.entry import Judged, RollbackAsked
 from dnsrun.rehearse.authority import Authority, Faults, TransferSource
 from webworld import hang, raw
@@ -104,13 +104,8 @@ def test_fault_39_one_of_four_servers_that_lags_ten_minutes_moves_the_time_and_p
             if (small.clock.now() - began).total_seconds() >= lag_s:
                 last.refresh(APEX)
 
-        after = drive(small, run, follow)
-        assert after.outcome == "paused", "TTLs that one server has not taken yet harm nobody"
-        assert "ns4 still old" in after.because
-        run = small.open(FOUR)
-        small.clock.advance(120)
-        resume(run)
         assert drive(small, run, follow) == Ended("done", "done")
+        assert any("ns4 still old" in each.because for each in judged(run))
         assert (small.clock.now() - began).total_seconds() >= lag_s
         earliest = prepare(small.open(FOUR), 2).plan.earliest
         assert earliest is not None

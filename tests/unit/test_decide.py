@@ -180,6 +180,26 @@ def test_a_gate_after_a_write(outcomes: str, now: int, expected: str) -> None:
     )
 
 
+LATE = a_plan(Do(0), check(replace(HTTP, late_s=900)))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "now", "expected"),
+    [
+        ("y" * 30, 310, Look(1, LATE.moves[1].gate)),  # type: ignore[union-attr] # a check
+        ("y" * 31, 369, Until(at(370), "http: http says fail")),
+        ("y" * 91, 910, BeginBack((2,), "http says fail", raise_ttls=False)),
+        ("u" * 31, 310, End("paused", "http says unknown")),
+        ("y" * 40 + "fff", 440, BeginBack((2,), "http says fail", raise_ttls=False)),
+    ],
+)
+def test_a_server_that_is_merely_late_is_waited_for_beyond_within(
+    outcomes: str, now: float, expected: Decision
+) -> None:
+    """Fault 39: once a minute, and no longer than it may take to follow (fault 40); all else keeps to `within`."""
+    assert next_of(LATE, *WROTE, *rounds(outcomes), now=now) == expected
+
+
 @pytest.mark.parametrize("outcomes", ["pf", "fu", "ppf", "yp", "pu"])
 def test_a_gate_that_never_settles_is_decided_in_the_end(outcomes: str) -> None:
     """Fault 46: whatever it alternates between, twice its time is enough."""

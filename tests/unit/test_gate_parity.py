@@ -21,7 +21,19 @@ from dnsrun.rehearse.authority import Faults
 from dnsrun.rehearse.lookup import look_up
 from dnsrun.rehearse.zonestore import ZoneContent
 from gateworld import APEX, NOON, FixedView, change, net, spec
-from moveworld import NEW, NEW_NS, OLD, MoveWorld, move_case, move_world, snapshot, zone_text
+from moveworld import (
+    AFTER,
+    NEW,
+    NEW_NS,
+    OLD,
+    RECORDS,
+    MoveWorld,
+    delegation,
+    move_case,
+    move_world,
+    snapshot,
+    zone_text,
+)
 
 GATE = Parity()
 GOOD = zone_text(ns=NEW_NS, ttl_s=300, serial=1)
@@ -85,6 +97,20 @@ def test_n3_an_empty_name_that_does_not_exist_fails(world: MoveWorld) -> None:
     seen.append(Observation(empty, NEW[0], NOON, Answer(3, aa=True, rrset=None, kind="nxdomain"), "tcp"))
     verdict = GATE.judge(spec(GATE), world.case, tuple(seen))
     assert (verdict.outcome, verdict.because) == ("fail", "b.c A should be nothing, is no such name at ns1.new.example")
+
+
+def test_where_new_name_servers_inside_the_zone_are_the_old_side_need_not_know(world: MoveWorld) -> None:
+    inside, line = dns.name.from_text("ns9.client.example"), "ns9 3600 A 203.0.113.59\n"
+    content = snapshot(zone_text(RECORDS + line, ns=NEW_NS, ttl_s=300))
+    world.change_move(content=content, target=delegation(*NEW_NS, str(inside), glue={str(inside): ("203.0.113.59",)}))
+    for one in world.new:
+        one.set_zone(APEX, zone_text(RECORDS + line, ns=NEW_NS, ttl_s=300))
+    verdict = judged(world)
+    assert (verdict.outcome, verdict.warnings) == ("pass", ())
+    world.change_move(target=AFTER)
+    assert judged(world).because == (
+        "the old side has changed since, run this again: ns9 A was 203.0.113.59, is no such name at all 2 servers"
+    )
 
 
 def test_what_only_the_new_host_holds_fails_unless_it_is_kept(world: MoveWorld) -> None:

@@ -10,7 +10,7 @@ import pytest
 from dns.rcode import Rcode
 
 from dnsrun.gates.records import Records
-from dnsrun.model.observation import Answer, Endpoint, Observation, Verdict
+from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation, Verdict
 from dnsrun.model.rrset import Change, RRset, key, rrset
 from dnsrun.ports.gate import GateCase
 from dnsrun.rehearse.authority import Authority, Faults
@@ -225,6 +225,12 @@ def test_fault_43_a_server_that_blocks_tcp_fails_while_another_takes_it(world: W
     world.ns2.faults = Faults(drop_tcp=True)
     verdict, _ = world.round(case(WEB_MOVES))
     assert (verdict.outcome, verdict.because) == ("fail", "ns1 ok, ns2 does not answer over TCP")
+
+
+def test_fault_43_asked_again_at_the_same_instant_a_server_without_tcp_fails_all_the_same() -> None:
+    refused = replace(gave(NS1, WEB_AFTER), got=NoReply("refused"), transport="tcp")
+    verdict = judge(gave(NS1, WEB_AFTER), refused, refused)
+    assert (verdict.outcome, verdict.because) == ("fail", "ns1 refuses the connection over TCP")
 
 
 def test_threats_18_19_what_looks_wrong_over_udp_counts_as_tcp_has_it() -> None:

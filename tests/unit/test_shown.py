@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import dns.name
+import pytest
 from dns.rdatatype import RdataType
 
 from dnsrun.engine.shown import showing
 from dnsrun.model.expected import NODATA, NXDOMAIN, data, referral
-from dnsrun.model.observation import Answer, Endpoint, Observation
+from dnsrun.model.observation import Answer, Endpoint, NoReply, Observation
 from dnsrun.model.rrset import Change, RRset, RRsetKey, rrset
 from dnsrun.model.zone import ZoneSnapshot
 
@@ -64,3 +65,31 @@ def test_ttls_that_no_server_has_changed_are_kept_and_a_server_that_lags_keeps_n
     lagging = Observation(mail.key, other, AT, data(mail))
     found = showing(lower, [seen(www, data(www)), seen(mail, data(mail.with_ttl(60))), lagging], ZONE)
     assert not found.keeps_ttls
+
+
+@pytest.mark.parametrize(
+    ("at_ns1", "at_ns2", "is_late"),
+    [
+        (("new", "new"), ("new", "old"), True),
+        (("new", "new"), ("new", "new"), False),
+        (("new", "old"), ("old", "new"), False),
+        (("new", "old"), ("old", "old"), False),
+        (("new", "new"), ("new", "else"), False),
+        (("new", "new"), ("new", "silent"), False),
+    ],
+)
+def test_a_server_is_late_when_another_one_shows_everything(
+    at_ns1: tuple[str, str], at_ns2: tuple[str, str], *, is_late: bool
+) -> None:
+    """Fault 39: then the host took the write; a half batch (fault 27) shows whole nowhere."""
+    names = [dns.name.from_text(f"{name}.client.example") for name in ("www", "mail")]
+    values = {"old": "192.0.2.1", "new": "192.0.2.2", "else": "192.0.2.3"}
+    held = {state: [rrset(name, 600, "A", value) for name in names] for state, value in values.items()}
+    moved = [Change(old.key, old, new) for old, new in zip(held["old"], held["new"], strict=True)]
+    ns2 = replace(NS1, name=dns.name.from_text("ns2.new.example"))
+    answers = [
+        Observation(change.key, server, AT, data(held[state][i]) if state in held else NoReply("timeout"))
+        for server, states in ((NS1, at_ns1), (ns2, at_ns2))
+        for i, (change, state) in enumerate(zip(moved, states, strict=True))
+    ]
+    assert showing(moved, answers, ZONE).is_late is is_late

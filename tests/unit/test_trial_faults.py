@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from dnsrun.journal.store import FileJournal
 from dnsrun.model.entry import Astray
 from dnsrun.rehearse import scenery
 from dnsrun.rehearse.kinds import POPULATION
-from dnsrun.rehearse.trial.drive import Script
+from dnsrun.rehearse.trial import mishaps
+from dnsrun.rehearse.trial.drive import Play, Script
 from dnsrun.rehearse.trial.faults import Faulted, faulted, faults
 from dnsrun.rehearse.trial.summary import Summary
 from dnsrun.rehearse.trial.tables import fault_lines, faults_as_data
@@ -42,7 +44,10 @@ def last_words(made: Faulted) -> str:
         pytest.param("error-once", "TGT", marks=pytest.mark.long),
         pytest.param("lost-answer", "TGT", marks=pytest.mark.long),
         pytest.param("late-effect", "TGT", marks=pytest.mark.long),
+        pytest.param("replayed", "TGT", marks=pytest.mark.long),
+        ("no-v6", "-"),
         ("web-blips", "-"),
+        ("no-certificate", "-"),
         pytest.param("back-fails", "CAP", marks=pytest.mark.long),
         pytest.param("back-pending", "CAP", marks=pytest.mark.long),
         pytest.param("back-edited", "CAP", marks=pytest.mark.long),
@@ -61,6 +66,7 @@ def test_a_fault_that_comes_and_goes_fails_nobody(tmp_path: Path, name: str, out
         ("lying-data", "HOLD", "client.example A is 198.51.100"),
         pytest.param("expired-token", "HOLD", "401 Unauthorized: the token has expired", marks=pytest.mark.long),
         ("lame", "CAP", "answers REFUSED"),
+        ("no-tcp", "CAP", "ns1 ok, ns2 refuses the connection over TCP"),
         pytest.param(
             "registrar-rejects",
             "HOLD",
@@ -77,6 +83,107 @@ def test_a_fault_that_stays_stops_the_run_before_anybody_is_failed(
     assert made.found is not None
     assert made.found.broken_user_seconds == 0
     assert words in last_words(made)
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ("", "imap-k7 is not there itself, a wildcard answers for it at all 2 servers"),
+        pytest.param("* A 192.0.2.25\n", "any name below imap-k7 A should be no such name", marks=pytest.mark.long),
+    ],
+    ids=["the new host's", "the zone's"],
+)
+def test_a_name_that_a_wildcard_hides_is_missed_before_the_switch(tmp_path: Path, own: str, words: str) -> None:
+    """Fault 61: whoever asks for its address gets the right one, so that the copy seems whole."""
+    trials = Trials(tmp_path, text=NS_MOVE, zone=scenery.FIRST_ZONE + own, wishes=TEN_MINUTES)
+    made = faulted(faults()["hidden-record"], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("HOLD", True, 0)
+    assert [phase.outcome for phase in made.found.played.phases] == ["done", "refused"]
+    assert last_words(made).startswith(words)
+
+
+def test_a_new_web_server_without_a_certificate_is_found_before_anybody_is_sent_there(tmp_path: Path) -> None:
+    """Fault 49: the gate asks the new server, whatever the old one answers."""
+    made = played(tmp_path, "no-certificate", WEB_MOVE.replace("http://", "https://"))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("HOLD", True, 0)
+    assert made.found.played.outcome == "refused"
+    assert "203.0.113.20" in last_words(made)
+    assert "certificate" in last_words(made)
+
+
+WITH_V6 = NS_MOVE.replace(
+    "ns2.new-host.example]", "{name: ns2.client.example, addresses: [203.0.113.54, '2001:db8::54']}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "outcome", "words"),
+    [
+        ("dead-v6", WITH_V6, "CAP", "ns2 (2001:db8::54) refuses the connection"),
+        pytest.param("no-v6", WITH_V6, "TGT", "done", marks=pytest.mark.long),
+        (
+            "no-v6",
+            WITH_V6.replace("zone: {", "zone: {require_v6: true, "),
+            "HOLD",
+            "ns2.client.example (2001:db8::54) cannot be asked: there is no IPv6 from here",
+        ),
+    ],
+    ids=["dead", "not checked", "demanded"],
+)
+def test_ipv6_that_is_dead_fails_and_ipv6_that_is_not_here_is_not_checked(
+    tmp_path: Path, name: str, text: str, outcome: str, words: str
+) -> None:
+    """Fault 42."""
+    trials = Trials(tmp_path, text=text, wishes=TEN_MINUTES)
+    made = faulted(faults()[name], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == (outcome, True, 0)
+    assert words in last_words(made)
+    if outcome == "TGT":
+        assert b'"not_checked": ["ns2.client.example (2001:db8::54)"]' in trials.journal()
+
+
+def test_ipv6_that_fails_in_the_middle_stops_whoever_demands_it(tmp_path: Path) -> None:
+    """Fault 42: the copy is there, and is not switched to."""
+
+    def fail_later(play: Play) -> None:
+        play.agenda.later(3, lambda: mishaps.no_v6(play))
+
+    trials = Trials(tmp_path, text=WITH_V6.replace("zone: {", "zone: {require_v6: true, "), wishes=TEN_MINUTES)
+    played_out = trials.found(replace(ONE, arrange=fail_later)).played
+    assert played_out.outcome == "paused"
+    assert "(2001:db8::54) cannot be asked, and the playbook says `require_v6: true`" in played_out.phases[-1].because
+
+
+def test_a_server_without_edns_is_warned_of_and_asked_without(tmp_path: Path) -> None:
+    """Fault 44: an unsigned zone is served all the same."""
+    trials = Trials(tmp_path, text=NS_MOVE, wishes=TEN_MINUTES)
+    made = faulted(faults()["no-edns"], lambda change: trials.found(change(ONE)))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("TGT", True, 0)
+    assert b"ns2.new-host.example answers only without EDNS" in trials.journal()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["no-tcp", "hidden-record", "empty-twin", "lame"])
+def test_a_target_that_is_reached_past_a_broken_new_server_is_not_allowed(tmp_path: Path, name: str) -> None:
+    made = played(tmp_path, name)
+    assert made.found is not None
+    assert made.is_allowed
+    done = replace(made.found.played.phases[-1], outcome="done")
+    arrived = replace(made.found.played, phases=(*made.found.played.phases[:-1], done), ending="target")
+    assert not replace(made, found=replace(made.found, played=arrived)).is_allowed
+
+
+@pytest.mark.long
+def test_whoever_looks_at_no_certificate_sends_users_to_a_server_without_one(tmp_path: Path) -> None:
+    unasked = WEB_MOVE.replace("http://", "https://").replace('"Client"}', '"Client", advisory: true}')
+    made = played(tmp_path, "no-certificate", unasked)
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed) == ("TGT", False)
+    assert made.found.broken_user_seconds > 0
 
 
 def test_a_placeholder_is_told_with_its_ttl_and_fails_whoever_learned_it(tmp_path: Path) -> None:
@@ -110,6 +217,46 @@ def test_a_placeholder_leaves_the_same_journal_twice(tmp_path: Path) -> None:
     one, other = journals
     assert one.count(b'"is": "Astray"') == 2
     assert one == other
+
+
+BY_API = {
+    "one server tells": "{use: rfc2136, server: 192.0.2.53,",
+    "all servers tell": "{use: powerdns, api_url: 'https://192.0.2.53/', api_key: {env: KEY},",
+}
+
+
+@pytest.mark.parametrize(
+    "host", [pytest.param(BY_API["one server tells"], marks=pytest.mark.long), BY_API["all servers tell"]]
+)
+def test_a_server_that_is_ten_minutes_late_is_waited_for(tmp_path: Path, host: str) -> None:
+    """Fault 39: phase 2 may start a day after the last server showed the low TTL, and then all goes by itself."""
+    made = played(tmp_path, "stale-for-a-while", WEB_MOVE.replace("{use: manual, panel: other,", host))
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == ("TGT", True, 0)
+    lowered, switched, *_ = made.found.played.phases
+    assert lowered.ended - lowered.began >= timedelta(minutes=10)
+    assert switched.earliest is not None
+    assert switched.earliest - lowered.began >= timedelta(days=1, minutes=10)
+    back = replace(made.found.played, phases=(*made.found.played.phases[:-1], replace(lowered, outcome="rolled-back")))
+    assert not replace(made, found=replace(made.found, played=back)).is_allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        (WEB_MOVE.replace("{use: manual, panel: other,", BY_API["one server tells"]), "HOLD"),
+        (scenery.playbook_text(), "CAP"),
+    ],
+    ids=["a TTL", "a copy"],
+)
+def test_a_server_that_never_follows_is_given_up_after_an_hour(tmp_path: Path, text: str, outcome: str) -> None:
+    """Fault 40: where nothing but TTLs are at stake a person is asked."""
+    made = played(tmp_path, "stale-secondary", text)
+    assert made.found is not None
+    assert (made.outcome, made.is_allowed, made.found.broken_user_seconds) == (outcome, True, 0)
+    assert "ns2 still old" in last_words(made)
+    (phase,) = made.found.played.phases
+    assert phase.ended - phase.began == timedelta(hours=1)
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ from dnsrun.journal.fold import Rounds
 from dnsrun.model.act import Act, SetDelegation
 from dnsrun.model.plan import Check, Do, Hold
 from dnsrun.model.playbook import GateSpec
+from dnsrun.plan.gating import WATCH_EVERY_S
 
 from .decide_acts import next_for_act
 from .decisions import AskPerson, Call, Decision, End, Look, Until
@@ -24,13 +25,25 @@ def next_for_check(at: Standing, index: int, move: Check, rounds: Rounds | None)
         return None
     if rounds.successes >= (gate.successes if move.when == "after" else 1):
         return _anew(at, index, move) if _is_stale(at, index, move) else None
-    in_time_s = gate.within_s if move.when != "before" else 0
+    in_time_s = _in_time_s(gate, rounds) if move.when != "before" else 0
     if is_over(gate, rounds, in_time_s=in_time_s) or _is_flapping(gate, rounds, in_time_s):
         return gate_failed(at, move, rounds)
     if gate.kind == "confirm":
         answered = at.active.move(index).answer is not None
         return Look(index, gate) if answered else AskPerson(index, rounds.last.because)
-    return _later(at, index, gate, rounds, gate.every_s)
+    return _later(at, index, gate, rounds, _every_s(gate, rounds))
+
+
+def _in_time_s(gate: GateSpec, rounds: Rounds) -> int:
+    """Return how long a gate after a write has, in seconds: longer while all it lacks is a server that is late."""
+    is_late = rounds.last.not_yet and not rounds.ever_passed
+    return max(gate.within_s, gate.late_s) if is_late else gate.within_s
+
+
+def _every_s(gate: GateSpec, rounds: Rounds) -> int:
+    """Return in how many seconds a gate is asked again; beyond its time, where a server is late, as in a watch."""
+    is_beyond = rounds.last.not_yet and rounds.last_at >= rounds.first_at + timedelta(seconds=gate.within_s)
+    return max(gate.every_s, WATCH_EVERY_S) if is_beyond else gate.every_s
 
 
 def _anew(at: Standing, index: int, move: Check) -> Look:

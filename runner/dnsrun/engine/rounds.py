@@ -49,6 +49,8 @@ def look(run: Run, plan: Plan, index: int, gate: GateSpec) -> Verdict:
     case = gate_case(run, plan, index, gate)
     view = view_for(run, move, gate, case.changes)
     verdict, seen = judge_once(run, gate, case, view, compare="as_before" in gate.options)
+    if verdict.outcome == "pass" and run.playbook.zone.require_v6 and plan.direction == "forward":
+        verdict = _with_v6(view, verdict)
     if verdict.outcome == "fail" and _blames_the_switch(plan, move, gate):
         verdict = _not_only_there(run, gate, case, verdict)
     if verdict.outcome == "pass" and isinstance(move, Check) and move.when == "before":
@@ -60,6 +62,15 @@ def look(run: Run, plan: Plan, index: int, gate: GateSpec) -> Verdict:
     rounds = run.state.active.move(index).rounds[gate.name] if run.state.active else None
     run.tell(Judging(move, gate, verdict, rounds.failures if rounds else 0))
     return verdict
+
+
+def _with_v6(view: View, verdict: Verdict) -> Verdict:
+    """Return what a pass is worth to who demands IPv6: without name servers that cannot be asked over it (fault 42)."""
+    hidden = [str(server) for server in view.not_checked if str(server) in verdict.not_checked]
+    if not hidden:
+        return verdict
+    words = f"{verdict.because}; {', '.join(hidden)} cannot be asked, and the playbook says `require_v6: true`"
+    return replace(verdict, outcome="unknown", because=words)
 
 
 def _blames_the_switch(plan: Plan, move: Check | Hold, gate: GateSpec) -> bool:

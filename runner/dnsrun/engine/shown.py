@@ -9,7 +9,7 @@ from dns.rdatatype import RdataType
 
 from dnsrun.errors import OutsideError
 from dnsrun.model.content import Content
-from dnsrun.model.observation import Answer, Observation
+from dnsrun.model.observation import Answer, Endpoint, Observation
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 
@@ -29,6 +29,7 @@ class Showing:
     before nor after, `strange` the RRsets that these are about. `silent`: servers that gave no usable answer. `served`:
     RRsets whose TTL the host raised (T7). `kept`: RRsets that were only to get another TTL, and that every server still
     serves with the one that they had.
+    `is_late`: at least one server shows every change, and the others nothing worse than what was there before.
     """
 
     missing: tuple[Change, ...]
@@ -37,6 +38,7 @@ class Showing:
     served: tuple[RRset, ...]
     kept: tuple[RRset, ...] = ()
     strange: tuple[RRsetKey, ...] = ()
+    is_late: bool = False
 
     @property
     def unshown(self) -> tuple[RRsetKey, ...]:
@@ -66,10 +68,13 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
     shown: set[RRsetKey] = set()
     strangers: dict[str, RRsetKey] = {}
     silent: set[str] = set()
+    asked: set[Endpoint] = set()
+    behind: set[Endpoint] = set()
     for each in seen:
         change = wanted.get(each.of) if isinstance(each.of, RRsetKey) else None
         if change is None or each.control:
             continue
+        asked.add(each.server)
         cut = _referred_to(each.got, after)
         if cut and after.is_hidden(change.key):
             continue
@@ -87,6 +92,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
                 served[change.key] = change.after.with_ttl(live.ttl_s)
         elif _same(live, change.before):
             missing[change.key] = change
+            behind.add(each.server)
         else:
             strangers[f"{change.key} is {', '.join(live.texts()) if live else 'absent'} at {each.server}"] = change.key
     kept = (change.before for key, change in missing.items() if change.ttl_only and key not in shown)
@@ -97,6 +103,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
         served=tuple(served.values()),
         kept=tuple(rrset for rrset in kept if rrset is not None),
         strange=tuple(dict.fromkeys(strangers.values())),
+        is_late=bool(behind) and not (asked <= behind or strangers or silent),
     )
 
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dnsrun import __version__
+from dnsrun.dnsio.views import ServerView
 from dnsrun.errors import Refused
 from dnsrun.model.content import HOSTS_OWN
 from dnsrun.model.entry import Captured, GateOff, HazardAccepted, Observed, Opened, Planned, Resumed, TtlSample
 from dnsrun.model.plan import Plan
+from dnsrun.model.playbook import Side
 from dnsrun.model.rrset import RRset, RRsetKey
 from dnsrun.model.zone import Delegation, ZoneSnapshot
 from dnsrun.plan.planner import content_of, plan_phase
@@ -20,7 +22,7 @@ from dnsrun.plan.steps.lower_ttl import lowered_keys
 
 from .checkpoint import expected_zone, read_checkpoint
 from .delegation import refuse_when_locked
-from .eyes import ask_at
+from .eyes import ask_at, side_view
 from .moving import read_moving
 from .run import Run
 from .samples import merge, new_samples
@@ -64,6 +66,7 @@ def prepare(run: Run, number: int) -> Prepared:
     """
     refuse_when_open(run)
     checkpoint = read_checkpoint(run)
+    _refuse_without_v6(run, checkpoint.view)
     zone = checkpoint.zone
     if run.state.opened is None:
         _refuse_when_begun_elsewhere(run, zone)
@@ -111,6 +114,19 @@ def refuse_when_open(run: Run) -> None:
         raise Refused(
             f"{domain}: phase {number} is open; nothing more was changed. "
             f"Run `dnsrun resume {domain}` to go on, or `dnsrun rollback {domain}` to go back"
+        )
+
+
+def _refuse_without_v6(run: Run, view: ServerView) -> None:
+    """Fault 42: who demands IPv6 does not begin where name servers cannot be asked over it. Touches the network."""
+    if not run.playbook.zone.require_v6:
+        return
+    sides: tuple[Side, ...] = ("old", "new")
+    views = (view, *(side_view(run, side, base=view) for side in sides if run.playbook.zone.to))
+    if hidden := dict.fromkeys(str(server) for one in views for server in one.not_checked):
+        raise Refused(
+            f"{', '.join(hidden)} cannot be asked: there is no IPv6 from here, and the playbook says "
+            "`require_v6: true`; nothing was changed. Run it where IPv6 works, or take that line out"
         )
 
 

@@ -227,7 +227,7 @@ def _finding(key: RRsetKey, expected: Expected, seen: Sequence[Observation], *, 
         return Finding("silent", key, None)
     states: list[tuple[State, Observation]] = [(state_of(key, expected, one.got), one) for one in seen]
     over_tcp = [pair for pair in states if transport(pair[1]) == "tcp" and pair[0] != "silent"]
-    states = [pair for pair in states if pair not in over_tcp[:-1]]
+    states = [pair for pair in states if pair not in over_tcp] + over_tcp[-1:]
     if over_tcp and all(transport(one) == "tcp" or _may_be_forged(state, talks_udp=talks_udp) for state, one in states):
         states = over_tcp[-1:]
     state, one = max(states, key=lambda pair: _FROM_BEST.index(pair[0]))

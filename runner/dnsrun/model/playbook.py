@@ -193,6 +193,7 @@ class GateSpec:
     `name` is unique within its phase and stable between runs of the same playbook. `side` says whose servers are
     asked: those of the live delegation, those of the host that the zone leaves, or those of the host it moves to.
     `lenient`: nobody wrote it, so what is no better and no worse than before the phase does not decide.
+    `late_s`: how long a name server that is merely late is waited for, where that is longer than `within_s`.
     """
 
     kind: str
@@ -208,6 +209,7 @@ class GateSpec:
     off: str | None = None
     side: Side = "live"
     lenient: bool = False
+    late_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,12 @@ class ZoneSnapshot:
         rdata = next(iter(self.soa.rdatas), None) if self.soa else None
         return min(self.soa.ttl_s, rdata.minimum) if self.soa and isinstance(rdata, SOA) else None
 
+    @property
+    def follows_within_s(self) -> int | None:
+        """Seconds within which a secondary that works follows, told or not: refresh + retry (RFC 1035 3.3.13)."""
+        rdata = next(iter(self.soa.rdatas), None) if self.soa else None
+        return rdata.refresh + rdata.retry if isinstance(rdata, SOA) else None
+
     def owners(self) -> frozenset[Name]:
         """Return every owner name."""
         return frozenset(key.owner for key in self.rrsets)

@@ -14,6 +14,7 @@ from dnsrun.model.act import Act, Refresh, SetDelegation, WriteZone
 from dnsrun.model.plan import Check, Do, Hazard, Hold, Move
 from dnsrun.model.playbook import GateSpec, Phase, Side, Step
 from dnsrun.model.rrset import Change
+from dnsrun.model.zone import ZoneSnapshot
 
 from .gating import (
     DNS_GATES,
@@ -27,6 +28,7 @@ from .gating import (
     mail_gates,
     starting_the_clock,
     switched_off,
+    waiting_for_late,
     watching,
     written_kinds,
 )
@@ -200,7 +202,7 @@ class Draft:
         if not self._pending:
             return
         for side in self._pending_sides():
-            gates = self._dns_gates(side)
+            gates = waiting_for_late(self._dns_gates(side), self._zone_at(side))
             if all(change.ttl_only for change in self._changes(side)):
                 gates = starting_the_clock(gates)
             self.moves += [Check(gate, "after", self._at(side)) for gate in gates]
@@ -262,6 +264,10 @@ class Draft:
         if provider == self.situation.live:
             return "live"
         return "new" if provider == self.situation.playbook.zone.to else "old"
+
+    def _zone_at(self, side: Side) -> ZoneSnapshot:
+        moving = self.situation.moving
+        return self.situation.zone if side == "live" or moving is None else moving.other
 
     def _all(self) -> tuple[int, ...]:
         return tuple(range(len(self.acts)))

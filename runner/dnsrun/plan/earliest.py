@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from dns.name import Name
-from dns.rdtypes.ANY.SOA import SOA
 
 from dnsrun.errors import Refused
 from dnsrun.model.act import SetDelegation
@@ -114,8 +113,7 @@ def _low_ttls(plan: Plan, situation: Situation, step: Step, low_s: int) -> Itera
 
 def _unseen(high: datetime, situation: Situation) -> Held:
     """T2: a server that cannot be asked is taken to fetch the zone as late as its timers allow (RFC 1035 3.3.13)."""
-    rdata = next(iter(situation.zone.soa.rdatas), None) if situation.zone.soa else None
-    late_s = rdata.refresh + rdata.retry if isinstance(rdata, SOA) else DAY_S
+    late_s = situation.zone.follows_within_s or DAY_S
     servers = ", ".join(situation.unobserved)
     until = high + timedelta(seconds=late_s + margin_s(late_s))
     return Held(until, f"{servers} cannot be asked from here and may follow {late_s} s late")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from dns.name import Name
 
 from dnsrun.model.playbook import GateSpec, MailSpec, Phase, Side
+from dnsrun.model.zone import ZoneSnapshot
 from dnsrun.ports.kinds import DNS_TIMING
 
 from .ttl import EQUAL_ROUNDS, ROUND_SPACING_S
@@ -21,6 +22,7 @@ MAIL_GATES = frozenset({"smtp", "submission", "imap", "pop3", "mail-round-trip"}
 NOT_SERVICES = frozenset({*DNS_GATES, *MOVE_GATES, *MAIL_POLICY_GATES, *PERSON_GATES, "serial", "resolvers"})
 WATCH_EVERY_S = 60
 WATCH_FAILURES = 2
+MOST_LATE_S = 3600
 # Whole zones and delegations change only when somebody changes them, and asking costs thousands of answers.
 SLOW_S = {"parity": 900, "dnssec": 900, "delegation": 300} | dict.fromkeys(MAIL_POLICY_GATES, 300)
 
@@ -76,6 +78,15 @@ def starting_the_clock(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:
         replace(gate, every_s=ROUND_SPACING_S, successes=EQUAL_ROUNDS) if gate.kind == "records" else gate
         for gate in gates
     )
+
+
+def waiting_for_late(gates: Iterable[GateSpec], zone: ZoneSnapshot) -> tuple[GateSpec, ...]:
+    """Return the gates after a write, `records` with the time that a secondary has to follow by itself (fault 39).
+
+    That is what the SOA of the zone says, at most `MOST_LATE_S`: for longer no users shall get now this, now that.
+    """
+    late_s = min(zone.follows_within_s or 0, MOST_LATE_S)
+    return tuple(replace(gate, late_s=late_s) if gate.kind == "records" else gate for gate in gates)
 
 
 def watching(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:

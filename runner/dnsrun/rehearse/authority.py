@@ -36,7 +36,7 @@ from dnsrun.rehearse.lookup import Lookup, look_up
 from dnsrun.rehearse.plain import answer_plain, read_plain
 from dnsrun.rehearse.proofs import add_proofs
 from dnsrun.rehearse.remembered import Answers, Remembered
-from dnsrun.rehearse.responses import Faults, bare, render, spoil
+from dnsrun.rehearse.responses import Faults, bare, render, spoil, unread
 from dnsrun.rehearse.serverloop import Reply, ServerLoop, Transport
 from dnsrun.rehearse.signing import UnreadableError, read_request
 from dnsrun.rehearse.transfer import TransferSource, incoming, outgoing, serial_at
@@ -242,6 +242,8 @@ class Authority:
 
     def _handle(self, wire: bytes, transport: Transport) -> Reply:
         faults = self._faults
+        if faults.reset_tcp and transport == "tcp":
+            return Reply(breaks=True)
         if faults == _NO_FAULTS:
             quick = self._quickly(wire, transport)
             if quick is not None:
@@ -301,6 +303,8 @@ class Authority:
         opcode = request.opcode()
         if faults.drops(transport):
             return _Answered(_kind(request), None, ())
+        if faults.no_edns and request.edns >= 0:
+            return _Answered(_kind(request), Rcode.FORMERR, (unread(request),))
         if request.edns > 0:
             return _simple("query", request, Rcode.BADVERS)
         if len(request.question) != 1:
@@ -340,7 +344,7 @@ class Authority:
         if request.ednsflags & dns.flags.DO:
             add_proofs(content, question.name, found)
         spoil(found, faults)
-        return _Answered("query", found.rcode, (render(request, found, transport),))
+        return _Answered("query", found.rcode, (render(request, found, transport, udp_size=faults.udp_size),))
 
     def _transfer(self, request: Message, transport: Transport, faults: Faults) -> _Answered:
         question = request.question[0]

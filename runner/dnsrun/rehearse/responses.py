@@ -26,6 +26,12 @@ class Faults:
     """Take datagrams and stay silent."""
     drop_tcp: bool = False
     """Take connections and stay silent on them."""
+    reset_tcp: bool = False
+    """Break every connection as soon as something is asked on it."""
+    udp_size: int = 0
+    """Send no datagram above this, in octets, whatever is offered; 0: as usual."""
+    no_edns: bool = False
+    """Answer FORMERR to whatever speaks EDNS, as servers do that do not know it (RFC 6891 section 7)."""
     rcode: Rcode | None = None
     """Answer queries and transfers with this and nothing else."""
     rcode_share: float = 1.0
@@ -60,7 +66,15 @@ def bare(request: Message, rcode: Rcode, *, authoritative: bool = False) -> byte
     return response.to_wire(max_size=MAX_SIZE)
 
 
-def render(request: Message, found: Lookup, transport: Transport) -> bytes:
+def unread(request: Message) -> bytes:
+    """Render the FORMERR of a server that does not know EDNS."""
+    response = dns.message.make_response(request)
+    response.use_edns(-1)
+    response.set_rcode(Rcode.FORMERR)
+    return response.to_wire()
+
+
+def render(request: Message, found: Lookup, transport: Transport, *, udp_size: int = 0) -> bytes:
     """Render an answer; over UDP one that does not fit is emptied and has TC set (RFC 2181 section 9)."""
     response = dns.message.make_response(request, our_payload=PAYLOAD)
     response.set_rcode(found.rcode)
@@ -70,7 +84,7 @@ def render(request: Message, found: Lookup, transport: Transport) -> bytes:
     if transport == "tcp":
         return response.to_wire(max_size=MAX_SIZE)
     payload = request.payload if request.edns >= 0 else 512
-    max_size = max(512, min(payload, PAYLOAD))
+    max_size = udp_size or max(512, min(payload, PAYLOAD))
     try:
         return response.to_wire(max_size=max_size)
     except dns.exception.TooBig:

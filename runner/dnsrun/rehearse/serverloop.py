@@ -7,6 +7,7 @@ import ipaddress
 import itertools
 import selectors
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,13 +18,18 @@ from typing import Literal, NamedTuple
 Transport = Literal["udp", "tcp"]
 _TCP_IDLE_S = 30.0
 _BIND_TRIES = 50
+_RESET = struct.pack("ii", 1, 0)  # closing does not linger: RST instead of FIN
 
 
 class Reply(NamedTuple):
-    """The messages to send, made as they are needed, the first of them after `delay_s` seconds."""
+    """The messages to send, made as they are needed, the first of them after `delay_s` seconds.
+
+    `breaks`: the connection is reset instead.
+    """
 
     messages: Iterable[bytes] = ()
     delay_s: float = 0.0
+    breaks: bool = False
 
 
 Handler = Callable[[bytes, Transport], Reply]
@@ -100,6 +106,9 @@ class _Connection:
         self._received += octets
         while (message := self._cut()) is not None:
             reply = self._loop.handle(message, "tcp")
+            if reply.breaks:
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                raise ConnectionResetError
             self._waiting += 1
             self._loop.later(reply.delay_s, partial(self.answer, reply.messages))
 

@@ -188,7 +188,8 @@ class _Judgement:
         return [each for one in edits for key, each in one.items() if key in everywhere - shared]
 
     def _edits(self, old: _Heard) -> dict[RRsetKey, Difference]:
-        found = (one for one in old.differences if one.state in _EDITS)
+        own = self._move.target.glue  # where the new name servers are only the new side must know
+        found = (one for one in old.differences if one.state in _EDITS and one.key.owner not in own)
         return {one.key: one for one in found if one.key not in self._changed}
 
     def _defects(self) -> tuple[list[str], list[str]]:

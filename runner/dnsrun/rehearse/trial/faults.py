@@ -35,8 +35,9 @@ class Harm:
 class Fault:
     """A fault: its name, what it is in a sentence, its number in the matrix, how it is arranged.
 
-    `needs` tells whether it can happen to a playbook at all. `may_hold`: a stop for a person is allowed, too. `gates`
-    wraps the gates, where one of them is to fail. `harm`: what it breaks that no run can help.
+    `needs` tells whether it can happen to a playbook at all. `may_hold`: a stop for a person is allowed, too;
+    `may_go_back`: a rollback is; `may_arrive`: the target is. `gates` wraps the gates, where one of them is to fail.
+    `harm`: what it breaks that no run can help.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Fault:
     arrange: Mishap
     needs: Callable[[Play], bool]
     may_hold: bool = True
+    may_go_back: bool = True
+    may_arrive: bool = True
     gates: Gates | None = None
     harm: Harm | None = None
 
@@ -63,8 +66,8 @@ class Faulted:
             return True
         played = self.found.played
         held = played.outcome in HELD and self.fault.may_hold
-        ended = played.outcome in {"done", "nothing"} and played.ending == "target"
-        back = played.outcome == "rolled-back" and played.ending != "between"
+        ended = played.outcome in {"done", "nothing"} and played.ending == "target" and self.fault.may_arrive
+        back = played.outcome == "rolled-back" and played.ending != "between" and self.fault.may_go_back
         return (ended or back or held) and self._is_told and self.harm_s == self.found.honest_user_seconds
 
     @property
@@ -168,6 +171,14 @@ def _of_calls() -> tuple[Fault, ...]:
             writes,
             may_hold=False,
         ),
+        Fault(
+            "replayed",
+            "new data reaches the host once more 90 s later",
+            28,
+            mishaps.replayed,
+            writes,
+            may_hold=False,
+        ),
         Fault("ttl-floor", "the host serves no TTL below ten minutes", 32, mishaps.floor, always),
         Fault("lying", "the host says that it wrote new data, and did not", 36, mishaps.lying("nothing"), writes),
         Fault(
@@ -186,10 +197,42 @@ def _of_servers() -> tuple[Fault, ...]:
     """Return what goes wrong at servers that are asked."""
     moves, more = mishaps.moves, mishaps.has_secondary
     return (
-        Fault("stale-for-a-while", "a name server follows ten minutes late", 39, mishaps.stale_for_a_while, more),
+        Fault(
+            "stale-for-a-while",
+            "a name server follows ten minutes late",
+            39,
+            mishaps.stale_for_a_while,
+            mishaps.both(more, mishaps.waits_for_late),
+            may_hold=False,
+            may_go_back=False,
+        ),
         Fault("stale-secondary", "a name server never follows", 40, mishaps.stale, more),
-        Fault("empty-twin", "a new name server has an empty zone", 41, mishaps.empty, moves),
-        Fault("lame", "a new name server does not know the zone", 45, mishaps.lame, moves),
+        Fault("empty-twin", "a new name server has an empty zone", 41, mishaps.empty, moves, may_arrive=False),
+        Fault(
+            "dead-v6",
+            "nobody answers at the IPv6 addresses of the new name servers",
+            42,
+            mishaps.dead_v6,
+            mishaps.both(moves, mishaps.has_v6),
+            may_arrive=False,
+        ),
+        Fault(
+            "no-v6",
+            "there is no IPv6 where the run is",
+            42,
+            mishaps.no_v6,
+            mishaps.both(moves, mishaps.has_v6),
+        ),
+        Fault(
+            "no-tcp",
+            "a new name server cuts large answers short, and TCP is blocked there",
+            43,
+            mishaps.without_tcp,
+            moves,
+            may_arrive=False,
+        ),
+        Fault("no-edns", "a new name server does not know EDNS", 44, mishaps.without_edns, moves),
+        Fault("lame", "a new name server does not know the zone", 45, mishaps.lame, moves, may_arrive=False),
         Fault("servfail", "a name server fails every fifth question", 46, mishaps.flapping, more, may_hold=False),
         Fault(
             "web-blips",
@@ -199,6 +242,22 @@ def _of_servers() -> tuple[Fault, ...]:
             mishaps.fetches_pages,
             may_hold=False,
             gates=mishaps.blips,
+        ),
+        Fault(
+            "no-certificate",
+            "the new web server has no certificate, the old one has",
+            49,
+            mishaps.uncertified,
+            mishaps.needs_a_certificate,
+            may_arrive=False,
+        ),
+        Fault(
+            "hidden-record",
+            "the new host leaves out a name, and a wildcard answers for it",
+            61,
+            mishaps.hidden,
+            mishaps.both(moves, mishaps.has_a_name_to_hide),
+            may_arrive=False,
         ),
     )
 

@@ -105,13 +105,15 @@ class Writer:
         if self.capabilities.compare_and_set and not _is_as_known(host, changes):
             raise WriteConflict(f"{host.name}: a record is not what it was before; nothing was changed")
         if any(not change.ttl_only for change in changes):
-            lies, doubts = troubles.lies, troubles.doubts
-            troubles.lies, troubles.doubts = "", ""
+            lies, doubts, replays = troubles.lies, troubles.doubts, troubles.replays
+            troubles.lies, troubles.doubts, troubles.replays = "", "", False
             if lies:
                 host.write(_other(changes, self._stage.setting.spare[2]) if lies == "something else" else ())
                 return
             if doubts:
                 self._leave_in_doubt(host, changes, doubts)
+            if replays:
+                self._stage.agenda.later(_EVENTUALLY_S, lambda: host.write(changes))
         if troubles.halves and len(changes) > 1:
             troubles.halves -= 1
             host.write(changes[: len(changes) // 2])

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from dns.name import Name
 from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
+from dnsrun.gates import options
 from dnsrun.model.observation import Observation, Verdict
 from dnsrun.model.playbook import GateSpec
 from dnsrun.model.rrset import Change, from_texts
 from dnsrun.ports.gate import Gate, GateCase
 from dnsrun.ports.net import Net, View
+from dnsrun.rehearse.lab import Place
 from dnsrun.rehearse.responses import Faults
 
 from .drive import Play
+from .services import gates_of
+from .setting import ADDRESS_TYPES
 from .stage import PlayedHost
+from .truth import Truth
 from .wrapped import Wrapped
 
 TEN_MINUTES_S = 600
@@ -29,6 +35,7 @@ _PLACEHOLDER_S = 300
 _FLAPPING = 0.2
 _CALLS_IN_HALF_AN_HOUR = 30
 _EVERY, _BLIPS_END = 5, 40
+_NOBODY: Place = ("127.0.0.1", 1)  # tcpmux, RFC 1078: nobody offers that any more
 _LIVE = ("switch-ns", "switch-records")
 
 
@@ -62,9 +69,32 @@ def has_secondary(play: Play) -> bool:
     return any(len(host.servers) > 1 for host in play.stage.hosts.values())
 
 
+def waits_for_late(play: Play) -> bool:
+    """Tell whether ten minutes is merely late: by the SOA of the zone, and by the gates that the playbook writes."""
+    written = (gate for gate in gates_of(play.setting.playbook.phases) if gate.kind == "records")
+    follows_s = (host.content.follows_within_s or 0 for host in play.stage.hosts.values())
+    return all(seconds > TEN_MINUTES_S for seconds in (*follows_s, *(gate.within_s for gate in written)))
+
+
+def has_v6(play: Play) -> bool:
+    """Tell whether a new name server has an IPv6 address, and an IPv4 address besides."""
+    known = [play.setting.addresses(server) for server in _newest_host(play).servers]
+    return any(len({":" in address for address in addresses}) == 2 for addresses in known)
+
+
+def has_a_name_to_hide(play: Play) -> bool:
+    """Tell whether the zone has a name that could go missing behind a wildcard."""
+    return _hideable(play) is not None
+
+
 def fetches_pages(play: Play) -> bool:
     """Tell whether a gate looks at a page."""
     return any(gate.kind == "http" for phase in play.setting.playbook.phases for gate in phase.gates)
+
+
+def needs_a_certificate(play: Play) -> bool:
+    """Tell whether a gate wants a certificate of a server that is new."""
+    return bool(_newly_certified(play))
 
 
 def always(play: Play) -> bool:  # noqa: ARG001 - every playbook
@@ -107,9 +137,40 @@ def empty(play: Play) -> None:
     play.troubles.empty.add(_newest_host(play).servers[-1])
 
 
+def hidden(play: Play) -> None:
+    """Have the new host's servers leave out a name for which a wildcard answers, with the same data if it can be."""
+    play.troubles.hidden = _hideable(play)
+
+
 def lame(play: Play) -> None:
     """Have a new name server know nothing of the zone."""
     _misbehave(play, _newest_host(play), Faults(rcode=Rcode.REFUSED))
+
+
+def uncertified(play: Play) -> None:
+    """Have nobody put certificates on the new web server; it answers well otherwise."""
+    addresses = _newly_certified(play)
+    play.agenda.change(lambda: play.services.bare.update(addresses))
+
+
+def without_tcp(play: Play) -> None:
+    """Have a new name server cut answers of more than 512 octets down to nothing, and nobody get there over TCP."""
+    _misbehave(play, _newest_host(play), Faults(reset_tcp=True, udp_size=512))
+
+
+def without_edns(play: Play) -> None:
+    """Have a new name server answer FORMERR to EDNS."""
+    _misbehave(play, _newest_host(play), Faults(no_edns=True))
+
+
+def dead_v6(play: Play) -> None:
+    """Have nobody answer at the IPv6 addresses of a new name server."""
+    _lead_v6(play, _NOBODY, _newest_host(play).servers)
+
+
+def no_v6(play: Play) -> None:
+    """Have IPv6 lead nowhere from here."""
+    _lead_v6(play, None, (server for host in play.stage.hosts.values() for server in host.servers))
 
 
 def flapping(play: Play) -> None:
@@ -228,6 +289,11 @@ def doubtful(when: Literal["at once", "later"]) -> Mishap:
     return arrange
 
 
+def replayed(play: Play) -> None:
+    """Have new data reach the host once more 90 s later, as when something on the way sends a POST again."""
+    play.troubles.replays = True
+
+
 def killed(number: int) -> Mishap:
     """Have the process end after a call."""
 
@@ -257,6 +323,47 @@ def edit(play: Play) -> None:
 
 def _newest_host(play: Play) -> PlayedHost:
     return play.stage.hosts[play.setting.playbook.zone.to or play.setting.playbook.zone.provider]
+
+
+def _hideable(play: Play) -> Name | None:
+    """Return a host straight below the apex that holds addresses and nothing else, nor anything below it.
+
+    One whose data a wildcard of the zone has, too, if there is one: nobody who asks for it can tell.
+    """
+    zone, servers = play.setting.zone, {name for host in play.stage.hosts.values() for name in host.servers}
+    wild = Name((b"*", *zone.apex.labels))
+    data: dict[Name, dict[RdataType, frozenset[str]]] = {}
+    for key, held in zone.rrsets.items():
+        data.setdefault(key.owner, {})[key.rdtype] = frozenset(held.texts())
+    above = {name.parent() for name in data if name != zone.apex}
+    hosts = [name for name, held in data.items() if name.parent() == zone.apex and set(held) <= set(ADDRESS_TYPES)]
+    found = [name for name in hosts if name != wild and name not in above | servers]
+    return min(found, key=lambda name: (data[name] != data.get(wild), name), default=None)
+
+
+def _newly_certified(play: Play) -> frozenset[str]:
+    """Return the new addresses of hosts whose certificates gates look at."""
+    asking = (gate for gate in gates_of(play.setting.playbook.phases) if _looks_at_certificates(gate))
+    truth = Truth(play.setting)
+    pairs = [truth.of(host, rdtype) for gate in asking for host in options.hosts(gate) for rdtype in ADDRESS_TYPES]
+    return frozenset[str]().union(*(new - old for old, new in pairs))
+
+
+def _looks_at_certificates(gate: GateSpec) -> bool:
+    return gate.kind == "tls" or (gate.kind == "http" and options.text(gate, "url").startswith("https:"))
+
+
+def _lead_v6(play: Play, place: Place | None, servers: Iterable[Name]) -> None:
+    """Have the IPv6 addresses of servers lead to another place; None: nowhere."""
+    addresses = [address for server in servers for address in play.setting.addresses(server) if ":" in address]
+
+    def begin() -> None:
+        for address in addresses:
+            play.stage.places.pop((address, 53))
+            if place is not None:
+                play.stage.places[address, 53] = place
+
+    play.agenda.change(begin)
 
 
 def _misbehave(play: Play, host: PlayedHost, faults: Faults) -> None:

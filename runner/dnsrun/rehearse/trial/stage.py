@@ -117,6 +117,9 @@ class PlayedHost:
             return
         if server in self._stage.troubles.empty:
             version = _bare_version(version, self._signer)
+        hidden = self._stage.troubles.hidden
+        if hidden is not None and self.name == self._stage.setting.playbook.zone.to:
+            version = version_of(_hiding(version.snapshot, hidden), self._signer)
         self.authorities[server].put_zone(version.content)
         self._held[server] = version
 
@@ -329,6 +332,16 @@ def _bare_version(version: Version, signer: Signer | None) -> Version:
 def _bare(zone: ZoneSnapshot) -> Mapping[RRsetKey, RRset]:
     keys = (RRsetKey(zone.apex, rdtype) for rdtype in (RdataType.SOA, RdataType.NS))
     return {key: zone.rrsets[key] for key in keys}
+
+
+def _hiding(zone: ZoneSnapshot, name: Name) -> ZoneSnapshot:
+    """Return the zone without a name; a wildcard answers for it: the zone's own, else one with the same data."""
+    wild = Name((b"*", *zone.apex.labels))
+    kept = {key: held for key, held in zone.rrsets.items() if key.owner != name}
+    if wild not in zone.owners():
+        lost = [held for key, held in zone.rrsets.items() if key.owner == name]
+        kept |= {key: replace(held, key=key) for held in lost for key in [RRsetKey(wild, held.key.rdtype)]}
+    return replace(zone, rrsets=kept)
 
 
 def _clamped(change: Change, floor_s: int) -> Change:
