@@ -86,7 +86,7 @@ def test_a_server_is_late_when_another_one_shows_everything(
     values = {"old": "192.0.2.1", "new": "192.0.2.2", "else": "192.0.2.3"}
     held = {state: [rrset(name, 600, "A", value) for name in names] for state, value in values.items()}
     moved = [Change(old.key, old, new) for old, new in zip(held["old"], held["new"], strict=True)]
-    ns2 = replace(NS1, name=dns.name.from_text("ns2.new.example"))
+    ns2 = replace(NS1, name=dns.name.from_text("ns2.new.example"), address="203.0.113.54")
     answers = [
         Observation(change.key, server, AT, data(held[state][i]) if state in held else NoReply("timeout"))
         for server, states in ((NS1, at_ns1), (ns2, at_ns2))

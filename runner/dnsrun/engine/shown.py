@@ -9,7 +9,7 @@ from dns.rdatatype import RdataType
 
 from dnsrun.errors import OutsideError
 from dnsrun.model.content import Content
-from dnsrun.model.observation import Answer, Endpoint, Observation
+from dnsrun.model.observation import Answer, Observation
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
 
@@ -68,13 +68,14 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
     shown: set[RRsetKey] = set()
     strangers: dict[str, RRsetKey] = {}
     silent: set[str] = set()
-    asked: set[Endpoint] = set()
-    behind: set[Endpoint] = set()
+    asked: set[tuple[str, int]] = set()  # by address and port: hashing names costs more than all the rest
+    behind: set[tuple[str, int]] = set()
     for each in seen:
         change = wanted.get(each.of) if isinstance(each.of, RRsetKey) else None
         if change is None or each.control:
             continue
-        asked.add(each.server)
+        end = each.server.address, each.server.port
+        asked.add(end)
         cut = _referred_to(each.got, after)
         if cut and after.is_hidden(change.key):
             continue
@@ -92,7 +93,7 @@ def showing(changes: Iterable[Change], seen: Iterable[Observation], zone: ZoneSn
                 served[change.key] = change.after.with_ttl(live.ttl_s)
         elif _same(live, change.before):
             missing[change.key] = change
-            behind.add(each.server)
+            behind.add(end)
         else:
             strangers[f"{change.key} is {', '.join(live.texts()) if live else 'absent'} at {each.server}"] = change.key
     kept = (change.before for key, change in missing.items() if change.ttl_only and key not in shown)
