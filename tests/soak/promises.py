@@ -9,8 +9,8 @@ P5  when records are switched no honest cache keeps the old ones for longer than
 P6  nothing is written in a phase before its gates have passed, and the name servers not before the phase's time
 P7  a second rollback, from a copy of the folder, writes nothing
 P8  what the journal says from the disk is what the run believes
-P9  a rollback that is not complete names exactly what is left, also one that begins where a run stopped half-way; what
-    is refused changed nothing
+P9  a rollback that is not complete names exactly what is left, also one that begins where a run stopped half-way; one
+    that is complete names what somebody else has edited; what is refused changed nothing
 P10 the same seed gives the same octets (`same_twice`, beside this)
 """
 
@@ -26,7 +26,7 @@ from dns.rdatatype import RdataType
 
 from dnsrun.journal.fold import fold_all
 from dnsrun.journal.store import FileJournal
-from dnsrun.model.entry import Done, Judged, Planned, Record, RunEnded
+from dnsrun.model.entry import Done, Judged, Planned, Record, RollbackBegun, RunEnded
 from dnsrun.model.plan import Check, Plan
 from dnsrun.model.rrset import Change, RRset, RRsetKey
 from dnsrun.model.zone import ZoneSnapshot
@@ -52,6 +52,7 @@ class Watch:
         self._record: Record | None = None
         self._warnings: set[str] = set()
         self._told: set[tuple[RRsetKey, int]] = set()
+        self._to_be_named: frozenset[RRsetKey] = frozenset()
 
     def miss(self, promise: str, what: str) -> None:
         """Note a promise that was not kept."""
@@ -71,6 +72,8 @@ class Watch:
             self._not_too_early(record)
         if isinstance(record.entry, Judged):
             self._warnings |= set(record.entry.warnings)
+        if isinstance(record.entry, RollbackBegun):
+            self._to_be_named = self._edited_of(record.entry.phases)
         if isinstance(record.entry, Done):
             self._told |= {(rrset.key, rrset.ttl_s) for rrset in record.entry.served}
         if isinstance(record.entry, RunEnded):
@@ -123,6 +126,13 @@ class Watch:
         for cache, asker in self._honest():
             if asker.met and asker.met[-1].state == "old":
                 self.miss("P5", f"the run closes while a cache ({cache.kind.name}) still has the old {asker.want}")
+
+    def _edited_of(self, phases: Iterable[int]) -> frozenset[RRsetKey]:
+        """Return what somebody else has edited so far of what these phases have changed at the host that is edited."""
+        run, home = self._play.run, self._play.setting.playbook.zone.provider
+        plans = (run.plan(run.state.phase(number).plan) for number in phases)
+        ours = {change.key for plan in plans for change in plan.changes(provider=home) if not change.ttl_only}
+        return frozenset(change.key for change in self._play.foreign if change.key in ours)
 
     # Before every call
 
@@ -250,10 +260,16 @@ class Watch:
             yield f"P1, end: it says done, and {played.left_over} differ"
         if played.outcome == "rolled-back" and played.ending == "between":
             yield f"P1, end: it says rolled back, and {played.left_over} are neither"
-        if played.outcome == "rollback-incomplete" and not played.phases[-1].because:
-            yield "P9, end: a rollback that is not complete does not say what is left"
+        if played.outcome in {"rolled-back", "rollback-incomplete"}:
+            yield from self._unnamed(played.phases[-1].because)
         if mishaps <= HARMLESS:
             yield from self._wrong_answers(played)
+
+    def _unnamed(self, because: str) -> Iterator[str]:
+        """Yield what a rollback left alone since somebody else had edited it, and does not name (fault 56)."""
+        for key in sorted(self._to_be_named, key=RRsetKey.order):
+            if not _names(because, str(key)):
+                yield f"P9, end: {key} was edited by somebody else, was left alone and is not named: {because}"
 
     def _is_told_of(self, played: Played) -> bool:
         """Tell whether what differs was edited by others at the side that is left: that is warned of, not carried."""

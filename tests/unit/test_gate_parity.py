@@ -173,6 +173,20 @@ def test_an_edit_at_the_old_side_after_the_switch_only_warns(world: MoveWorld) -
     )
 
 
+def test_an_edit_at_the_old_side_of_what_the_playbook_changes_is_told_and_what_was_there_is_not() -> None:
+    name, old, new = "mail.client.example", "192.0.2.25", "192.0.2.30"
+    with move_world(change(rrset(name, 3600, "A", old), rrset(name, 600, "A", new))) as world:
+        for one in world.new:
+            one.set_zone(APEX, GOOD.replace(f"mail 300 A {old}", f"mail 300 A {new}"))
+        edit_old(world, servers=1)
+        world.change_move(switched=True)
+        verdict = judged(world)
+    assert verdict.outcome == "pass"
+    assert verdict.warnings == (
+        "edited at the old side: mail A should be 192.0.2.30, is 192.0.2.66 at ns1.old.example",
+    )
+
+
 def test_one_stale_server_of_the_old_side_is_no_edit(world: MoveWorld) -> None:
     edit_old(world, servers=1)
     verdict = judged(world)

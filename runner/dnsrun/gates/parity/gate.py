@@ -188,9 +188,23 @@ class _Judgement:
         return [each for one in edits for key, each in one.items() if key in everywhere - shared]
 
     def _edits(self, old: _Heard) -> dict[RRsetKey, Difference]:
+        """Return what somebody has set at an old server: also of what the playbook changes, neither old nor new."""
         own = self._move.target.glue  # where the new name servers are only the new side must know
         found = (one for one in old.differences if one.state in _EDITS and one.key.owner not in own)
-        return {one.key: one for one in found if one.key not in self._changed}
+        return {one.key: one for one in found if one.key not in self._changed or not self._is_ours(one)}
+
+    def _is_ours(self, difference: Difference) -> bool:
+        """Tell whether an answer is what was there before one of our changes, or after it; silence tells nothing."""
+        got = difference.seen.got
+        if not isinstance(got, Answer):
+            return True
+        ours = [
+            one
+            for change in self._case.changes
+            if change.key == difference.key
+            for one in (change.before, change.after)
+        ]
+        return any(one.same_data(got.rrset) if one and got.rrset else one is got.rrset for one in ours)
 
     def _defects(self) -> tuple[list[str], list[str]]:
         found = list(defects(self._move.content, self._sides.new, self._seen, self._changed))
