@@ -293,5 +293,6 @@ def _tell(session: Session, found: Summary) -> Exit:
     from dnsrun.rehearse.trial.telling import lines
 
     _show(session, as_data(found), lines(found))
-    good = found.played.outcome in {"done", "nothing"} and not found.honest_user_seconds
+    played = found.played
+    good = played.outcome in {"done", "nothing"} and played.ending != "between" and not found.honest_user_seconds
     return Exit.DONE if good else Exit.FINDINGS

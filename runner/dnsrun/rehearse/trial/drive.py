@@ -415,7 +415,14 @@ class Play:
             incidents=tuple(self._incidents),
             delegated=tuple(sorted(name.to_text(omit_final_dot=True) for name in self.stage.delegation.ns)),
             lowered=self._lowered(),
+            not_reached=self._not_reached(phases),
         )
+
+    def _not_reached(self, phases: tuple[PhasePlayed, ...]) -> tuple[str, ...]:
+        if self._script.instead or not phases or phases[-1].outcome in {"done", "nothing"}:
+            return ()
+        last = phases[-1].number
+        return tuple(phase.name for phase in self.setting.playbook.phases if phase.number > last)
 
     def _lowered(self) -> int:
         """Return how many RRsets the delegated servers give with a lower TTL than was captured."""

@@ -19,7 +19,16 @@ from dnsrun.model.times import duration, full_time
 from .played import PhasePlayed, Story
 from .population import State
 from .summary import Summary, alike, by_want
-from .telling import MOST_NAMES, OUTCOMES, ending_words, moved_lines, span_words, total_words
+from .telling import (
+    MOST_NAMES,
+    OUTCOMES,
+    ending_words,
+    moved_lines,
+    span_words,
+    stopped_words,
+    total_words,
+    unharmed_words,
+)
 from .wants import Want
 
 _WIDE = 1000
@@ -98,14 +107,17 @@ def _body(found: Summary) -> Iterator[str]:
 
 
 def _verdict(found: Summary) -> str:
+    words = stopped_words(found.played)
+    stopped = f'<p class="big bad">{_text(words)}</p>' if words else ""
     left = f" {', '.join(found.played.left_over[:MOST_NAMES])}" if found.played.left_over else ""
     ending = _text(ending_words(found.played) + left)
     if not found.spans:
-        return f'<p class="big good">No user got a wrong answer, not for a second.</p><p>{ending}</p>'
+        style = "soft" if stopped or found.played.ending == "between" else "good"
+        return f'{stopped}<p class="big {style}">{unharmed_words(found)}</p><p>{ending}</p>'
     kinds = "".join(
         f"<li>{seconds:,}: {_text(kind)}</li>" for kind, seconds in found.broken_by_kind().items() if seconds
     )
-    return f'<p class="big bad">{_text(total_words(found))}.</p><ul>{kinds}</ul><p>{ending}</p>'
+    return f'{stopped}<p class="big bad">{_text(total_words(found))}.</p><ul>{kinds}</ul><p>{ending}</p>'
 
 
 class _Axis:

@@ -57,8 +57,9 @@ class Played:
     """A whole trial. `ending`: what the zone's servers hold at the end; `left_over`: RRsets that are neither.
 
     `delegated`: the name servers that the parent names at the end; `lowered`: how many RRsets these give with a lower
-    TTL than was captured. `served_new_at`: since when every server of the delegation gave the new data of a name.
-    `asked` is what a person was told to do. `incidents`: what nobody planned and the run told, in words.
+    TTL than was captured; `not_reached`: the phases after the one at which it ended. `served_new_at`: since when every
+    server of the delegation gave the new data of a name. `asked` is what a person was told to do. `incidents`: what
+    nobody planned and the run told, in words.
     """
 
     domain: str
@@ -74,6 +75,7 @@ class Played:
     asked: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()
     delegated: tuple[str, ...] = ()
+    not_reached: tuple[str, ...] = ()
     lowered: int = 0
 
     @property

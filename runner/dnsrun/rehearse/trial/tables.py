@@ -77,8 +77,10 @@ def fault_lines(faulted: Sequence[Faulted]) -> Iterator[Line]:
         if one.found and one.outcome in {"HOLD", "CAP", "?"}:
             last = one.found.played.phases[-1]
             yield f"      {(last.failed or last.because).splitlines()[0]}", "plain"
-    good = sum(one.is_allowed for one in faulted)
-    yield f"{good} of {len(faulted)} outcomes are allowed.", "ok" if good == len(faulted) else "failed"
+    played = [one for one in faulted if one.found is not None]
+    good, not_here = sum(one.is_allowed for one in played), len(faulted) - len(played)
+    more = f"; {not_here} cannot happen here" if not_here else ""
+    yield f"{good} of {len(played)} outcomes are allowed{more}.", "ok" if good == len(played) else "failed"
 
 
 def drills_as_data(drilled: Sequence[Drilled]) -> list[dict[str, Any]]:

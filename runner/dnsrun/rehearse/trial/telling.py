@@ -45,12 +45,23 @@ def lines(found: Summary) -> Iterator[Line]:
         yield from _phase(phase)
     yield "", "plain"
     yield from ((f"INCIDENT: {incident}", "failed") for incident in played.incidents)
+    if stopped := stopped_words(played):
+        yield stopped, "failed"
     yield from _moves(found)
     yield from _broken(found)
     yield ending_words(played), "failed" if played.ending == "between" else "plain"
     for key in played.left_over[:MOST_NAMES]:
         yield f"  {key}", "failed"
     yield from _small_print(found)
+
+
+def stopped_words(played: Played) -> str:
+    """Return where a migration stopped, and what was not reached; empty where it did not."""
+    if not played.phases or played.outcome in {"done", "nothing", "by hand"}:
+        return ""
+    last = played.phases[-1]
+    rest = f"; not reached: {', '.join(played.not_reached)}" if played.not_reached else ""
+    return f'It stops in phase {last.number} "{last.name}": {OUTCOMES.get(last.outcome, last.outcome)}{rest}.'
 
 
 def ending_words(played: Played) -> str:
@@ -117,7 +128,7 @@ def _moved_line(move: Moved, who: str, found: Summary) -> Line:
 
 def _broken(found: Summary) -> Iterator[Line]:
     if not found.spans:
-        yield "No user got a wrong answer, not for a second.", "ok"
+        yield unharmed_words(found), "ok" if found.played.ending != "between" else "plain"
         return
     yield "Broken, the gravest first:", "strong"
     groups = alike(found.spans)
@@ -129,6 +140,14 @@ def _broken(found: Summary) -> Iterator[Line]:
     for kind, seconds in found.broken_by_kind().items():
         if seconds:
             yield f"  {seconds:>9,}  {kind}", "failed"
+
+
+def unharmed_words(found: Summary) -> str:
+    """Say that nobody was failed; of how many names, where some are not as they are to be."""
+    if found.played.ending != "between":
+        return "No user got a wrong answer, not for a second."
+    names = len({story.want for story in found.played.stories})
+    return f"No user of the {names} record sets that are asked for here got a wrong answer; of the others see below."
 
 
 def total_words(found: Summary) -> str:

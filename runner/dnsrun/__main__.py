@@ -1,0 +1,5 @@
+"""`python -m dnsrun`: the command."""
+
+from dnsrun.cli.main import main
+
+main()
