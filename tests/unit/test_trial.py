@@ -70,6 +70,16 @@ def test_the_same_seed_has_the_same_journal_octet_by_octet(well: tuple[Trials, S
     assert trials.journal() != trials.journal("other")
 
 
+def test_the_same_seed_has_the_same_journal_wherever_the_sheets_are_kept(tmp_path: Path) -> None:
+    """P10: what is typed by hand has sheets, and their paths are in the journal."""
+    aliases = "".join(f"alias{number} 900 CNAME www\n" for number in range(12))
+    trials = Trials(tmp_path, text=WEB_MOVE, zone=f"{scenery.FIRST_ZONE}\n{aliases}")
+    trials.found(name="one")
+    trials.found(name="other")
+    assert b"sheets/phase-1-panel/" in trials.journal("one")
+    assert trials.journal("one") == trials.journal("other")
+
+
 def test_by_hand_mail_breaks_while_the_web_is_fine_and_dnsrun_prevents_it(well: tuple[Trials, Summary]) -> None:
     """Story A: what everybody can look up is typed, the name servers are switched, the page looks fine."""
     trials, with_dnsrun = well

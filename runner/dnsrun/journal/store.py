@@ -36,8 +36,10 @@ RESERVE_OCTETS = 512 * 1024  # room for a rollback's records on a disk that has 
 class FileJournal:
     """A journal in a folder. Every method touches the disk; none the network."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, *, seen_from: Path | None = None) -> None:
+        """Open it; paths of sheets are shown as seen from a folder above, the project's unless given."""
         self.folder = folder
+        self._seen_from = seen_from or folder.parent.parent
         self._clock = clock
         self._path = folder / "journal.jsonl"
         self._last = folder / "last"
@@ -125,13 +127,13 @@ class FileJournal:
         return octets.decode()
 
     def keep(self, folder: str, name: str, text: str) -> str:
-        """Write `sheets/FOLDER/NAME` for a person; return its path, seen from the project folder (threat 14)."""
+        """Write `sheets/FOLDER/NAME` for a person; return its path as it is shown to them (threat 14)."""
         path = private_folder(self.folder)
         for part in ("sheets", folder):
             path = private_folder(path / _plain(part))
         path /= _plain(name)
         write_once(path, text)
-        return str(path.relative_to(self.folder.parent.parent))
+        return str(path.relative_to(self._seen_from))
 
     def _lines(self, offset: int) -> Iterator[bytes]:
         handle = self._open_for_reading()

@@ -132,7 +132,7 @@ class Play:
             return self._result(phases)
 
     def _opened(self) -> Run:
-        journal = FileJournal(self._folder, self.agenda)
+        journal = FileJournal(self._folder, self.agenda, seen_from=self._folder)  # wherever that is (P10)
         hosts = self.stage.hosts
         providers = {
             name: Writer(real, hosts.get(name), self.stage, self.services)
