@@ -109,7 +109,8 @@ class SoakPlay(Play):
     def __init__(self, world: SoakWorld, folder: Path) -> None:
         setting, cast_ = _scene(world, folder)
         self.world = world
-        self.state_folder = folder / "state"
+        self.state_folder = folder / "project" / "state"  # paths in the journal begin with the folder above it (P10)
+        self.state_folder.parent.mkdir()
         caches = tuple(POPULATION[name] for name in world.kinds)
         super().__init__(setting, cast_, built_in(), self.state_folder, Script(seed=world.seed, kinds=caches))
         self.stage = InProcess(setting, self.agenda, self.troubles)

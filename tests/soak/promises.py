@@ -73,7 +73,7 @@ class Watch:
         if isinstance(record.entry, Judged):
             self._warnings |= set(record.entry.warnings)
         if isinstance(record.entry, RollbackBegun):
-            self._to_be_named = self._edited_of(record.entry.phases)
+            self._to_be_named, self._told = self._edited_of(record.entry.phases), set()
         if isinstance(record.entry, Done):
             self._told |= {(rrset.key, rrset.ttl_s) for rrset in record.entry.served}
         if isinstance(record.entry, RunEnded):
@@ -216,7 +216,9 @@ class Watch:
         left |= {"the delegation"} if play.stage.delegation.ns != play.setting.delegation.ns else set()
         if outcome == "rolled-back" and left:
             self.miss("P1", f"everything is rolled back, it says, and {sorted(left)} are not: {because}")
-        named = {name for name in ("the delegation", *map(str, self._start[home].rrsets)) if _names(because, name)}
+        named = {
+            name for name in {"the delegation", *left, *map(str, self._start[home].rrsets)} if _names(because, name)
+        }
         named -= {str(change.key) for change in play.foreign}
         if outcome != "rolled-back" and not left <= named:
             self.miss("P9", f"{outcome}: {sorted(left - named)} are left and not named: {because}")
