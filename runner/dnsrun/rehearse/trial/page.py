@@ -23,7 +23,7 @@ from .telling import (
     MOST_NAMES,
     OUTCOMES,
     ending_words,
-    moved_lines,
+    moved_words,
     span_words,
     stopped_words,
     total_words,
@@ -239,7 +239,7 @@ def _moves(found: Summary) -> Iterator[str]:
     if found.moves:
         yield "<h2>Who came to the new data when</h2>"
     for want, moves in by_want(found.moves).items():
-        each = "".join(f"<li>{_text(text.strip())}</li>" for text, _ in moved_lines(moves, found))
+        each = "".join(f"<li>{_text(f'{when}: {who}')}</li>" for when, who in moved_words(moves, found))
         yield f"<h3>{_text(str(want))}</h3><ul>{each}</ul>"
 
 

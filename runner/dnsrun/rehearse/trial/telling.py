@@ -98,7 +98,7 @@ def _moves(found: Summary) -> Iterator[Line]:
         yield "Who came to the new data when, the last user behind each kind of cache:", "strong"
     for want, each in list(moves.items())[:MOST_NAMES]:
         yield f"  {want}   ({want.service})", "plain"
-        yield from moved_lines(each, found)
+        yield from ((f"    {when:<16} {who}", "plain") for when, who in moved_words(each, found))
     if len(moves) > MOST_NAMES:
         yield f"  and {len(moves) - MOST_NAMES} more names (--json lists all)", "plain"
     if found.undisturbed:
@@ -107,23 +107,23 @@ def _moves(found: Summary) -> Iterator[Line]:
         yield f"Never anything but the right answer: {names}{more}", "ok"
 
 
-def moved_lines(moves: Sequence[Moved], found: Summary) -> Iterator[Line]:
-    """Yield a line for all caches that keep to TTLs, and one for each kind that does not."""
+def moved_words(moves: Sequence[Moved], found: Summary) -> Iterator[tuple[str, str]]:
+    """Yield when and who: once for all caches that keep to TTLs, once for each kind that does not."""
     dishonest = {story.kind for story in found.played.stories if not story.honest}
     honest = [move for move in moves if move.kind not in dishonest]
     if honest:
         slowest = max(honest, key=lambda move: (move.last is None, move.last or found.played.ended, move.kind))
-        yield _moved_line(slowest, f"caches that keep to TTLs ({len(honest)} kinds), the last: {slowest.kind}", found)
+        yield _when_and_who(slowest, f"caches that keep to TTLs ({len(honest)} kinds), the last: {slowest.kind}", found)
     for move in (move for move in moves if move.kind in dishonest):
-        yield _moved_line(move, move.kind, found)
+        yield _when_and_who(move, move.kind, found)
 
 
-def _moved_line(move: Moved, who: str, found: Summary) -> Line:
+def _when_and_who(move: Moved, who: str, found: Summary) -> tuple[str, str]:
     began = found.played.began
     never = "not for good" if move.back else "never"
     when = f"{_moment(move.last, began)}" if move.last else "not all of them" if move.first else never
     late = f", {duration(move.outdated_s)} after the servers" if move.outdated_s > 0 else ""
-    return f"    {when:<16} {who}{late}", "plain"
+    return when, f"{who}{late}"
 
 
 def _broken(found: Summary) -> Iterator[Line]:
