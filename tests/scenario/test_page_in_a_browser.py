@@ -61,7 +61,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
 def test_it_says_whom_it_is_about_what_was_done_and_what_failed(shown: Shown) -> None:
     page = shown.open()
     text = page.seen("document.body.innerText")
-    assert page.seen("document.title") == "Rehearsal of client.example"
+    assert page.seen("document.title") == "Rehearsal of client.example, as people do it by hand"
     assert all(phase.name in text for phase in shown.found.played.phases[1:])
     assert "at worst one user went without for 24 h in one piece" in text
     assert "no such name; asked for up to 24 h by whoever was told to" in text
@@ -83,7 +83,7 @@ def test_nothing_runs_and_nothing_is_asked_of_anybody_also_where_words_would_hav
     page = shown.open()
     assert HOSTILE in page.seen("document.body.innerText")
     assert page.seen("document.scripts.length + document.images.length") == 0
-    assert page.seen("document.title") == "Rehearsal of client.example"
+    assert page.seen("document.title") == "Rehearsal of client.example, as people do it by hand"
     assert page.requested == [shown.page.as_uri()]
 
 
