@@ -124,3 +124,14 @@ def test_without_a_project_folder_it_says_how_to_make_one(
     result = project("plan")
     assert result.code == 2
     assert "mkdir playbooks" in result.err
+
+
+def test_whoever_stops_reading_ends_it_without_a_word_and_it_is_no_bug() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dnsrun", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (130, b"")

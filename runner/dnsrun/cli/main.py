@@ -120,8 +120,8 @@ def run(arguments: Sequence[str], session: Session | None = None) -> Exit:
         return Exit.INTERRUPTED
     except DnsrunError as err:
         return tell_error(session, err)
-    except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not complain about it on its way out.
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has gone, which click ends with 1; the interpreter must not complain about it either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.INTERRUPTED
     except Exception:  # noqa: BLE001 - the last handler: whatever comes here is a bug
