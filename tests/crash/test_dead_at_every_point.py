@@ -14,14 +14,19 @@ from crash.crashworld import CrashWorld, Variant
 from crash.recovery import CHUNKS, LONG_K, K, recover_all
 from crash.runs import Recording
 from dnsrun.model.act import Act
-from dnsrun.model.entry import Entry
+from dnsrun.model.entry import Astray, Entry
 
 
 def test_every_kind_of_entry_and_act_is_among_what_is_crashed(
     recording: Recording, moves: Recording, record_property: Callable[[str, object], None]
 ) -> None:
-    """Those of a zone that moves are crashed in `test_dead_while_moving`."""
-    assert {type(record.entry) for record in (*recording.records, *moves.records)} == set(get_args(Entry))
+    """Those of a zone that moves are crashed in `test_dead_while_moving`.
+
+    `Astray` is what a look at the parent saw, and no act waits for it: a process that comes back to it is tested where
+    the parent shows a placeholder.
+    """
+    crashed = {type(record.entry) for record in (*recording.records, *moves.records)}
+    assert crashed == set(get_args(Entry)) - {Astray}
     assert recording.acts | moves.acts == set(get_args(Act))
     record_property("summary", f"crash points: {recording}; one of {K} is taken, both ways with -m long")
 
