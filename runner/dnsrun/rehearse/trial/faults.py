@@ -119,7 +119,8 @@ def faults() -> Mapping[str, Fault]:
     """Return the faults by name, in the order of the matrix."""
     return {
         fault.name: fault
-        for fault in (*_kills(), *_of_calls(), *_of_servers(), *_of_the_way_back(), *_of_others(), *_by_hand())
+        for each in (_kills, _of_calls, _of_hosts, _of_servers, _of_services, _of_the_way_back, _of_others, _by_hand)
+        for fault in each()
     }
 
 
@@ -179,6 +180,13 @@ def _of_calls() -> tuple[Fault, ...]:
             writes,
             may_hold=False,
         ),
+    )
+
+
+def _of_hosts() -> tuple[Fault, ...]:
+    """Return how a host does something else than it was asked for."""
+    always, writes = mishaps.always, mishaps.writes
+    return (
         Fault("ttl-floor", "the host serves no TTL below ten minutes", 32, mishaps.floor, always),
         Fault("lying", "the host says that it wrote new data, and did not", 36, mishaps.lying("nothing"), writes),
         Fault(
@@ -234,6 +242,13 @@ def _of_servers() -> tuple[Fault, ...]:
         Fault("no-edns", "a new name server does not know EDNS", 44, mishaps.without_edns, moves),
         Fault("lame", "a new name server does not know the zone", 45, mishaps.lame, moves, may_arrive=False),
         Fault("servfail", "a name server fails every fifth question", 46, mishaps.flapping, more, may_hold=False),
+    )
+
+
+def _of_services() -> tuple[Fault, ...]:
+    """Return what is wrong with the web site, or hidden in the zone that leads to it."""
+    moves = mishaps.moves
+    return (
         Fault(
             "web-blips",
             "every fifth look at the web site fails",
